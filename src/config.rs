@@ -1,0 +1,353 @@
+//! The configuration: `spec/spec.json` is its one source of truth.
+//!
+//! It is embedded, answered by `spec`, and every configuration is validated against it at run time. What JSON
+//! Schema cannot say (a real order of dates, http only at home, a certificate that parses) is checked here, in
+//! the same breath, so that the user sees everything that is wrong at once.
+
+pub mod secret;
+mod violations;
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use reqwest::Url;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::failure::{Failure, FailureKind};
+use crate::timestamp;
+use secret::Secret;
+
+static SPEC: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../spec/spec.json"))
+        .expect("the embedded specification is JSON, which a test proves")
+});
+
+/// The connector specification, as `spec` answers it.
+pub fn specification() -> &'static Value {
+    &SPEC
+}
+
+/// The JSON schema of the configuration.
+pub fn connection_specification() -> &'static Value {
+    &SPEC["connectionSpecification"]
+}
+
+fn default_of(field: &str) -> &'static Value {
+    &connection_specification()["properties"][field]["default"]
+}
+
+/// A valid configuration. Names and meaning are those of `spec/spec.json`.
+#[derive(Debug)]
+pub struct Config {
+    /// How to sign in.
+    pub credentials: Credentials,
+    /// Orders drafted at or after it are read.
+    pub start_date: DateTime<Utc>,
+    /// Orders drafted before it are read.
+    pub end_date: Option<DateTime<Utc>>,
+    /// Only these stores; empty for all.
+    pub store_ids: Vec<u64>,
+    /// Only these statuses; empty for all.
+    pub statuses: Vec<String>,
+    /// Only these customers; empty for all.
+    pub customer_roles: Vec<String>,
+    /// The API, without a slash at its end.
+    pub base_url: Url,
+    /// The most requests in a second.
+    pub requests_per_second: u32,
+    /// Authorities that are trusted in addition.
+    pub ca_certificates: Vec<CertificateDer<'static>>,
+}
+
+/// How to sign in.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A token that AiFi issued.
+    AccessToken(Secret),
+    /// An application that fetches tokens of its own.
+    Client(Client),
+}
+
+/// An application of the AiFi Console.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its name.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// Where tokens are fetched.
+    pub token_url: Url,
+    /// What to ask for, if anything.
+    pub scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    credentials: RawCredentials,
+    start_date: String,
+    end_date: Option<String>,
+    store_ids: Option<Vec<u64>>,
+    statuses: Option<Vec<String>>,
+    customer_roles: Option<Vec<String>>,
+    base_url: Option<String>,
+    requests_per_second: Option<u32>,
+    ca_certificate: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "auth_type", rename_all = "snake_case")]
+enum RawCredentials {
+    AccessToken {
+        access_token: Secret,
+    },
+    ClientCredentials {
+        client_id: String,
+        client_secret: Secret,
+        token_url: Option<String>,
+        scope: Option<String>,
+    },
+}
+
+impl Config {
+    /// Reads and validates a configuration.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let mut value: Value = serde_json::from_str(text).map_err(|error| {
+            // serde_json's text names line and column, never the content.
+            Failure::new(FailureKind::Config, format!("The configuration is not JSON: {error}."))
+        })?;
+        drop_unset(&mut value);
+        let mut found = violations::violations(connection_specification(), &value);
+        if !found.is_empty() {
+            return Err(invalid(&found));
+        }
+        let raw: RawConfig = serde_json::from_value(value).map_err(|error| {
+            Failure::new(
+                FailureKind::Internal,
+                "The configuration fits its specification, but cannot be read.",
+            )
+            .because(error)
+        })?;
+        let config = Self::typed(raw, &mut found);
+        match config {
+            Some(config) if found.is_empty() => Ok(config),
+            _ => Err(invalid(&found)),
+        }
+    }
+
+    /// The values of the secret fields, for the output to keep to itself.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match &self.credentials {
+            Credentials::AccessToken(token) => vec![token],
+            Credentials::Client(client) => vec![&client.secret],
+        }
+    }
+
+    fn typed(raw: RawConfig, found: &mut Vec<String>) -> Option<Self> {
+        let start_date = date(&raw.start_date, "Start date (start_date)", found);
+        let end_date = raw.end_date.as_deref().map(|text| date(text, "End date (end_date)", found));
+        if let (Some(start), Some(Some(end))) = (start_date, end_date)
+            && end <= start
+        {
+            found.push("End date (end_date): must be later than the start date.".to_owned());
+        }
+        let base_url = raw.base_url.as_deref().or(default_of("base_url").as_str());
+        let base_url = url(base_url.unwrap_or_default(), "API base URL (base_url)", found);
+        let ca_certificates = certificates(raw.ca_certificate.as_deref().unwrap_or_default(), found);
+        let credentials = credentials(raw.credentials, found);
+        let default_rate =
+            default_of("requests_per_second").as_u64().and_then(|rate| u32::try_from(rate).ok());
+        Some(Self {
+            credentials: credentials?,
+            start_date: start_date?,
+            end_date: end_date.flatten(),
+            store_ids: raw.store_ids.unwrap_or_default(),
+            statuses: raw.statuses.unwrap_or_default(),
+            customer_roles: raw.customer_roles.unwrap_or_default(),
+            base_url: base_url?,
+            requests_per_second: raw.requests_per_second.or(default_rate)?,
+            ca_certificates,
+        })
+    }
+}
+
+/// Forms and API clients send unset optional fields as null or as an empty text: the same as not at all.
+fn drop_unset(value: &mut Value) {
+    let required = |name: &str| {
+        matches!(name, "start_date" | "access_token" | "client_id" | "client_secret" | "auth_type")
+    };
+    if let Value::Object(fields) = value {
+        fields.retain(|name, value| required(name) || !(value.is_null() || value.as_str() == Some("")));
+        fields.values_mut().for_each(drop_unset);
+    }
+}
+
+fn invalid(found: &[String]) -> Failure {
+    let text = match found {
+        [one] => format!("The configuration is not valid. {one}"),
+        many => format!(
+            "The configuration is not valid. {} things are wrong:\n- {}",
+            many.len(),
+            many.join("\n- ")
+        ),
+    };
+    Failure::new(FailureKind::Config, text)
+}
+
+fn date(text: &str, label: &str, found: &mut Vec<String>) -> Option<DateTime<Utc>> {
+    let parsed = timestamp::parse(text);
+    if parsed.is_none() {
+        found.push(format!("{label}: must be a real date and time."));
+    }
+    parsed
+}
+
+fn credentials(raw: RawCredentials, found: &mut Vec<String>) -> Option<Credentials> {
+    match raw {
+        RawCredentials::AccessToken { access_token } => {
+            sendable(&access_token, "Access token (credentials.access_token)", found);
+            Some(Credentials::AccessToken(access_token))
+        }
+        RawCredentials::ClientCredentials { client_id: id, client_secret: secret, token_url, scope } => {
+            let options = &connection_specification()["properties"]["credentials"]["oneOf"];
+            let default = options[1]["properties"]["token_url"]["default"].as_str();
+            let token_url = token_url.as_deref().or(default).unwrap_or_default();
+            let token_url = url(token_url, "Token URL (credentials.token_url)", found)?;
+            Some(Credentials::Client(Client { id, secret, token_url, scope }))
+        }
+    }
+}
+
+/// A token travels in a header, which cannot hold line breaks; they come with copying.
+fn sendable(token: &Secret, label: &str, found: &mut Vec<String>) {
+    if token.expose().chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
+        found.push(format!("{label}: must not hold spaces, line breaks or other signs that a token cannot have. Copy it again."));
+    }
+}
+
+/// https, or http where the traffic stays at home: what is sent holds the token.
+fn url(text: &str, label: &str, found: &mut Vec<String>) -> Option<Url> {
+    let Ok(mut url) = Url::parse(text.trim_end_matches('/')) else {
+        found.push(format!("{label}: is not a web address."));
+        return None;
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        found.push(format!("{label}: must not hold a user name or password."));
+        return None;
+    }
+    if url.scheme() != "https" && !at_home(&url) {
+        found.push(format!(
+            "{label}: must start with https. Plain http is accepted only for loopback and private addresses."
+        ));
+        return None;
+    }
+    url.set_query(None);
+    Some(url)
+}
+
+fn at_home(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost") || host == "host.docker.internal",
+    }
+}
+
+fn certificates(pem: &str, found: &mut Vec<String>) -> Vec<CertificateDer<'static>> {
+    if pem.is_empty() {
+        return Vec::new();
+    }
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match parsed {
+        Ok(certificates) if !certificates.is_empty() => certificates,
+        _ => {
+            found.push("CA certificate (ca_certificate): holds no certificate. Paste the PEM text whole, with its BEGIN CERTIFICATE and END CERTIFICATE lines.".to_owned());
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(change: impl Fn(&mut Value)) -> Result<Config, Failure> {
+        let mut value = json!({"credentials": {"auth_type": "access_token", "access_token": "tok-12345678"}, "start_date": "2025-11-01T00:00:00Z"});
+        change(&mut value);
+        Config::parse(&value.to_string())
+    }
+
+    #[test]
+    fn what_is_not_given_has_the_default_of_the_specification() {
+        let config = config(|_| ()).unwrap();
+        assert_eq!(config.base_url.as_str(), "https://api.aifi.com/api/admin/v2");
+        assert_eq!(config.requests_per_second, 15);
+        assert_eq!(config.end_date, None);
+        assert_eq!(config.store_ids, [0; 0]);
+    }
+
+    #[test]
+    fn unset_fields_may_come_as_null_or_empty() {
+        let config = config(|value| {
+            for field in ["end_date", "base_url", "ca_certificate"] {
+                value[field] = json!("");
+            }
+            for field in ["store_ids", "statuses", "requests_per_second"] {
+                value[field] = Value::Null;
+            }
+        });
+        assert_eq!(config.unwrap().requests_per_second, 15);
+    }
+
+    #[test]
+    fn plain_http_is_for_addresses_at_home() {
+        for good in [
+            "http://127.0.0.1:8080/api",
+            "http://localhost:1",
+            "http://10.1.2.3/x",
+            "http://172.17.0.1:1",
+            "http://192.168.0.9",
+            "http://[::1]:3/x",
+            "https://example.com/api/",
+        ] {
+            assert!(config(|value| value["base_url"] = json!(good)).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://example.com",
+            "http://8.8.8.8/x",
+            "http://172.32.0.1",
+            "https://me:pw@example.com",
+            "https://",
+        ] {
+            let failure = config(|value| value["base_url"] = json!(bad)).unwrap_err();
+            assert!(failure.message.contains("API base URL (base_url)"), "{bad}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn what_the_schema_cannot_say_is_told_all_at_once_too() {
+        let failure = config(|value| {
+            value["end_date"] = json!("2025-11-01T00:00:00Z");
+            value["ca_certificate"] = json!("-----BEGIN");
+            value["base_url"] = json!("http://example.com");
+            value["credentials"]["access_token"] = json!("tok-1234\n5678");
+        })
+        .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Config);
+        for field in ["end_date", "ca_certificate", "base_url", "access_token"] {
+            assert!(failure.message.contains(field), "{field}: {}", failure.message);
+        }
+        assert!(!failure.message.contains("tok-1234"), "{}", failure.message);
+    }
+
+    #[test]
+    fn nothing_of_the_configuration_shows_in_its_debug_form() {
+        assert!(!format!("{:?}", config(|_| ()).unwrap()).contains("12345678"));
+    }
+}

@@ -1,0 +1,182 @@
+//! What is wrong with a configuration, in the words of the form: every violation at once, each with the title
+//! and the path of its field.
+//!
+//! The rules themselves are those of `spec/spec.json`, checked by the `jsonschema` crate, so the form and the
+//! check cannot drift apart. Only the sentences are ours. A value is never quoted: it may be a secret in the
+//! wrong field.
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, ValidationError, Validator};
+use serde_json::Value;
+
+/// Checks `config` against a connection specification. An empty list means that it holds.
+pub(super) fn violations(schema: &Value, config: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(schema, config, "", &mut found);
+    found
+}
+
+fn collect(schema: &Value, config: &Value, base: &str, found: &mut Vec<String>) {
+    for error in validator(schema).iter_errors(config) {
+        let path = format!("{base}{}", error.instance_path().as_str());
+        match error.kind() {
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
+                one_of(schema, config, &error, &path, found);
+            }
+            kind => found.push(sentence(field_schema(schema, error.instance_path().as_str()), &path, kind)),
+        }
+    }
+}
+
+/// A `oneOf` alone would only say "none fits". The option that the user chose is told by its `const`, and is
+/// then checked on its own.
+fn one_of(schema: &Value, config: &Value, error: &ValidationError<'_>, path: &str, found: &mut Vec<String>) {
+    let pointer = error.instance_path().as_str();
+    let field = field_schema(schema, pointer);
+    let options = field.and_then(|field| field["oneOf"].as_array()).map_or(&[][..], Vec::as_slice);
+    let value = config.pointer(pointer).unwrap_or(&Value::Null);
+    let constants = |option: &Value| -> Option<(String, Value)> {
+        option["properties"]
+            .as_object()?
+            .iter()
+            .find_map(|(name, rule)| Some((name.clone(), rule.get("const")?.clone())))
+    };
+    if let Some(option) = options
+        .iter()
+        .find(|option| constants(option).is_some_and(|(name, constant)| value.get(&name) == Some(&constant)))
+    {
+        return collect(option, value, path, found);
+    }
+    let known: Vec<(String, Value)> = options.iter().filter_map(constants).collect();
+    let name = known.first().map_or("", |(name, _)| name);
+    let choices: Vec<String> = known.iter().map(|(_, constant)| constant.to_string()).collect();
+    found.push(format!("{}: \"{name}\" must be one of {}.", label(field, path), choices.join(", ")));
+}
+
+fn validator(schema: &Value) -> Validator {
+    jsonschema::options()
+        .with_draft(Draft::Draft7)
+        .should_validate_formats(true)
+        .build(schema)
+        .expect("the embedded specification is a valid schema, which a test proves")
+}
+
+/// The schema of the field at a JSON pointer into the configuration.
+fn field_schema<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
+    pointer.split('/').skip(1).try_fold(schema, |schema, part| match part.parse::<usize>() {
+        Ok(_) => schema.get("items"),
+        Err(_) => schema.get("properties")?.get(part),
+    })
+}
+
+fn label(field: Option<&Value>, path: &str) -> String {
+    let path = path.trim_start_matches('/').replace('/', ".");
+    match field.and_then(|field| field["title"].as_str()) {
+        _ if path.is_empty() => "The configuration".to_owned(),
+        Some(title) => format!("{title} ({path})"),
+        None => path,
+    }
+}
+
+fn sentence(field: Option<&Value>, path: &str, kind: &ValidationErrorKind) -> String {
+    use ValidationErrorKind as K;
+    if let K::Required { property } = kind {
+        let name = property.as_str().unwrap_or_default();
+        let field = field.and_then(|field| field.get("properties")?.get(name));
+        return format!("{}: is required.", label(field, &format!("{path}/{name}")));
+    }
+    let must = match kind {
+        K::Type { .. } => format!("must be {}", type_words(field)),
+        K::Pattern { .. } => match field.and_then(|field| field["pattern_descriptor"].as_str()) {
+            Some(shape) => format!("must look like {shape}"),
+            None => "has a form that is not accepted".to_owned(),
+        },
+        K::Format { format } => format!("must be a real {}", format.replace('-', " and ")),
+        K::Enum { options } => format!("must be one of {}", list(options)),
+        K::Constant { expected_value } => format!("must be {expected_value}"),
+        K::Minimum { limit } => format!("must be at least {limit}"),
+        K::Maximum { limit } => format!("must be at most {limit}"),
+        K::MinLength { .. } => "must not be empty".to_owned(),
+        kind => format!("violates the rule \"{}\"", kind.keyword()),
+    };
+    format!("{}: {must}.", label(field, path))
+}
+
+fn type_words(field: Option<&Value>) -> &'static str {
+    match field.and_then(|field| field["type"].as_str()) {
+        Some("string") => "a text",
+        Some("integer") => "a whole number",
+        Some("array") => "a list",
+        Some("object") => "an object",
+        _ => "of another type",
+    }
+}
+
+fn list(options: &Value) -> String {
+    options
+        .as_array()
+        .map(|options| options.iter().map(Value::to_string).collect::<Vec<_>>().join(", "))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(config: &Value) -> Vec<String> {
+        violations(crate::config::connection_specification(), config)
+    }
+
+    #[test]
+    fn a_whole_configuration_holds() {
+        let token = json!({"credentials": {"auth_type": "access_token", "access_token": "t"}, "start_date": "2025-11-01T00:00:00Z"});
+        assert_eq!(check(&token), Vec::<String>::new());
+        let client = json!({"credentials": {"auth_type": "client_credentials", "client_id": "i", "client_secret": "s"},
+            "start_date": "2025-11-01T00:00:00.5Z", "store_ids": [1], "statuses": ["paid"], "unknown": true});
+        assert_eq!(check(&client), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_violation_is_told_at_once_with_title_and_path() {
+        let config = json!({"credentials": {"auth_type": "client_credentials", "client_id": ""}, "start_date": "2025-02-30T00:00:00Z",
+            "store_ids": [0, "x"], "statuses": ["gone"], "base_url": "ftp://x", "requests_per_second": 21});
+        let mut found = check(&config);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "API base URL (base_url): must look like https://host/path.",
+                "Client ID (credentials.client_id): must not be empty.",
+                "Client secret (credentials.client_secret): is required.",
+                "Requests per second (requests_per_second): must be at most 20.",
+                "Start date (start_date): must be a real date and time.",
+                "statuses.0: must be one of \"draft\", \"paid\", \"unpaid\", \"completed_so_far\", \"paymentProcessing\", \"contested\", \"reviewed\".",
+                "store_ids.0: must be at least 1.",
+                "store_ids.1: must be a whole number.",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_way_to_sign_in_names_the_ways_there_are() {
+        for credentials in [json!({"auth_type": "password"}), json!({}), json!(3)] {
+            let found = check(&json!({"credentials": credentials, "start_date": "2025-11-01T00:00:00Z"}));
+            assert!(found.iter().any(|text| text.starts_with("Authentication (credentials)")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_is_quoted() {
+        let found = check(
+            &json!({"credentials": "tok-12345678", "start_date": "tok-12345678", "base_url": "tok-12345678"}),
+        );
+        assert!(!found.join(" ").contains("tok-12345678"), "{found:?}");
+    }
+
+    #[test]
+    fn something_that_is_no_object_is_told_too() {
+        assert_eq!(check(&json!([])), ["The configuration: must be an object."]);
+    }
+}

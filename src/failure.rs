@@ -1,0 +1,184 @@
+//! One value per failure, for two readers.
+//!
+//! The *message* tells the user what is wrong and what to change. The *cause* is for us: the chain of errors
+//! below it, with status, attempt and position. What the platform does with a failure depends on its
+//! `failure_type` alone (a `config_error` is not retried), and that is decided in one table,
+//! [`FailureKind::failure_type`].
+
+use std::fmt;
+
+/// How the platform is to treat a failure (`failure_type` of a TRACE ERROR message).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureType {
+    /// The user has to change something; a new attempt would fail alike.
+    Config,
+    /// A new attempt may well succeed.
+    Transient,
+    /// Neither: the API does not behave as documented, or we made a mistake.
+    System,
+}
+
+impl FailureType {
+    /// The protocol's name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config_error",
+            Self::Transient => "transient_error",
+            Self::System => "system_error",
+        }
+    }
+}
+
+/// What went wrong, by name. The names appear in `internal_message` and are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The command line is not one we know.
+    Usage,
+    /// The configuration violates the specification.
+    Config,
+    /// The configured catalog asks for what we do not have.
+    Catalog,
+    /// The state is not one of ours.
+    State,
+    /// The platform asks for a data channel other than stdout.
+    DataChannel,
+    /// 401 of the API, or a refusal of the token endpoint.
+    Unauthorized,
+    /// 403: the token is valid, but may not do this.
+    Forbidden,
+    /// 404: there is no such API at the base URL.
+    NotFound,
+    /// 400, 422 and the other 4xx: the API does not accept the question.
+    Rejected,
+    /// 3xx: the API is elsewhere.
+    Redirected,
+    /// The server's certificate is not trusted.
+    Certificate,
+    /// No connection: name not found, refused, or cut.
+    Unreachable,
+    /// The server took the question and gave no whole answer in time.
+    NoAnswer,
+    /// 503 or 429 for longer than we are willing to wait.
+    RateLimited,
+    /// 5xx for longer than we are willing to wait.
+    ServerError,
+    /// A body that is not JSON: cut off, or a page for people.
+    Garbled,
+    /// A body beyond the size we accept.
+    TooLarge,
+    /// JSON, but not the envelope of a list.
+    NotAPage,
+    /// A page that is not in the order asked for.
+    Unsorted,
+    /// An order that was not asked for.
+    OutOfRange,
+    /// An order that must be in the answer is not.
+    MissingOrder,
+    /// The set of orders at one moment does not hold still.
+    Restless,
+    /// An order without `id`.
+    NoId,
+    /// An order without `draftCreatedAt`.
+    NoCursor,
+    /// We were asked to stop.
+    Interrupted,
+    /// Whoever read our output has gone.
+    OutputClosed,
+    /// Our output cannot be written.
+    Output,
+    /// A mistake of ours.
+    Internal,
+}
+
+impl FailureKind {
+    /// The one table of failure types.
+    pub fn failure_type(self) -> FailureType {
+        use FailureKind as K;
+        match self {
+            K::Usage | K::Config | K::Catalog | K::State | K::DataChannel => FailureType::Config,
+            K::Unauthorized | K::Forbidden | K::NotFound | K::Rejected => FailureType::Config,
+            K::Redirected | K::Certificate => FailureType::Config,
+            K::Unreachable | K::NoAnswer | K::RateLimited | K::ServerError => FailureType::Transient,
+            // A proxy's page or a cut answer goes away; so does a set that changes while it is read.
+            K::Garbled | K::MissingOrder | K::Restless | K::Interrupted => FailureType::Transient,
+            K::NotAPage | K::Unsorted | K::OutOfRange | K::NoId | K::NoCursor => FailureType::System,
+            K::TooLarge | K::OutputClosed | K::Output | K::Internal => FailureType::System,
+        }
+    }
+}
+
+/// A failure that leaves the program. Built where it is understood best, shown at the edge.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong, by name.
+    pub kind: FailureKind,
+    /// For the user: what is wrong and what to change. No jargon, no secret, no URL query.
+    pub message: String,
+    /// For us: the chain of causes.
+    pub cause: Option<anyhow::Error>,
+}
+
+impl Failure {
+    /// A failure with its message for the user.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
+
+    /// The same, with the cause below it.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The same, with a fact for us: where it happened, at which attempt, after what time.
+    #[must_use]
+    pub fn at(mut self, fact: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        self.cause = Some(match self.cause {
+            Some(cause) => cause.context(fact),
+            None => anyhow::Error::msg(fact),
+        });
+        self
+    }
+
+    /// What we want to know: the kind's name and the causes, outermost first, in one line.
+    pub fn internal(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{:?}: {cause:#}", self.kind),
+            None => format!("{:?}", self.kind),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_and_causes_stand_in_one_line_outermost_first() {
+        let failure = Failure::new(FailureKind::Garbled, "The answer is not JSON.")
+            .because(std::io::Error::other("unexpected end of file"))
+            .at("attempt 3");
+        assert_eq!(failure.internal(), "Garbled: attempt 3: unexpected end of file");
+        assert_eq!(failure.to_string(), "The answer is not JSON.");
+    }
+
+    #[test]
+    fn what_only_the_user_can_mend_is_not_retried() {
+        for kind in [FailureKind::Unauthorized, FailureKind::Certificate, FailureKind::State] {
+            assert_eq!(kind.failure_type().as_str(), "config_error");
+        }
+        for kind in [FailureKind::RateLimited, FailureKind::Unreachable, FailureKind::MissingOrder] {
+            assert_eq!(kind.failure_type().as_str(), "transient_error");
+        }
+        assert_eq!(FailureKind::Unsorted.failure_type().as_str(), "system_error");
+    }
+}

@@ -1,0 +1,132 @@
+//! Timestamps: generous in reading, one form in writing.
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+
+/// The finest step we speak of, in a question to the API and in a state: the API's examples have milliseconds.
+pub const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
+
+/// Reads an ISO 8601 date-time. Without an offset it is UTC (a guess: all examples of the API end in `Z`).
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(parsed) = DateTime::parse_from_rfc3339(text) {
+        return Some(parsed.to_utc());
+    }
+    let without_offset = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    without_offset
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+        .map(|naive| naive.and_utc())
+}
+
+/// The one form we write: milliseconds and `Z`, as the API's own examples do. Finer digits are cut, never rounded
+/// up, so that what is written is never later than what was meant.
+pub fn write(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Whether a text is a date-time in the very form that destinations take: with `T` and an offset.
+pub fn is_plain(text: &str) -> bool {
+    is_utc_form(text.as_bytes())
+        || (text.as_bytes().get(10) == Some(&b'T')
+            && !text.ends_with('z')
+            && DateTime::parse_from_rfc3339(text).is_ok())
+}
+
+/// The usual form, `2025-11-01T08:30:00[.123]Z`, told without the cost of a full parse: a page holds thousands.
+fn is_utc_form(text: &[u8]) -> bool {
+    let number =
+        |range: std::ops::Range<usize>| text[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
+    let digits = |range: std::ops::Range<usize>| text[range].iter().all(u8::is_ascii_digit);
+    let len = text.len();
+    let shape = len >= 20
+        && text[len - 1] == b'Z'
+        && [text[4], text[7], text[10], text[13], text[16]] == *b"--T::"
+        && [0..4, 5..7, 8..10, 11..13, 14..16, 17..19].into_iter().all(digits)
+        && (len == 20 || (text[19] == b'.' && (22..=30).contains(&len) && digits(20..len - 1)));
+    if !shape {
+        return false;
+    }
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day) && number(11..13) < 24 && number(14..16) < 60 && number(17..19) < 60
+}
+
+/// The start of the second that holds `at`.
+pub fn floor_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    at - TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()))
+}
+
+/// The first whole second at or after `at`.
+pub fn ceil_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    let floor = floor_second(at);
+    if floor == at { at } else { floor + TimeDelta::seconds(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_forms_of_one_instant_are_equal() {
+        let instant = parse("2025-11-01T08:30:00.120Z");
+        for text in [
+            "2025-11-01T08:30:00.12Z",
+            "2025-11-01T09:30:00.120+01:00",
+            "2025-11-01T08:30:00.120000",
+            "2025-11-01 08:30:00.12",
+        ] {
+            assert_eq!(parse(text), instant, "{text}");
+        }
+        for text in ["", "2025-11-01", "2025-02-30T00:00:00Z", "1700000000", "yesterday"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn writing_cuts_and_never_rounds_up() {
+        assert_eq!(write(parse("2025-11-01T08:30:00.999999Z").unwrap()), "2025-11-01T08:30:00.999Z");
+        assert_eq!(write(parse("2025-11-01T08:30:00Z").unwrap()), "2025-11-01T08:30:00.000Z");
+    }
+
+    #[test]
+    fn only_forms_that_destinations_take_are_plain() {
+        for text in ["2025-11-01T08:30:00Z", "2024-02-29T23:59:59.123456Z", "2025-11-01T08:30:00.120+01:00"] {
+            assert!(is_plain(text), "{text}");
+        }
+        for text in [
+            "2025-11-01 08:30:00Z",
+            "2025-02-29T00:00:00Z",
+            "2025-11-01T08:30:00",
+            "2025-11-01T24:00:00Z",
+            "2025-11-01t08:30:00Z",
+            "2025-11-01T08:30:00z",
+            "2025-11-01T08:30:00.Z",
+            "",
+            "x",
+        ] {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_rounded_down_and_up() {
+        let at = |text| parse(text).unwrap();
+        assert_eq!(floor_second(at("2025-11-01T08:30:00.001Z")), at("2025-11-01T08:30:00Z"));
+        assert_eq!(ceil_second(at("2025-11-01T08:30:00.001Z")), at("2025-11-01T08:30:01Z"));
+        assert_eq!(ceil_second(at("2025-11-01T08:30:00Z")), at("2025-11-01T08:30:00Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_look_agrees_with_the_full_parse(text in "20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-5][0-9](\\.[0-9]{0,7})?Z") {
+            prop_assert_eq!(is_utc_form(text.as_bytes()), DateTime::parse_from_rfc3339(&text).is_ok());
+        }
+    }
+}
