@@ -1,0 +1,122 @@
+//! The configured catalog that `read` is given.
+//!
+//! Clients write it in many ways (null for every optional field, keys we do not know, destination modes we have
+//! never heard of), so only what we act on is looked at. What we do not have is refused by name.
+
+use serde::Deserialize;
+
+use crate::failure::{Failure, FailureKind};
+
+/// How a stream is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Everything, from the start date.
+    FullRefresh,
+    /// What is new since the state.
+    Incremental,
+}
+
+/// A stream the user selected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredStream {
+    /// Its name; one of the names given to [`parse`].
+    pub name: String,
+    /// How it is to be read.
+    pub sync_mode: SyncMode,
+}
+
+#[derive(Deserialize)]
+struct RawCatalog {
+    streams: Vec<RawConfiguredStream>,
+}
+
+#[derive(Deserialize)]
+struct RawConfiguredStream {
+    stream: RawStream,
+    sync_mode: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawStream {
+    name: String,
+}
+
+/// Reads a configured catalog. Fails on a stream that is not among `known` and on a sync mode we do not have.
+pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failure> {
+    let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
+        Failure::new(
+            FailureKind::Catalog,
+            format!("The configured catalog is not a list of streams ({error}). Pass the file that Airbyte made, or start from integration_tests/configured_catalog.json."),
+        )
+    })?;
+    let mut streams: Vec<ConfiguredStream> = Vec::new();
+    for RawConfiguredStream { stream: RawStream { name }, sync_mode } in raw.streams {
+        if !known.contains(&name.as_str()) {
+            return Err(Failure::new(
+                FailureKind::Catalog,
+                format!(
+                    "The configured catalog selects the stream \"{name}\", which this connector does not have. It has: {}. Refresh the source schema of the connection.",
+                    known.join(", ")
+                ),
+            ));
+        }
+        let sync_mode = match sync_mode.as_deref() {
+            Some("full_refresh") => SyncMode::FullRefresh,
+            Some("incremental") => SyncMode::Incremental,
+            other => {
+                return Err(Failure::new(
+                    FailureKind::Catalog,
+                    format!(
+                        "The configured catalog reads the stream \"{name}\" in the sync mode \"{}\". This connector has full_refresh and incremental.",
+                        other.unwrap_or("")
+                    ),
+                ));
+            }
+        };
+        if streams.iter().any(|stream| stream.name == name) {
+            return Err(Failure::new(
+                FailureKind::Catalog,
+                format!("The configured catalog selects the stream \"{name}\" twice. Keep one of the two."),
+            ));
+        }
+        streams.push(ConfiguredStream { name, sync_mode });
+    }
+    Ok(streams)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_unknown_keys_and_strange_destination_modes_are_read() {
+        let text = r#"{"streams":[{"stream":{"name":"orders","json_schema":{"properties":{}},"namespace":null,
+            "supported_sync_modes":null,"x":1},"sync_mode":"incremental","destination_sync_mode":"soft_delete",
+            "cursor_field":null,"primary_key":null,"generation_id":null,"sync_id":4,"y":{}}],"z":null}"#;
+        let streams = parse(text, &["orders"]).unwrap();
+        assert_eq!(streams, [ConfiguredStream { name: "orders".into(), sync_mode: SyncMode::Incremental }]);
+    }
+
+    #[test]
+    fn no_stream_is_a_legal_selection() {
+        assert_eq!(parse(r#"{"streams":[]}"#, &["orders"]).unwrap(), []);
+    }
+
+    #[test]
+    fn what_we_do_not_have_is_refused_by_name() {
+        let one = |name: &str, mode: &str| {
+            format!(r#"{{"streams":[{{"stream":{{"name":"{name}"}},"sync_mode":"{mode}"}}]}}"#)
+        };
+        for (text, word) in [
+            (one("refunds", "incremental"), "\"refunds\""),
+            (one("orders", "INVALID"), "\"INVALID\""),
+            (r#"{"streams":[{"stream":{"name":"orders"}}]}"#.to_owned(), "sync mode \"\""),
+            ("[]".to_owned(), "list of streams"),
+            (String::new(), "list of streams"),
+        ] {
+            let failure = parse(&text, &["orders"]).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Catalog);
+            assert!(failure.message.contains(word), "{}", failure.message);
+        }
+    }
+}
