@@ -1,0 +1,188 @@
+//! A single value: from the API's token to the token that the schema declares.
+//!
+//! The API spells ids now as numbers, now as strings, and `isLatest` as a number. What means the same is rewritten
+//! token by token, so digits stay as they are; what cannot be meant becomes null.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::compact::compact;
+use super::shape::Shape;
+use crate::timestamp;
+
+/// Appends the value that `raw` (one valid JSON token or container) means under `shape`. False when it cannot be
+/// what the shape says; null is then written.
+pub(super) fn write(shape: &Shape, raw: &str, out: &mut Vec<u8>) -> bool {
+    if raw == "null" {
+        out.extend_from_slice(b"null");
+        return true;
+    }
+    let written = match shape {
+        Shape::Text => text(raw),
+        Shape::JsonText => json_text(raw),
+        Shape::Timestamp => date_time(raw),
+        Shape::Integer => integer(unquoted(raw)).map(Cow::Borrowed),
+        Shape::Number => is_number(unquoted(raw)).then(|| unquoted(raw).into()),
+        Shape::Boolean => boolean(unquoted(raw)).map(Cow::Borrowed),
+        Shape::Object(_) | Shape::Array(_) => None,
+    };
+    out.extend_from_slice(written.as_deref().unwrap_or("null").as_bytes());
+    written.is_some()
+}
+
+fn text(raw: &str) -> Option<Cow<'_, str>> {
+    match raw.as_bytes()[0] {
+        b'"' => string(raw),
+        b'{' | b'[' => None,
+        _ => Some(format!("\"{raw}\"").into()),
+    }
+}
+
+/// A string token may hold an escape that stands for no character (half of a surrogate pair): not to be passed on.
+fn string(raw: &str) -> Option<Cow<'_, str>> {
+    (!raw.contains("\\u") || serde_json::from_str::<Cow<'_, str>>(raw).is_ok()).then_some(raw.into())
+}
+
+fn json_text(raw: &str) -> Option<Cow<'_, str>> {
+    if raw.starts_with('"') {
+        return string(raw);
+    }
+    let mut json = Vec::new();
+    compact(raw, &mut json);
+    Some(Value::from(String::from_utf8_lossy(&json)).to_string().into())
+}
+
+fn date_time(raw: &str) -> Option<Cow<'_, str>> {
+    let text = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if timestamp::is_plain(text) {
+        return Some(raw.into());
+    }
+    // Finer digits than milliseconds may stand here, so chrono's own form is taken, which keeps them all.
+    timestamp::parse(text).map(|at| format!("\"{}\"", at.format("%Y-%m-%dT%H:%M:%S%.fZ")).into())
+}
+
+fn unquoted(raw: &str) -> &str {
+    raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).map_or(raw, str::trim)
+}
+
+/// The digits of a whole number, also of one written `12.0` or `"0012"`.
+fn integer(token: &str) -> Option<&str> {
+    let whole = match token.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None => token,
+    };
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    if is_number(whole) {
+        return Some(whole);
+    }
+    // Leading zeros are no JSON; a negative number with them is no id.
+    let trimmed = whole.trim_start_matches('0');
+    if whole.starts_with('-') { None } else { Some(if trimmed.is_empty() { "0" } else { trimmed }) }
+}
+
+fn is_number(token: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (mantissa, exponent) = match token.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (token, None),
+    };
+    let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(digits)
+}
+
+fn boolean(token: &str) -> Option<&'static str> {
+    match token {
+        "true" | "1" => Some("true"),
+        "false" | "0" => Some("false"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(shape: &Shape, raw: &str) -> (String, bool) {
+        let mut out = Vec::new();
+        let fits = write(shape, raw, &mut out);
+        (String::from_utf8(out).unwrap(), fits)
+    }
+
+    #[test]
+    fn what_means_the_same_is_spelt_as_declared_with_all_its_digits() {
+        for (shape, raw, expected) in [
+            (Shape::Integer, "9007199254740993", "9007199254740993"),
+            (Shape::Integer, "\"98765432109876543210987654321\"", "98765432109876543210987654321"),
+            (Shape::Integer, "12.0", "12"),
+            (Shape::Integer, "\"0012\"", "12"),
+            (Shape::Integer, "\"000\"", "0"),
+            (Shape::Text, "11", "\"11\""),
+            (Shape::Text, "12.10", "\"12.10\""),
+            (Shape::Text, "true", "\"true\""),
+            (Shape::Text, "\"caf\\u00e9 \\n\"", "\"caf\\u00e9 \\n\""),
+            (Shape::Number, "\"0.250\"", "0.250"),
+            (Shape::Number, "12345678901234567890.12", "12345678901234567890.12"),
+            (Shape::Boolean, "0", "false"),
+            (Shape::Boolean, "\"1\"", "true"),
+            (Shape::Boolean, "true", "true"),
+            (Shape::Timestamp, "\"2025-11-01T08:00:00.123456Z\"", "\"2025-11-01T08:00:00.123456Z\""),
+            (Shape::Timestamp, "\"2025-11-01 08:00:00.123456\"", "\"2025-11-01T08:00:00.123456Z\""),
+            (Shape::JsonText, "[ {\"rate\": 7.50} ]", "\"[{\\\"rate\\\":7.50}]\""),
+            (Shape::JsonText, "\"7 %\"", "\"7 %\""),
+            (Shape::Text, "null", "null"),
+        ] {
+            assert_eq!(written(&shape, raw), (expected.to_owned(), true), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_becomes_null() {
+        for (shape, raw) in [
+            (Shape::Integer, "1.5"),
+            (Shape::Integer, "\"\""),
+            (Shape::Integer, "\"-\""),
+            (Shape::Integer, "1e3"),
+            (Shape::Integer, "true"),
+            (Shape::Number, "\"heavy\""),
+            (Shape::Number, "\"1.\""),
+            (Shape::Number, "{}"),
+            (Shape::Boolean, "2"),
+            (Shape::Boolean, "\"yes\""),
+            (Shape::Text, "{\"a\":1}"),
+            (Shape::Text, "[]"),
+            (Shape::Text, "\"\\ud800\""),
+            (Shape::Timestamp, "\"\""),
+            (Shape::Timestamp, "1700000000"),
+            (Shape::Timestamp, "\"2025-02-30T00:00:00Z\""),
+            (Shape::Object(Vec::new()), "3"),
+        ] {
+            assert_eq!(written(&shape, raw), ("null".to_owned(), false), "{raw}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_json_of_the_declared_type_goes_out(text in "[-+0-9.eE ]{0,12}", quoted: bool) {
+            let raw = if quoted || serde_json::from_str::<Value>(&text).is_err() { format!("\"{text}\"") } else { text.trim().to_owned() };
+            for shape in [Shape::Integer, Shape::Number, Shape::Boolean, Shape::Text, Shape::Timestamp] {
+                let (out, fits) = written(&shape, &raw);
+                let value: Box<serde_json::value::RawValue> = serde_json::from_str(&out).expect("what is written is JSON");
+                prop_assert_eq!(fits, value.get() != "null");
+            }
+        }
+    }
+}

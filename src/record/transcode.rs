@@ -1,0 +1,453 @@
+//! One walk through an object of the API, writing the record on the way.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::compact::compact;
+use super::scalar;
+use super::shape::{Property, Shape};
+use crate::protocol::output::Change;
+
+/// The top-level field that keeps what the schema does not know.
+pub const ADDITIONAL_FIELDS: &str = "additionalFields";
+
+/// Most names of unknown fields that are kept for the log: they could be data.
+const UNKNOWN_NAMES: usize = 100;
+
+/// Writes objects of one stream as records.
+pub struct Transcoder<'s> {
+    properties: &'s [Property],
+    /// Names of fields that the schema does not know, with their path.
+    pub unknown: BTreeSet<String>,
+}
+
+/// A record, in the buffer it was written to.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Where the record stands in the buffer.
+    pub data: Range<usize>,
+    /// Where each declared top-level field's value stands, by the position of its declaration; empty if absent.
+    pub fields: Vec<Range<usize>>,
+    /// What could not be what the schema says.
+    pub changes: Vec<Change>,
+}
+
+impl<'s> Transcoder<'s> {
+    /// For the stream with this schema.
+    pub fn new(shape: &'s Shape) -> Self {
+        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
+        Self { properties, unknown: BTreeSet::new() }
+    }
+
+    /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is
+    /// not an object.
+    pub fn seed<'a>(&'a mut self, out: &'a mut Vec<u8>) -> RecordSeed<'a, 's> {
+        RecordSeed { transcoder: self, out }
+    }
+}
+
+/// See [`Transcoder::seed`].
+pub struct RecordSeed<'a, 's> {
+    transcoder: &'a mut Transcoder<'s>,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'de> DeserializeSeed<'de> for RecordSeed<'_, '_> {
+    type Value = Option<Written>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let properties = self.transcoder.properties;
+        let mut walk = Walk {
+            out: self.out,
+            written: Written { fields: vec![0..0; properties.len()], ..Written::default() },
+            unknown: &mut self.transcoder.unknown,
+            additional: Vec::new(),
+            path: Vec::new(),
+        };
+        let start = walk.out.len();
+        let fits = deserializer.deserialize_any(Container { walk: &mut walk, properties, items: None })?;
+        walk.written.data = start..walk.out.len();
+        Ok(fits.then_some(walk.written))
+    }
+}
+
+enum Step<'s> {
+    Field(&'s str),
+    Item(usize),
+}
+
+struct Walk<'a, 's> {
+    out: &'a mut Vec<u8>,
+    written: Written,
+    unknown: &'a mut BTreeSet<String>,
+    /// The unknown top-level fields, as they will stand in [`ADDITIONAL_FIELDS`].
+    additional: Vec<u8>,
+    /// The containers around the current value, outermost first; the record itself is not counted.
+    path: Vec<Step<'s>>,
+}
+
+impl Walk<'_, '_> {
+    fn path_to(&self, name: Option<&str>, with_positions: bool) -> String {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Field(name) => {
+                    path.push_str(&format!("{}{name}", if path.is_empty() { "" } else { "." }))
+                }
+                Step::Item(position) if with_positions => path.push_str(&format!("[{position}]")),
+                Step::Item(_) => path.push_str("[]"),
+            }
+        }
+        if let Some(name) = name {
+            path.push_str(&format!("{}{name}", if path.is_empty() { "" } else { "." }));
+        }
+        path
+    }
+
+    fn nulled(&mut self, name: Option<&str>) {
+        let field = self.path_to(name, true);
+        self.written.changes.push(Change::nulled(field));
+    }
+
+    fn found_unknown(&mut self, name: &str) {
+        if self.unknown.len() < UNKNOWN_NAMES {
+            self.unknown.insert(self.path_to(Some(name), false));
+        }
+    }
+
+    fn unknown_field(&mut self, name: &str, raw: &str) {
+        self.found_unknown(name);
+        let target = if self.path.is_empty() { &mut self.additional } else { &mut *self.out };
+        if !matches!(target.last(), None | Some(b'{')) {
+            target.push(b',');
+        }
+        target.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+        target.push(b':');
+        compact(raw, target);
+    }
+}
+
+/// Reads one value under a shape: a scalar by its token, a container by walking into it.
+struct ValueSeed<'w, 'a, 's> {
+    walk: &'w mut Walk<'a, 's>,
+    shape: &'s Shape,
+    /// The field's name; none for an item of a list.
+    name: Option<&'s str>,
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let (properties, items) = match self.shape {
+            Shape::Object(properties) => (properties.as_slice(), None),
+            Shape::Array(items) => (&[][..], Some(&**items)),
+            scalar => {
+                let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
+                if !scalar::write(scalar, raw.get(), self.walk.out) {
+                    self.walk.nulled(self.name);
+                }
+                return Ok(());
+            }
+        };
+        self.walk.path.extend(self.name.map(Step::Field));
+        let fits = deserializer.deserialize_any(Container { walk: &mut *self.walk, properties, items })?;
+        if !fits {
+            self.walk.out.extend_from_slice(b"null");
+            self.walk.nulled(None);
+        }
+        if self.name.is_some() {
+            self.walk.path.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Walks into an object (or a list, when `items` is given). Answers whether the value was one.
+struct Container<'w, 'a, 's> {
+    walk: &'w mut Walk<'a, 's>,
+    properties: &'s [Property],
+    items: Option<&'s Shape>,
+}
+
+impl<'de> Visitor<'de> for Container<'_, '_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let Self { walk, properties, items } = self;
+        if items.is_some() {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(false);
+        }
+        let top_level = walk.path.is_empty();
+        walk.out.push(b'{');
+        let mut seen = 0_u64;
+        let mut hint = 0;
+        while let Some(key) = map.next_key_seed(KeySeed { properties, hint })? {
+            match key {
+                // The API's own `additionalFields`, should there be one, is not ours.
+                Key::Known(position) if !(top_level && properties[position].name == ADDITIONAL_FIELDS) => {
+                    // JSON gives a repeated name no meaning; the first one is kept.
+                    if seen & (1 << position) != 0 {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    seen |= 1 << position;
+                    hint = position + 1;
+                    let property = &properties[position];
+                    separate(walk.out);
+                    walk.out.extend_from_slice(&property.encoded);
+                    let start = walk.out.len();
+                    map.next_value_seed(ValueSeed {
+                        walk,
+                        shape: &property.shape,
+                        name: Some(&property.name),
+                    })?;
+                    if top_level {
+                        walk.written.fields[position] = start..walk.out.len();
+                    }
+                }
+                Key::Known(_) => walk.unknown_field(ADDITIONAL_FIELDS, map.next_value::<&RawValue>()?.get()),
+                Key::Unknown(name) => walk.unknown_field(&name, map.next_value::<&RawValue>()?.get()),
+            }
+        }
+        if top_level && !walk.additional.is_empty() {
+            separate(walk.out);
+            walk.out.extend_from_slice(format!("\"{ADDITIONAL_FIELDS}\":{{").as_bytes());
+            walk.out.append(&mut walk.additional);
+            walk.out.push(b'}');
+        }
+        walk.out.push(b'}');
+        Ok(true)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<bool, A::Error> {
+        let Some(shape) = self.items else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(false);
+        };
+        let walk = self.walk;
+        walk.out.push(b'[');
+        for position in 0.. {
+            let before = walk.out.len();
+            if position > 0 {
+                walk.out.push(b',');
+            }
+            walk.path.push(Step::Item(position));
+            let item = items.next_element_seed(ValueSeed { walk, shape, name: None })?;
+            walk.path.pop();
+            if item.is_none() {
+                walk.out.truncate(before);
+                break;
+            }
+        }
+        walk.out.push(b']');
+        Ok(true)
+    }
+
+    /// Null is a legal value of every field.
+    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+        if self.walk.path.is_empty() {
+            return Ok(false);
+        }
+        self.walk.out.extend_from_slice(b"null");
+        Ok(true)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<bool, E> {
+        Ok(false)
+    }
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+}
+
+enum Key {
+    Known(usize),
+    Unknown(String),
+}
+
+/// Finds a key among the properties. The API sends keys in one order, so the search starts behind the last hit.
+struct KeySeed<'s> {
+    properties: &'s [Property],
+    hint: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
+        let count = self.properties.len();
+        let position = (0..count).map(|n| (self.hint + n) % count).find(|&n| self.properties[n].name == key);
+        Ok(position.map_or_else(|| Key::Unknown(key.to_owned()), Key::Known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn shape() -> Shape {
+        Shape::compile(&json!({"type": "object", "properties": {
+            "id": {"type": "integer"}, "name": {"type": "string"}, "latest": {"type": "boolean"},
+            "payment": {"type": "object", "properties": {"refunded": {"type": "boolean"}}},
+            "lines": {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}, "weight": {"type": "number"}}}},
+            "additionalFields": {"type": "object"}}}))
+    }
+
+    fn transcode(json: &str) -> (String, Vec<String>, Vec<String>) {
+        let shape = shape();
+        let mut transcoder = Transcoder::new(&shape);
+        let mut out = b"before".to_vec();
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let written = transcoder.seed(&mut out).deserialize(&mut deserializer).unwrap().unwrap();
+        let record = String::from_utf8(out[written.data].to_vec()).unwrap();
+        (
+            record,
+            written.changes.into_iter().map(|change| change.field).collect(),
+            transcoder.unknown.into_iter().collect(),
+        )
+    }
+
+    #[test]
+    fn a_record_keeps_order_digits_and_texts() {
+        let json = r#"{ "name": "é\n \"x\"", "id": "12", "latest": 1, "payment": {"refunded": 0, "note": [1, 2.50]},
+            "lines": [ {"weight": 1.10, "id": 3}, null ] }"#;
+        let (record, changes, unknown) = transcode(json);
+        assert_eq!(
+            record,
+            r#"{"name":"é\n \"x\"","id":12,"latest":true,"payment":{"refunded":false,"note":[1,2.50]},"lines":[{"weight":1.10,"id":3},null]}"#
+        );
+        assert!(changes.is_empty());
+        assert_eq!(unknown, ["payment.note"]);
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_in_one_object() {
+        let (record, _, unknown) =
+            transcode(r#"{"new":{"a": 1},"id":1,"additionalFields":3,"x\"y":null,"lines":[{"z":1}]}"#);
+        assert_eq!(
+            record,
+            r#"{"id":1,"lines":[{"z":1}],"additionalFields":{"new":{"a":1},"additionalFields":3,"x\"y":null}}"#
+        );
+        assert_eq!(unknown, ["additionalFields", "lines[].z", "new", "x\"y"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_nulled_and_told_with_its_path() {
+        let (record, changes, _) = transcode(
+            r#"{"id":1,"name":{"a":[{}]},"payment":"paid","lines":[{"weight":"heavy","id":1.5},[],"x",{"id":4}]}"#,
+        );
+        assert_eq!(
+            record,
+            r#"{"id":1,"name":null,"payment":null,"lines":[{"weight":null,"id":null},null,null,{"id":4}]}"#
+        );
+        assert_eq!(changes, ["name", "payment", "lines[0].weight", "lines[0].id", "lines[1]", "lines[2]"]);
+        let (record, changes, _) = transcode(r#"{"lines":{"a":1},"payment":[1]}"#);
+        assert_eq!((record.as_str(), changes.len()), (r#"{"lines":null,"payment":null}"#, 2));
+    }
+
+    #[test]
+    fn of_a_repeated_name_the_first_is_kept() {
+        assert_eq!(transcode(r#"{"id":1,"id":2}"#).0, r#"{"id":1}"#);
+    }
+
+    #[test]
+    fn an_item_that_is_no_object_is_no_record() {
+        let shape = shape();
+        for json in ["null", "3", "\"x\"", "[]", "true"] {
+            let mut out = Vec::new();
+            let mut deserializer = serde_json::Deserializer::from_str(json);
+            assert!(
+                Transcoder::new(&shape).seed(&mut out).deserialize(&mut deserializer).unwrap().is_none(),
+                "{json}"
+            );
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            "id",
+            "name",
+            "latest",
+            "payment",
+            "lines",
+            "weight",
+            "refunded",
+            "additionalFields",
+            ".{0,4}"
+        ];
+        leaf.prop_recursive(3, 24, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(key.clone(), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_object_becomes_one_line_that_fits_the_schema(value in any_json()) {
+            prop_assume!(value.is_object());
+            let (record, ..) = transcode(&serde_json::to_string_pretty(&value).unwrap());
+            prop_assert!(!record.contains('\n'));
+            let parsed: Value = serde_json::from_str(&record).unwrap();
+            let of = |name: &str| &parsed[name];
+            prop_assert!(of("id").is_null() || of("id").is_i64() || of("id").is_u64() || record.contains("id\":"));
+            prop_assert!(of("name").is_null() || of("name").is_string());
+            prop_assert!(of("latest").is_null() || of("latest").is_boolean());
+            prop_assert!(of("payment").is_null() || of("payment").is_object());
+            prop_assert!(of("lines").is_null() || of("lines").is_array());
+            for name in parsed.as_object().unwrap().keys() {
+                prop_assert!(["id", "name", "latest", "payment", "lines", "additionalFields"].contains(&name.as_str()));
+            }
+        }
+    }
+}
