@@ -1,0 +1,414 @@
+//! The only place that names the network.
+//!
+//! A question is asked until it has a usable answer, or a failure that asking again cannot mend, or until there has
+//! been no progress for too long. Everything that is decided is decided elsewhere: [`super::pace`] when a request
+//! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
+
+use std::error::Error as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Error;
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, redirect};
+use tokio::sync::{mpsc, watch};
+
+use super::pace::Pace;
+use super::refusal::{self, Asked, Trouble};
+use super::retry::{self, Decision};
+use super::sign_in::{self, SignIn};
+use super::tls;
+use crate::clock;
+use crate::config::secret::Secret;
+use crate::config::{Client, Config, Credentials};
+use crate::failure::{Failure, FailureKind};
+
+/// For name look-up, connection and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// For the next bytes of an answer. A page of 200 orders is made in seconds, if at all.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For a whole answer.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
+/// The largest answer: 200 orders of 160 kB each. Anything beyond is no page of orders.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// While we wait, a sign of life at least this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
+
+/// What the reader of the stream should know while a question is being asked.
+#[derive(Debug)]
+pub enum Event {
+    /// We wait before we ask again.
+    Waiting {
+        /// For how long from now.
+        wait: Duration,
+        /// Whether the API refused the request as one too many.
+        rate_limited: bool,
+        /// What happened, in a few words.
+        what: String,
+        /// Which attempt it was, from 1; 0 for a further sign of life during one wait.
+        attempt: u32,
+    },
+    /// A token was fetched, which no output may show.
+    Fetched(Secret),
+}
+
+/// A usable answer.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// What was read from the body.
+    pub value: T,
+    /// The server's clock.
+    pub date: Option<DateTime<Utc>>,
+}
+
+/// A 2xx body that is not what it should be.
+#[derive(Debug)]
+pub struct Unreadable(pub Error);
+
+/// How much was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Requests to the Admin API, all attempts counted.
+    pub requests: u64,
+    /// Requests that the API refused as too many.
+    pub refused: u64,
+    /// Other attempts that had to be repeated.
+    pub repeated: u64,
+}
+
+/// The API, as a thing to ask.
+#[derive(Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    base_url: String,
+    sign_in: Mutex<SignIn>,
+    pace: Mutex<Pace>,
+    patience: Duration,
+    progress: Mutex<Instant>,
+    stop: watch::Receiver<bool>,
+    events: mpsc::UnboundedSender<Event>,
+    requests: AtomicU64,
+    refused: AtomicU64,
+    repeated: AtomicU64,
+}
+
+/// Why an attempt brought nothing.
+enum Outcome {
+    /// Ask again, after a wait.
+    Again(Trouble),
+    /// Ask again at once, with a new token.
+    Renew,
+    /// Asking again would not help.
+    Fail(Failure),
+}
+
+impl Http {
+    /// A client for this configuration. It gives up after `patience` without progress, and when `stop` becomes true.
+    pub fn new(
+        config: &Config,
+        patience: Duration,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::configuration(&config.ca_certificates)?)
+            .user_agent(concat!("source-aifi/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(IDLE_TIMEOUT);
+        // A proxy for the machine's own addresses can only be meant for others.
+        if matches!(config.base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| {
+            Failure::new(FailureKind::Internal, "The HTTP client could not be set up.").because(error)
+        })?;
+        let (events, receiver) = mpsc::unbounded_channel();
+        let http = Self {
+            client,
+            base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
+            sign_in: Mutex::new(SignIn::new(config.credentials.clone())),
+            pace: Mutex::new(Pace::new(config.requests_per_second)),
+            patience,
+            progress: Mutex::new(clock::instant()),
+            stop,
+            events,
+            requests: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
+        };
+        Ok((http, receiver))
+    }
+
+    /// Notes a step forward: patience starts anew.
+    pub fn progressed(&self) {
+        *lock(&self.progress) = clock::instant();
+    }
+
+    /// How much was asked so far.
+    pub fn asks(&self) -> Asks {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Asks { requests: read(&self.requests), refused: read(&self.refused), repeated: read(&self.repeated) }
+    }
+
+    /// Asks `path` below the base URL until `read` can make something of the answer.
+    pub async fn get<T>(
+        &self,
+        path: &str,
+        query: &str,
+        mut read: impl FnMut(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Answer<T>, Failure> {
+        let url = format!("{}{path}?{query}", self.base_url);
+        let mut renewed = false;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let outcome = match self.unless_stopped(self.attempt(&url, renewed, &mut read)).await? {
+                Ok(answer) => return Ok(answer),
+                Err(outcome) => outcome,
+            };
+            match outcome {
+                Outcome::Fail(failure) => return Err(failure.at(format!("GET {path}, attempt {attempt}"))),
+                Outcome::Renew => renewed = true,
+                Outcome::Again(trouble) => self.wait_or_give_up(trouble, attempt, path).await?,
+            }
+        }
+    }
+
+    /// Waits before a question is asked again that had an answer which cannot be believed. `look` counts from 1.
+    pub async fn wait_before_look(&self, look: u32, what: &str) -> Result<(), Failure> {
+        self.repeated.fetch_add(1, Ordering::Relaxed);
+        self.wait(retry::backoff(look, fastrand::f64()), false, what, look).await
+    }
+
+    async fn wait_or_give_up(&self, trouble: Trouble, attempt: u32, path: &str) -> Result<(), Failure> {
+        let counter = if trouble.is_refusal() { &self.refused } else { &self.repeated };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let since = clock::instant() - *lock(&self.progress);
+        match retry::decide(attempt, since, trouble.retry_after, self.patience, fastrand::f64()) {
+            Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
+            Decision::Wait(wait) => self.wait(wait, trouble.is_refusal(), &trouble.what, attempt).await,
+        }
+    }
+
+    async fn wait(
+        &self,
+        wait: Duration,
+        rate_limited: bool,
+        what: &str,
+        attempt: u32,
+    ) -> Result<(), Failure> {
+        let until = clock::instant() + wait;
+        let mut attempt = attempt;
+        loop {
+            let left = until.saturating_duration_since(clock::instant());
+            if left.is_zero() {
+                return Ok(());
+            }
+            // Nobody listens when the reader has gone; then nobody needs to know.
+            _ = self.events.send(Event::Waiting { wait: left, rate_limited, what: what.to_owned(), attempt });
+            attempt = 0;
+            self.unless_stopped(clock::sleep_until(until.min(clock::instant() + SIGN_OF_LIFE))).await?;
+        }
+    }
+
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut stop = self.stop.clone();
+        let stopped = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                // Nobody is left who could ask us to stop.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopped => Err(Failure::new(FailureKind::Interrupted, "The sync was asked to stop. The next one goes on from the last state.")),
+            done = work => Ok(done),
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        url: &str,
+        renewed: bool,
+        read: &mut impl FnMut(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<Answer<T>, Outcome> {
+        let token = self.token().await?;
+        let start = lock(&self.pace).reserve(clock::instant());
+        clock::sleep_until(start).await;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        let response = self.send(request, Asked::WithToken).await?;
+        let status = response.status().as_u16();
+        if status == 401 && lock(&self.sign_in).refuse(&token) && !renewed {
+            return Err(Outcome::Renew);
+        }
+        let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
+        let asked = if application { Asked::AsApplication } else { Asked::WithToken };
+        if !response.status().is_success() {
+            return Err(self.refused(response, asked).await);
+        }
+        let date = header(&response, DATE).and_then(retry::http_date);
+        let body = body(response).await?;
+        lock(&self.pace).accepted();
+        let value = read(&body).map_err(|Unreadable(cause)| Outcome::Again(unreadable(&body, cause)))?;
+        Ok(Answer { value, date })
+    }
+
+    /// The token of this attempt; fetched, when there is none that is still good.
+    async fn token(&self) -> Result<Secret, Outcome> {
+        let (token, credentials) = {
+            let sign_in = lock(&self.sign_in);
+            (sign_in.token(clock::instant()), sign_in.credentials().clone())
+        };
+        match (token, credentials) {
+            (Some(token), _) | (None, Credentials::AccessToken(token)) => Ok(token),
+            (None, Credentials::Client(client)) => self.fetch_token(&client).await,
+        }
+    }
+
+    async fn fetch_token(&self, client: &Client) -> Result<Secret, Outcome> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        form.append_pair("client_id", &client.id).append_pair("client_secret", client.secret.expose());
+        if let Some(scope) = &client.scope {
+            form.append_pair("scope", scope);
+        }
+        let request = self.client.post(client.token_url.clone());
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
+        let asked_at = clock::instant();
+        let response = self.send(request, Asked::TokenEndpoint).await?;
+        if !response.status().is_success() {
+            return Err(self.refused(response, Asked::TokenEndpoint).await);
+        }
+        let body = body(response).await?;
+        let Some(fetched) = sign_in::read(&body, asked_at) else {
+            // Not shown and not quoted: it may hold a token.
+            return Err(Outcome::Again(Trouble::new(
+                FailureKind::Garbled,
+                "the token endpoint's answer holds no access_token",
+                "Check Token URL (credentials.token_url).",
+            )));
+        };
+        _ = self.events.send(Event::Fetched(fetched.token.clone()));
+        let token = fetched.token.clone();
+        lock(&self.sign_in).keep(fetched);
+        Ok(token)
+    }
+
+    async fn send(&self, request: RequestBuilder, asked: Asked) -> Result<Response, Outcome> {
+        // An attempt does not outlast our patience, or a check would.
+        let left = self.patience.saturating_sub(clock::instant() - *lock(&self.progress));
+        let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
+        request.timeout(timeout).send().await.map_err(|error| transport(error, asked))
+    }
+
+    async fn refused(&self, response: Response, asked: Asked) -> Outcome {
+        let status = response.status().as_u16();
+        let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
+        let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
+        let location = header(&response, LOCATION).map(str::to_owned);
+        // What the API says is an extra; the status alone decides.
+        let body = body(response).await.unwrap_or_default();
+        match refusal::sort(status, &String::from_utf8_lossy(&body), location.as_deref(), asked) {
+            Err(failure) => Outcome::Fail(failure),
+            Ok(trouble) => {
+                if trouble.is_refusal() && asked != Asked::TokenEndpoint {
+                    lock(&self.pace).refused(clock::instant(), retry_after);
+                }
+                Outcome::Again(Trouble { retry_after, ..trouble })
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+/// The whole body, as long as it is not beyond all measure.
+async fn body(mut response: Response) -> Result<Vec<u8>, Outcome> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport(error, Asked::WithToken))? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(Outcome::Fail(Failure::new(
+                FailureKind::TooLarge,
+                format!(
+                    "The answer is larger than {} MiB, which no page of the API is. Check API base URL (base_url).",
+                    LARGEST_BODY >> 20
+                ),
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreadable(body: &[u8], cause: Error) -> Trouble {
+    let web_page = body.trim_ascii_start().first() == Some(&b'<');
+    let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
+    let advice =
+        "A proxy or login page may stand between: check API base URL (base_url) and the proxy settings.";
+    Trouble { cause: Some(cause), ..Trouble::new(FailureKind::Garbled, what, advice) }
+}
+
+/// Sorts an error below HTTP. The error is kept without its URL, whose query is nobody's business.
+fn transport(error: reqwest::Error, asked: Asked) -> Outcome {
+    let (field, host) = match asked {
+        Asked::TokenEndpoint => ("Token URL (credentials.token_url)", error.url()),
+        _ => ("API base URL (base_url)", error.url()),
+    };
+    let host = host.and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
+    if let Some(tls) = certificate_error(&error) {
+        let message = format!(
+            "The certificate of {host} is not trusted ({tls}). If a proxy of your company inspects the traffic, paste its \
+             authority into CA certificate (ca_certificate)."
+        );
+        return Outcome::Fail(Failure::new(FailureKind::Certificate, message).because(error.without_url()));
+    }
+    let (timeout, connect, decode) = (error.is_timeout(), error.is_connect(), error.is_decode());
+    let cause = error.without_url();
+    let trouble = if decode {
+        let advice = "A proxy may garble the answers: check the proxy settings.";
+        Trouble::new(FailureKind::Garbled, "an answer that is cut off or cannot be unpacked", advice)
+    } else if timeout {
+        let advice = format!(
+            "{host} was asked, but did not answer in time. See whether AiFi has an incident, and check {field}."
+        );
+        Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
+    } else {
+        let what = if connect {
+            format!("no connection to {host}")
+        } else {
+            format!("the connection to {host} was cut")
+        };
+        Trouble::new(
+            FailureKind::Unreachable,
+            what,
+            format!("Check {field}, the network and the proxy settings."),
+        )
+    };
+    Outcome::Again(Trouble { cause: Some(cause.into()), ..trouble })
+}
+
+/// The certificate error below a failed connection, if that is what it was: asking again would not help.
+fn certificate_error(error: &reqwest::Error) -> Option<String> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>())
+        });
+        if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
+            return Some(format!("{reason:?}").chars().take(120).collect());
+        }
+        source = error.source();
+    }
+    None
+}

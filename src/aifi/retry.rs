@@ -1,0 +1,110 @@
+//! Whether to ask again, and when. Pure: the caller waits.
+//!
+//! The bound is *time without progress*, not a count: an API that refuses one request in three for a day must not
+//! end a sync that gets on, and one that refuses everything must not keep it for ever.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Before the first retry. Long enough for a limiter that counts by the second to have moved on by the second one.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Waits double up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Patience of a sync: an API may be down for a while, and a sync that ends is started again by the platform anyway.
+pub const SYNC_PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// Patience of `check`, in which somebody waits in front of a form. Leaves room to answer within 60 seconds.
+pub const CHECK_PATIENCE: Duration = Duration::from_secs(45);
+
+/// What to do after an attempt that may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Ask again after this time.
+    Wait(Duration),
+    /// It has been too long.
+    GiveUp,
+}
+
+/// Decides after the `attempt`-th attempt (from 1), `since_progress` after the last step forward. `asked` is what
+/// `Retry-After` said; `jitter` is a number from 0 to 1.
+pub fn decide(
+    attempt: u32,
+    since_progress: Duration,
+    asked: Option<Duration>,
+    patience: Duration,
+    jitter: f64,
+) -> Decision {
+    let wait = backoff(attempt, jitter).max(asked.unwrap_or_default());
+    if since_progress + wait >= patience { Decision::GiveUp } else { Decision::Wait(wait) }
+}
+
+/// Exponential, between half of the step and the whole: clients that failed together do not come back together.
+pub fn backoff(attempt: u32, jitter: f64) -> Duration {
+    let step = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST_WAIT);
+    step.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+/// Reads `Retry-After`: seconds, or a date to be held against the same answer's `Date` or our clock. A date in the
+/// past and anything else say nothing.
+pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    (http_date(header)? - now).to_std().ok()
+}
+
+/// Reads a date of HTTP (RFC 9110, the form that is still sent).
+pub fn http_date(header: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(header.trim()).ok().map(|date| date.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn waits_double_up_to_half_a_minute_with_jitter_below() {
+        let millis = |attempt, jitter| backoff(attempt, jitter).as_millis();
+        assert_eq!([1, 2, 3, 4].map(|attempt| millis(attempt, 1.0)), [250, 500, 1000, 2000]);
+        assert_eq!([1, 2, 3, 4].map(|attempt| millis(attempt, 0.0)), [125, 250, 500, 1000]);
+        assert_eq!([8, 9, 40, u32::MAX].map(|attempt| millis(attempt, 1.0)), [30_000; 4]);
+    }
+
+    #[test]
+    fn time_without_progress_is_the_bound_and_not_the_count() {
+        assert!(matches!(decide(1_000_000, 10 * S, None, 60 * S, 1.0), Decision::Wait(_)));
+        assert_eq!(decide(1, 60 * S, None, 60 * S, 0.0), Decision::GiveUp);
+        assert_eq!(
+            decide(9, 31 * S, None, 60 * S, 1.0),
+            Decision::GiveUp,
+            "the wait itself would overrun it"
+        );
+    }
+
+    #[test]
+    fn the_wait_the_api_asks_for_is_honoured_if_there_is_time_for_it() {
+        assert_eq!(decide(1, S, Some(20 * S), 60 * S, 1.0), Decision::Wait(20 * S));
+        assert_eq!(decide(1, S, Some(7200 * S), 60 * S, 1.0), Decision::GiveUp);
+        assert_eq!(decide(4, S, Some(Duration::ZERO), 60 * S, 1.0), Decision::Wait(2 * S));
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now = http_date("Sat, 01 Nov 2025 08:00:00 GMT").unwrap();
+        for (header, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("Sat, 01 Nov 2025 08:00:30 GMT", Some(30)),
+            ("Sat, 01 Nov 2025 07:59:59 GMT", None),
+            ("-5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(header, now), expected.map(Duration::from_secs), "{header}");
+        }
+    }
+}
