@@ -1,0 +1,89 @@
+//! The command line. The doc comments are the help.
+
+#![expect(clippy::disallowed_methods, reason = "this is the door of the environment")]
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Failure, FailureKind};
+
+/// Airbyte source connector for AiFi: reads the orders of cashier-less shops from the AiFi Admin API and writes them
+/// to stdout as Airbyte messages, one JSON object a line.
+#[derive(Debug, Parser)]
+#[command(name = "source-aifi", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  source-aifi spec
+  source-aifi check --config config.json
+  source-aifi discover --config config.json
+  source-aifi read --config config.json --catalog configured_catalog.json > orders.jsonl
+  source-aifi read --config config.json --catalog configured_catalog.json --state state.json
+
+The smallest configuration:
+  {\"credentials\": {\"auth_type\": \"access_token\", \"access_token\": \"...\"}, \"start_date\": \"2025-11-01T00:00:00Z\"}
+
+To go on where a sync ended, pass its last STATE message, as an array:
+  grep '\"type\":\"STATE\"' orders.jsonl | tail -n 1 | sed 's/.*\"state\":\\(.*\\)}$/[\\1]/' > state.json
+
+Exit status: 0 when the command did what it was asked (a failed check included), 1 when it failed, 2 when the
+command line was wrong. A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";
+
+/// The four operations of an Airbyte source.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show which configuration the connector takes (needs neither configuration nor network)
+    Spec,
+    /// Try whether the orders can be read with a configuration; the verdict is in the message
+    Check {
+        /// The configuration, a JSON file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Show the streams and their schemas (needs no network)
+    Discover {
+        /// The configuration, a JSON file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Read the selected streams: records, states, traces
+    Read {
+        /// The configuration, a JSON file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Which streams to read and how, a configured catalog as JSON
+        #[arg(long, value_name = "FILE")]
+        catalog: PathBuf,
+        /// The state of an earlier sync, an array of state messages as JSON
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
+    },
+}
+
+/// Reads a file that the command line names.
+pub fn file(option: &str, path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("The file {} (--{option}) cannot be read: {error}.", path.display());
+        Failure::new(FailureKind::Usage, message).because(error)
+    })
+}
+
+/// The platform can ask for other channels than stdout. It does so only of connectors in its registry, but a stream
+/// written to a stdout that nobody reads would be lost without a word.
+pub fn data_channel() -> Result<(), Failure> {
+    match std::env::var("DATA_CHANNEL_MEDIUM") {
+        Ok(medium) if !medium.eq_ignore_ascii_case("STDIO") => Err(Failure::new(
+            FailureKind::DataChannel,
+            format!(
+                "The platform asks for the data channel {medium} (DATA_CHANNEL_MEDIUM), but this connector writes to stdout only. Run it with DATA_CHANNEL_MEDIUM=STDIO."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,32 @@
+//! `source-aifi`: AiFi orders as an Airbyte source.
+//!
+//! The house, from the outside in; imports point downwards only:
+//!
+//! ```text
+//! main          parse the command line, run, end the process
+//! run           one function for each command: spec, check, discover, read
+//! orders        the stream: what to ask, what to believe, what to say in the state
+//! record        an object of the API becomes a record that keeps the schema's promises
+//! aifi          the API as a thing to ask: network, sign-in, pace, patience
+//! protocol      Airbyte's messages: in (catalog, state) and out
+//! config        the configuration, checked against spec/spec.json
+//! failure, timestamp, clock, terminal, signals, cli
+//! ```
+//!
+//! Each effect has one door, which `clippy.toml` enforces: stdout is [`protocol::output`], the network is
+//! [`aifi::http`], time is [`clock`], stderr is [`terminal`], signals are [`signals`], files and environment are
+//! [`cli`]. Everything that decides (pace, retry, walk, cursor, versions) is a function of its arguments and is
+//! tested without any of them.
+
+pub mod aifi;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod failure;
+pub mod orders;
+pub mod protocol;
+pub mod record;
+pub mod run;
+pub mod signals;
+pub mod terminal;
+pub mod timestamp;

@@ -1,0 +1,86 @@
+//! Whether the stream can really be read: the questions of a sync, asked small.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ask::Asker;
+use super::cursor::horizon;
+use super::newest::Search;
+use super::query::{Query, Selection, Sort, lower_bound};
+use super::{Doubt, cursor};
+use crate::aifi::http::Http;
+use crate::clock;
+use crate::config::Config;
+use crate::failure::{Failure, FailureKind};
+use crate::timestamp;
+
+/// So far after now that no order can be drafted there.
+const FAR: TimeDelta = TimeDelta::days(3650);
+
+/// Proves that the stream can be read, and says in a sentence what was found.
+///
+/// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
+/// that the bounds are honoured, by a question whose answer must be empty.
+pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
+    let mut asker = Asker::new(http);
+    let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
+    let newest = Search::first_question(selection.clone());
+    let verified = |query: &Query| {
+        let query = query.clone();
+        move |rows: Vec<super::page::Row>| query.verify(&rows).map(|()| rows)
+    };
+    let (rows, date) = asker.ask(&newest, verified(&newest)).await?;
+    let now = date.unwrap_or_else(clock::now);
+
+    let oldest =
+        Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..newest.clone() };
+    let (first, _) = asker.ask(&oldest, verified(&oldest)).await?;
+
+    let future = Query { min: Some(now + FAR), ..oldest.clone() };
+    asker
+        .ask(&future, |rows| {
+            future.verify(&rows)?;
+            if rows.is_empty() {
+                Ok(())
+            } else {
+                Err(Doubt::new(FailureKind::OutOfRange, "minDraftCreatedAt is not honoured"))
+            }
+        })
+        .await?;
+
+    let end = horizon(now, config.end_date);
+    let text = match (rows.first(), first.first()) {
+        (Some(newest), Some(oldest)) => format!(
+            "Orders can be read. From the start date on, the oldest was drafted at {}; the newest of all at {}. A sync would now read up to {}.",
+            timestamp::write(oldest.at),
+            timestamp::write(newest.at),
+            timestamp::write(end)
+        ),
+        (Some(newest), None) => format!(
+            "Orders can be read. None was drafted at or after the start date yet; the newest of all was drafted at {}.",
+            timestamp::write(newest.at)
+        ),
+        (None, _) => {
+            "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
+        }
+    };
+    Ok(text + &clock_difference(date))
+}
+
+fn clock_difference(server: Option<DateTime<Utc>>) -> String {
+    let Some(server) = server else {
+        return format!(
+            " The server does not tell its time, so this machine's clock less {} minutes ends a sync.",
+            cursor::SETTLE_DELAY.num_minutes()
+        );
+    };
+    let ahead = clock::now() - server;
+    if ahead.abs() < TimeDelta::minutes(5) {
+        return String::new();
+    }
+    let minutes = ahead.num_minutes();
+    let side = if minutes > 0 { "ahead of" } else { "behind" };
+    format!(
+        " This machine's clock is {} minutes {side} the server's; syncs follow the server's.",
+        minutes.abs()
+    )
+}

@@ -1,0 +1,129 @@
+//! The newest order before an instant: the witness of a walk.
+//!
+//! An answer without orders proves nothing: a gateway that hiccups gives the same. An order does. When the newest
+//! one is known, a walk knows where it has to arrive.
+
+use chrono::{DateTime, Utc};
+
+use super::Doubt;
+use super::page::Row;
+use super::query::{PAGE_SIZE, Query, Selection, Sort, upper_bound};
+
+/// How often an answer without any order is asked again before we believe that there is none. Needed only where
+/// nothing was ever sold before the instant asked for; everywhere else an order is found.
+const EMPTY_LOOKS: u32 = 5;
+
+/// How many orders the first question asks for; one would do, a few show whether the answer is sorted.
+const FEW: usize = 10;
+
+/// The search for the newest order before `end`.
+#[derive(Debug)]
+pub struct Search {
+    end: DateTime<Utc>,
+    selection: Selection,
+    page: Option<u32>,
+    empty: u32,
+    found: Option<Option<DateTime<Utc>>>,
+}
+
+impl Search {
+    /// Nothing is known yet.
+    pub fn new(end: DateTime<Utc>, selection: Selection) -> Self {
+        Self { end, selection, page: None, empty: 0, found: None }
+    }
+
+    /// The question without an upper bound: with its answer comes the server's clock, from which the bound is made.
+    pub fn first_question(selection: Selection) -> Query {
+        Query {
+            min: None,
+            max: None,
+            sort: Sort::NewestFirst,
+            page: None,
+            page_size: FEW,
+            products: false,
+            selection,
+        }
+    }
+
+    /// The next question.
+    pub fn question(&self) -> Query {
+        // Behind the first page only if a page full of orders lies within the second after the end.
+        let page_size = if self.page.is_none() { FEW } else { PAGE_SIZE };
+        let max = Some(upper_bound(self.end));
+        Query { max, page: self.page, page_size, ..Self::first_question(self.selection.clone()) }
+    }
+
+    /// Takes the answer to [`Self::question`].
+    pub fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
+        self.question().verify(rows)?;
+        match rows.iter().find(|row| row.at < self.end) {
+            Some(row) => self.found = Some(Some(row.at)),
+            None if rows.is_empty() => {
+                self.empty += 1;
+                if self.empty >= EMPTY_LOOKS {
+                    self.found = Some(None);
+                }
+            }
+            None => self.page = Some(self.page.unwrap_or(0) + 1),
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to [`Self::first_question`]: it may hold the order already.
+    pub fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
+        Self::first_question(self.selection.clone()).verify(rows)?;
+        if let Some(row) = rows.iter().find(|row| row.at < self.end) {
+            self.found = Some(Some(row.at));
+        }
+        Ok(())
+    }
+
+    /// Once known: when the newest order before the end was drafted; the inner none says that there is no order.
+    pub fn found(&self) -> Option<Option<DateTime<Utc>>> {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::versions::tests::row;
+    use super::*;
+
+    fn search(end: i64) -> Search {
+        Search::new(row(end, 0).at, Selection::default())
+    }
+
+    #[test]
+    fn the_first_order_before_the_end_is_it() {
+        let mut search = search(10);
+        search.accept(&[row(10, 5), row(9, 4), row(3, 3)]).unwrap();
+        assert_eq!(search.found(), Some(Some(row(9, 0).at)));
+    }
+
+    #[test]
+    fn a_page_of_later_orders_only_is_turned() {
+        let mut search = search(10);
+        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
+        assert_eq!((search.found(), search.question().page), (None, Some(1)));
+        search.accept(&[row(10, 5), row(8, 1)]).unwrap();
+        assert_eq!(search.found(), Some(Some(row(8, 0).at)));
+    }
+
+    #[test]
+    fn no_order_is_believed_only_after_several_looks() {
+        let mut search = search(10);
+        for _ in 1..EMPTY_LOOKS {
+            search.accept(&[]).unwrap();
+            assert_eq!(search.found(), None);
+        }
+        search.accept(&[]).unwrap();
+        assert_eq!(search.found(), Some(None));
+    }
+
+    #[test]
+    fn an_answer_in_another_order_or_range_is_doubted() {
+        assert!(search(10).accept(&[row(3, 1), row(9, 2)]).is_err());
+        assert!(search(10).accept(&[row(60, 1)]).is_err());
+        assert!(search(10).accept_first(&[row(60, 1)]).is_ok());
+    }
+}

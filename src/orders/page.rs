@@ -1,0 +1,274 @@
+//! From the body of an answer to rows.
+
+use std::fmt;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+
+use super::{CURSOR_FIELD, Doubt, PRIMARY_KEY};
+use crate::aifi::http::Unreadable;
+use crate::failure::FailureKind;
+use crate::protocol::output::Change;
+use crate::record::shape::{Property, Shape};
+use crate::record::transcode::{Transcoder, Written};
+use crate::timestamp;
+
+/// One listed version of an order: the record, and what the reader needs to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `draftCreatedAt`.
+    pub at: DateTime<Utc>,
+    /// `id`.
+    pub id: u64,
+    /// `version`; 0 where the API sends none.
+    pub version: u64,
+    /// `isLatest`, where the API says it.
+    pub is_latest: Option<bool>,
+    /// `sessionId`, as it is spelt in JSON.
+    pub session: Option<Box<str>>,
+    /// `status`.
+    pub status: Option<Box<str>>,
+    /// `storeId`.
+    pub store_id: Option<u64>,
+    /// The record, as one line of JSON.
+    pub data: Bytes,
+    /// What could not be what the schema says.
+    pub changes: Vec<Change>,
+}
+
+/// Reads pages of the orders list.
+pub struct PageReader {
+    transcoder: Transcoder<'static>,
+    fields: Fields,
+}
+
+/// Where the declarations of the fields we look at stand in the schema.
+struct Fields {
+    id: usize,
+    at: usize,
+    version: usize,
+    is_latest: usize,
+    session: usize,
+    status: usize,
+    store_id: usize,
+}
+
+impl PageReader {
+    /// For the `orders` stream.
+    pub fn new() -> Self {
+        let shape = super::shape();
+        Self { transcoder: Transcoder::new(shape), fields: Fields::of(shape) }
+    }
+
+    /// Names of fields that the schema does not know, so far.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = &str> {
+        self.transcoder.unknown.iter().map(String::as_str)
+    }
+
+    /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of orders.
+    pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, Unreadable> {
+        let text = std::str::from_utf8(body).map_err(|error| Unreadable(error.into()))?;
+        let mut out = Vec::with_capacity(body.len() + body.len() / 8);
+        let mut written = Vec::new();
+        let envelope = Envelope { transcoder: &mut self.transcoder, out: &mut out, written: &mut written };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let result = deserializer.deserialize_map(envelope).and_then(|()| deserializer.end());
+        match result {
+            Err(error) if error.classify() == Category::Data => {
+                return Ok(Err(Doubt::new(
+                    FailureKind::NotAPage,
+                    format!("an answer has no list of orders in `data` ({error})"),
+                )));
+            }
+            Err(error) => return Err(Unreadable(error.into())),
+            Ok(()) => (),
+        }
+        let out = Bytes::from(out);
+        Ok(written.into_iter().map(|written| self.fields.row(&out, written)).collect())
+    }
+}
+
+impl Fields {
+    fn of(shape: &Shape) -> Self {
+        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
+        let position = |name: &str| -> usize {
+            let is_it = |property: &Property| property.name == name;
+            properties
+                .iter()
+                .position(is_it)
+                .expect("the schema declares the fields we look at, which a test proves")
+        };
+        Self {
+            id: position(PRIMARY_KEY),
+            at: position(CURSOR_FIELD),
+            version: position("version"),
+            is_latest: position("isLatest"),
+            session: position("sessionId"),
+            status: position("status"),
+            store_id: position("storeId"),
+        }
+    }
+
+    fn row(&self, out: &Bytes, mut written: Written) -> Result<Row, Doubt> {
+        // The values are as the schema declares them by now; a null counts as absent.
+        let value = |position: usize| -> Option<&str> {
+            let text = std::str::from_utf8(&out[written.fields[position].clone()]).ok()?;
+            (!text.is_empty() && text != "null").then_some(text)
+        };
+        let text = |position| value(position).map(|text| text.trim_matches('"'));
+        let number = |position| value(position).and_then(|text| text.parse::<u64>().ok());
+        let id = number(self.id)
+            .ok_or_else(|| Doubt::new(FailureKind::NoId, "an order has no `id` that is a whole number"))?;
+        let at = text(self.at).and_then(timestamp::parse).ok_or_else(|| {
+            Doubt::new(FailureKind::NoCursor, format!("order {id} has no `{CURSOR_FIELD}` that is a date"))
+        })?;
+        Ok(Row {
+            at,
+            id,
+            version: number(self.version).unwrap_or(0),
+            is_latest: value(self.is_latest).map(|text| text == "true"),
+            session: text(self.session).filter(|text| !text.is_empty()).map(Into::into),
+            status: text(self.status).map(Into::into),
+            store_id: number(self.store_id),
+            data: out.slice(written.data),
+            changes: std::mem::take(&mut written.changes),
+        })
+    }
+}
+
+/// The object around the list. Only `data` is known of it; everything else is passed over.
+struct Envelope<'a> {
+    transcoder: &'a mut Transcoder<'static>,
+    out: &'a mut Vec<u8>,
+    written: &'a mut Vec<Written>,
+}
+
+impl<'de> Visitor<'de> for Envelope<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of orders in `data`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { transcoder, out, written } = self;
+        let mut found = false;
+        while let Some(key) = map.next_key::<Box<str>>()? {
+            if &*key == "data" && !found {
+                found = true;
+                map.next_value_seed(List { transcoder, out, written })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if found { Ok(()) } else { Err(A::Error::missing_field("data")) }
+    }
+}
+
+struct List<'a> {
+    transcoder: &'a mut Transcoder<'static>,
+    out: &'a mut Vec<u8>,
+    written: &'a mut Vec<Written>,
+}
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of orders")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(written) = items.next_element_seed(self.transcoder.seed(self.out))? {
+            self.written
+                .push(written.ok_or_else(|| A::Error::custom("an item of the list is not an object"))?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, Unreadable> {
+        PageReader::new().read(body.as_bytes())
+    }
+
+    #[test]
+    fn rows_are_read_from_data_whatever_stands_around_it() {
+        let body = r#"{"total": 2, "data": [
+            {"id": "9007199254740993", "draftCreatedAt": "2025-11-01T08:00:00.120Z", "version": 2, "isLatest": 0, "status": "paid", "storeId": "7"},
+            {"draftCreatedAt": "2025-11-01T09:00:00.120+01:00", "id": 1, "sessionId": "s"}], "pagination": {"next": null}}"#;
+        let rows = read(body).unwrap().unwrap();
+        assert_eq!(
+            (rows[0].id, rows[0].version, rows[0].is_latest, rows[0].store_id),
+            (9_007_199_254_740_993, 2, Some(false), Some(7))
+        );
+        assert_eq!(
+            (rows[0].status.as_deref(), rows[1].session.as_deref(), rows[1].is_latest),
+            (Some("paid"), Some("s"), None)
+        );
+        assert_eq!(rows[0].at, rows[1].at);
+        assert_eq!(
+            rows[1].data,
+            r#"{"draftCreatedAt":"2025-11-01T09:00:00.120+01:00","id":1,"sessionId":"s"}"#
+        );
+        assert_eq!(read(r#"{"data":[]}"#).unwrap().unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_not_whole_json_is_unreadable() {
+        for body in [
+            "",
+            "<html></html>",
+            r#"{"data":[{"id":1"#,
+            r#"{"data":[]"#,
+            r#"{"data":[]}x"#,
+            "{\"data\":[\"\u{1}\"]}",
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+        assert!(PageReader::new().read(b"{\"data\":[],\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn json_that_is_no_page_is_never_taken_for_an_empty_one() {
+        for body in [
+            "{}",
+            "[]",
+            "null",
+            "3",
+            r#"{"message":"ok"}"#,
+            r#"{"data":null}"#,
+            r#"{"data":{}}"#,
+            r#"{"data":[1]}"#,
+            r#"{"data":[null]}"#,
+        ] {
+            assert_eq!(read(body).unwrap().unwrap_err().kind, FailureKind::NotAPage, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_order_without_id_or_cursor_is_a_doubt_of_its_own() {
+        let one = |order: &str| read(&format!(r#"{{"data":[{order}]}}"#)).unwrap().unwrap_err().kind;
+        let draft = r#""draftCreatedAt":"2025-11-01T08:00:00Z""#;
+        for id in ["", r#""id":null,"#, r#""id":"x","#, r#""id":1.5,"#, r#""id":-3,"#] {
+            assert_eq!(one(&format!("{{{id}{draft}}}")), FailureKind::NoId, "{id}");
+        }
+        for draft in ["", r#","draftCreatedAt":null"#, r#","draftCreatedAt":"soon""#] {
+            assert_eq!(one(&format!(r#"{{"id":1{draft}}}"#)), FailureKind::NoCursor, "{draft}");
+        }
+    }
+}

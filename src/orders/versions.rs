@@ -1,0 +1,128 @@
+//! One record per order: the newest of its versions.
+//!
+//! A contest makes a newer version of an order (known). Whether a list shows all versions, whether the new one has
+//! the old id, and whether `isLatest` of the old one changes is unknown. `draftCreatedAt` is taken to stay the same
+//! (a guess; if it did not, versions with the same id would still end in one row, by the primary key). So versions
+//! are looked for among the orders of one instant, and are told by the same `id`, or by the same session under
+//! different version numbers, since one session gives one order.
+
+use std::collections::{HashMap, HashSet};
+
+use super::page::Row;
+
+/// What was left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Superseded {
+    /// Versions that a newer one among the same answer replaces, or that say so themselves.
+    pub versions: u64,
+    /// Those of them that say so themselves while no newer one was listed.
+    pub alone: u64,
+}
+
+/// Keeps the newest version of each order. `rows` are sorted by `draftCreatedAt` and hold every row of each of their
+/// instants.
+pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded) -> Vec<Row> {
+    let mut kept = Vec::with_capacity(rows.len());
+    let mut rest = rows.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let at = first.at;
+        let mut instant = vec![first];
+        while let Some(row) = rest.next_if(|row| row.at == at) {
+            instant.push(row);
+        }
+        if instant.len() > 1 || instant[0].is_latest == Some(false) {
+            instant = newest_of_instant(instant, superseded);
+        }
+        kept.append(&mut instant);
+    }
+    kept
+}
+
+fn newest_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded) -> Vec<Row> {
+    // The newest first; what comes later with the same id or session is older.
+    rows.sort_by_key(|row| std::cmp::Reverse((row.is_latest != Some(false), row.version)));
+    let mut ids = HashSet::new();
+    let mut sessions: HashMap<Box<str>, u64> = HashMap::new();
+    rows.retain(|row| {
+        let by_session = row.session.as_ref().and_then(|session| sessions.get(session));
+        let older = ids.contains(&row.id) || by_session.is_some_and(|version| *version != row.version);
+        if older || row.is_latest == Some(false) {
+            superseded.versions += 1;
+            superseded.alone += u64::from(!older);
+            return false;
+        }
+        ids.insert(row.id);
+        if let Some(session) = &row.session {
+            sessions.insert(session.clone(), row.version);
+        }
+        true
+    });
+    rows.sort_by_key(|row| row.id);
+    rows
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::timestamp;
+
+    /// A row for tests: of the `second`-th second, with this id.
+    pub(in super::super) fn row(second: i64, id: u64) -> Row {
+        Row {
+            at: timestamp::parse("2025-11-01T00:00:00Z").unwrap() + chrono::TimeDelta::seconds(second),
+            id,
+            version: 1,
+            is_latest: Some(true),
+            session: Some(format!("s{id}").into()),
+            status: None,
+            store_id: None,
+            data: bytes::Bytes::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn version(id: u64, session: &str, version: u64, is_latest: Option<bool>) -> Row {
+        Row { version, is_latest, session: Some(session.into()), ..row(0, id) }
+    }
+
+    fn kept(rows: Vec<Row>) -> (Vec<(u64, u64)>, Superseded) {
+        let mut superseded = Superseded::default();
+        let rows = newest_of_each(rows, &mut superseded);
+        (rows.iter().map(|row| (row.id, row.version)).collect(), superseded)
+    }
+
+    const YES: Option<bool> = Some(true);
+    const NO: Option<bool> = Some(false);
+
+    #[test]
+    fn under_each_reading_one_version_is_left() {
+        for (name, old, new, left) in [
+            ("same id, old row updated", version(1, "a", 1, NO), version(1, "a", 2, YES), (1, 2)),
+            ("same id, old row stale", version(1, "a", 1, YES), version(1, "a", 2, YES), (1, 2)),
+            ("new id, old row updated", version(1, "a", 1, NO), version(9, "a", 2, YES), (9, 2)),
+            ("new id, old row stale", version(1, "a", 1, YES), version(9, "a", 2, YES), (9, 2)),
+            ("no flag at all", version(1, "a", 1, None), version(1, "a", 2, None), (1, 2)),
+        ] {
+            for rows in [vec![old.clone(), new.clone()], vec![new, old]] {
+                assert_eq!(kept(rows), (vec![left], Superseded { versions: 1, alone: 0 }), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn different_orders_of_one_instant_stay() {
+        assert_eq!(kept(vec![row(0, 2), row(0, 1), row(1, 3)]).0, [(1, 1), (2, 1), (3, 1)]);
+        assert_eq!(
+            kept(vec![version(1, "a", 1, YES), version(2, "a", 1, YES)]).0,
+            [(1, 1), (2, 1)],
+            "one session, one version, two ids"
+        );
+        let without_session = Row { session: None, ..version(2, "", 2, YES) };
+        assert_eq!(kept(vec![Row { session: None, ..row(0, 1) }, without_session]).0, [(1, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn a_superseded_version_without_its_successor_is_left_out_and_counted() {
+        assert_eq!(kept(vec![version(1, "a", 1, NO)]), (vec![], Superseded { versions: 1, alone: 1 }));
+    }
+}

@@ -1,0 +1,126 @@
+//! One function for each command. The only place that knows everyone.
+
+use std::path::Path;
+
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::aifi::http::{Event, Http};
+use crate::aifi::retry::{CHECK_PATIENCE, SYNC_PATIENCE};
+use crate::cli::{self, Command};
+use crate::clock;
+use crate::config::{self, Config};
+use crate::failure::{Failure, FailureKind};
+use crate::orders;
+use crate::protocol::catalog::{self, ConfiguredStream};
+use crate::protocol::message::{CheckStatus, Status};
+use crate::protocol::output::Output;
+use crate::protocol::state::SavedStates;
+
+/// The streams of this connector.
+const STREAMS: [&str; 1] = [orders::NAME];
+
+/// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
+/// It ends early when `stop` becomes true.
+pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+    match command {
+        Command::Spec => output.spec(config::specification()),
+        Command::Check { config } => check(config, output, stop).await,
+        Command::Discover { config } => match configuration(config, output) {
+            Ok(_) => output.catalog(&json!({"streams": [orders::catalog_entry()]})),
+            Err(failure) => fail(output, failure, None),
+        },
+        Command::Read { config, catalog, state } => {
+            match prepare(config, catalog, state.as_deref(), output) {
+                Ok((config, streams, states)) => read(&config, &streams, &states, output, stop).await,
+                Err(failure) => fail(output, failure, None),
+            }
+        }
+    }
+}
+
+fn fail(output: &mut Output, failure: Failure, stream: Option<&str>) -> Result<(), Failure> {
+    // Who stopped us knows it, and who closed our output cannot read it.
+    if !matches!(failure.kind, FailureKind::Interrupted | FailureKind::OutputClosed) {
+        output.failure(&failure, stream)?;
+    }
+    Err(failure)
+}
+
+fn configuration(path: &Path, output: &mut Output) -> Result<Config, Failure> {
+    let config = Config::parse(&cli::file("config", path)?)?;
+    for secret in config.secrets() {
+        output.keep_secret(secret.expose());
+    }
+    Ok(config)
+}
+
+/// A connection that does not work is an answer, not a failure of the command.
+async fn check(path: &Path, output: &mut Output, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+    let verdict = async {
+        let config = configuration(path, output)?;
+        let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop)?;
+        let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
+        let found = clock::before(deadline, orders::check::check(&config, &http)).await.unwrap_or_else(|| {
+            let text = "The API answers so slowly that the check was given up. See whether AiFi has an incident, and check API base URL (base_url).";
+            Err(Failure::new(FailureKind::NoAnswer, text))
+        });
+        // The API may quote a token that was fetched.
+        while let Ok(event) = events.try_recv() {
+            if let Event::Fetched(token) = event {
+                output.keep_secret(token.expose());
+            }
+        }
+        found
+    }
+    .await;
+    match verdict {
+        Ok(found) => output.connection_status(CheckStatus::Succeeded, &found),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        Err(failure) => output.connection_status(CheckStatus::Failed, &failure.message),
+    }
+}
+
+fn prepare(
+    config: &Path,
+    catalog: &Path,
+    state: Option<&Path>,
+    output: &mut Output,
+) -> Result<(Config, Vec<ConfiguredStream>, SavedStates), Failure> {
+    cli::data_channel()?;
+    let config = configuration(config, output)?;
+    let streams = catalog::parse(&cli::file("catalog", catalog)?, &STREAMS)?;
+    let states = match state {
+        Some(path) => SavedStates::parse(&cli::file("state", path)?)?,
+        None => SavedStates::default(),
+    };
+    Ok((config, streams, states))
+}
+
+async fn read(
+    config: &Config,
+    streams: &[ConfiguredStream],
+    states: &SavedStates,
+    output: &mut Output,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let (http, mut events) = match Http::new(config, SYNC_PATIENCE, stop) {
+        Ok(made) => made,
+        Err(failure) => return fail(output, failure, None),
+    };
+    for ConfiguredStream { name, sync_mode } in streams {
+        output.status(name, Status::Started)?;
+        let reader =
+            orders::read::Reader::new(config, &http, &mut events, output, *sync_mode, states.of(name));
+        match orders::read::stream(reader).await {
+            Ok(()) => output.status(name, Status::Complete)?,
+            Err(failure) => {
+                if failure.kind != FailureKind::OutputClosed {
+                    output.status(name, Status::Incomplete)?;
+                }
+                return fail(output, failure, Some(name));
+            }
+        }
+    }
+    Ok(())
+}
