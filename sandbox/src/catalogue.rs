@@ -1,0 +1,86 @@
+//! What the stores sell.
+
+use std::sync::LazyLock;
+
+use crate::order::mix;
+
+/// A product: name, category, net price in cents, tax in thousandths, grams.
+struct Entry(&'static str, &'static str, u32, u32, u32);
+
+const ENTRIES: [Entry; 20] = [
+    Entry("Still water 0.5 l", "Drinks", 89, 190, 510),
+    Entry("Cold brew \"No. 7\"", "Drinks", 329, 190, 250),
+    Entry("Apfelschorle trüb", "Drinks", 149, 190, 1_000),
+    Entry("Crème brûlée", "Dessert", 399, 70, 120),
+    Entry("おにぎり 鮭", "Meals", 279, 70, 110),
+    Entry("Hot dog 🌭 XL", "Meals", 459, 70, 230),
+    Entry("Salad bowl \\ vegan", "Meals", 749, 70, 380),
+    Entry("Sandwich\nham & cheese", "Meals", 549, 70, 210),
+    Entry("Chewing gum <mint>", "Sweets", 129, 70, 14),
+    Entry("Schoko-Riegel 3×", "Sweets", 219, 70, 150),
+    Entry("Crisps, paprika", "Snacks", 199, 70, 175),
+    Entry("Nüsse & Kerne", "Snacks", 349, 70, 200),
+    Entry("Banane", "Fruit", 49, 70, 180),
+    Entry("Apple / Apfel / pomme", "Fruit", 59, 70, 165),
+    Entry("Kaffee ☕ to go", "Drinks", 259, 70, 300),
+    Entry("Zeitung", "Press", 320, 70, 400),
+    Entry("Fan scarf 🏟️", "Merchandise", 1_990, 190, 140),
+    Entry("T-shirt \"Home\" M", "Merchandise", 2_990, 190, 210),
+    Entry("Umbrella\ttravel size", "Merchandise", 1_499, 190, 350),
+    Entry("Gift card", "Other", 1_000, 0, 5),
+];
+
+/// The part of a product's JSON that is equal in all lines: from `name` to `taxCode`, without braces.
+static FRAGMENTS: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| ENTRIES.iter().enumerate().map(|(at, entry)| fragment(at, entry)).collect());
+
+fn fragment(at: usize, Entry(name, category, _, tax, _): &Entry) -> Vec<u8> {
+    let name = serde_json::Value::from(*name);
+    format!(
+        "\"name\":{name},\"barcode\":\"40{at:011}\",\"category\":\"{category}\",\
+         \"thumbnail\":\"https://cdn.example/products/{at}.png\",\"sku\":\"SKU-{at:04}\",\
+         \"externalId\":\"ext-{at}\",\"taxCode\":\"T{tax}\""
+    )
+    .into_bytes()
+}
+
+/// One line of an order.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    entry: usize,
+    pub(crate) quantity: u32,
+    pub(crate) subtotal: u32,
+    pub(crate) tax: u32,
+}
+
+impl Line {
+    /// The line of an order with this seed at this place; `extra` pieces come on top.
+    pub(crate) fn new(order_seed: u64, place: u8, extra: u8) -> Line {
+        let draw = mix(order_seed ^ (0x11E5_0000 + u64::from(place)));
+        let entry = (draw % ENTRIES.len() as u64) as usize;
+        let quantity = [1, 1, 1, 1, 2, 2, 3, 4][(draw >> 32) as usize % 8] + u32::from(extra);
+        let Entry(_, _, price, tax, _) = ENTRIES[entry];
+        let subtotal = price * quantity;
+        Line { entry, quantity, subtotal, tax: (subtotal * tax + 500) / 1_000 }
+    }
+
+    pub(crate) fn price(&self) -> u32 {
+        ENTRIES[self.entry].2
+    }
+
+    pub(crate) fn tax_permille(&self) -> u32 {
+        ENTRIES[self.entry].3
+    }
+
+    pub(crate) fn grams(&self) -> u32 {
+        ENTRIES[self.entry].4
+    }
+
+    pub(crate) fn product_id(&self) -> u64 {
+        1_000 + self.entry as u64
+    }
+
+    pub(crate) fn fragment(&self) -> &'static [u8] {
+        &FRAGMENTS[self.entry]
+    }
+}

@@ -1,0 +1,105 @@
+//! What a test in another language can do with a running sandbox: `/_sandbox/…`.
+
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+use hyper::Method;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::expected::Filter;
+use crate::model::Model;
+use crate::stamp;
+
+/// Carries out a command.
+pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &str) -> Answer {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let done = match (method, command) {
+        (&Method::GET, "stats") => Ok(json!(model.stats())),
+        (&Method::GET, "expected") => filter(&pairs).map(|filter| json!(model.expected(&filter))),
+        (&Method::POST, "advance") => seconds(&pairs).map(|by| {
+            model.advance(by);
+            json!({"now": model.now()})
+        }),
+        (&Method::POST, "orders") => {
+            number(&pairs, "count").map(|count| json!({"ids": model.add_orders(count)}))
+        }
+        (&Method::POST, "pay") => number(&pairs, "id").map(|id| json!({"id": model.pay(id)})),
+        (&Method::POST, "contest") => number(&pairs, "id").map(|id| json!({"id": model.contest(id)})),
+        (&Method::POST, "review") => number(&pairs, "id").map(|id| json!({"id": model.review(id)})),
+        (&Method::POST, "remove") => {
+            number(&pairs, "id").map(|id| json!({"removed": model.remove_order(id)}))
+        }
+        (&Method::POST, "reset") => {
+            model.reset_stats();
+            Ok(json!({}))
+        }
+        _ => return Answer::new(404),
+    };
+    match done {
+        Ok(body) => Answer::json(200, body.to_string()),
+        Err(message) => Answer::json(400, json!({"message": message}).to_string()),
+    }
+}
+
+fn number<T: FromStr>(pairs: &[(String, String)], name: &str) -> Result<T, String> {
+    let value = pairs.iter().find(|(key, _)| key == name).ok_or_else(|| format!("`{name}` is missing"))?;
+    value.1.parse().map_err(|_| format!("`{name}` is no number"))
+}
+
+fn seconds(pairs: &[(String, String)]) -> Result<TimeDelta, String> {
+    let seconds: f64 = number(pairs, "seconds")?;
+    if seconds.abs() > 1e9 || seconds.is_nan() {
+        return Err("`seconds` is too large".to_owned());
+    }
+    Ok(TimeDelta::milliseconds((seconds * 1_000.0).round() as i64))
+}
+
+/// A filter from pairs named like its fields; lists repeat their name.
+fn filter(pairs: &[(String, String)]) -> Result<Filter, String> {
+    let mut filter = Filter::default();
+    for (name, value) in pairs {
+        let date = || stamp::parse(value).ok_or_else(|| format!("`{value}` is no date"));
+        match name.as_str() {
+            "from" => filter.from = Some(date()?),
+            "until" => filter.until = Some(date()?),
+            "store_ids" => {
+                filter.store_ids.push(value.parse().map_err(|_| format!("`{value}` is no store"))?);
+            }
+            "statuses" => filter.statuses.push(value.clone()),
+            "customer_roles" => filter.customer_roles.push(value.clone()),
+            _ => return Err(format!("`{name}` is no field of the filter")),
+        }
+    }
+    Ok(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+
+    fn call(model: &mut Model, method: Method, command: &str, query: &str) -> (u16, serde_json::Value) {
+        let answer = answer(model, &method, command, query);
+        (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+
+    #[test]
+    fn commands_do_what_the_methods_do() {
+        let mut model = Model::new(Options { orders: 20, ..Options::default() });
+        assert_eq!(call(&mut model, Method::POST, "advance", "seconds=90.5").0, 200);
+        assert_eq!(model.now() - Options::default().now, TimeDelta::milliseconds(90_500));
+        let (_, added) = call(&mut model, Method::POST, "orders", "count=3");
+        let id = added["ids"][2].as_u64().unwrap();
+        assert_eq!(call(&mut model, Method::POST, "contest", &format!("id={id}")).1["id"], id);
+        let (_, expected) = call(&mut model, Method::GET, "expected", "");
+        assert_eq!(expected.as_array().unwrap().len(), 23);
+        let query =
+            "from=2025-11-01T00:00:00Z&until=2025-11-10&statuses=paid&customer_roles=customer&store_ids=1";
+        assert!(call(&mut model, Method::GET, "expected", query).1.as_array().unwrap().len() < 20);
+        assert_eq!(call(&mut model, Method::GET, "stats", "").1["requests"], 0);
+        assert_eq!(call(&mut model, Method::GET, "expected", "status=paid").0, 400);
+        assert_eq!(call(&mut model, Method::POST, "orders", "count=x").0, 400);
+        assert_eq!(call(&mut model, Method::GET, "orders", "count=1").0, 404);
+    }
+}

@@ -1,0 +1,161 @@
+//! A running sandbox.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::oneshot;
+
+use crate::answer::Answer;
+use crate::behaviour::Behaviour;
+use crate::expected::{Expected, Filter};
+use crate::faults::Faults;
+use crate::limiter::Limit;
+use crate::model::{API, Model, TOKEN};
+use crate::options::Options;
+use crate::server::{self, Shared, lock};
+use crate::stats::{RequestLog, Stats};
+
+/// A running sandbox: a [`Model`] and a server on a thread of its own, which stops when this is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    model: Shared,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Makes the orders and listens.
+    pub fn start(options: Options) -> io::Result<Sandbox> {
+        let listener = TcpListener::bind(options.listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let model = Arc::new(Mutex::new(Model::new(options)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let serve = server::serve(listener, model.clone(), stopped);
+        let thread = std::thread::Builder::new()
+            .name("aifi-sandbox".to_owned())
+            .spawn(move || runtime.block_on(serve))?;
+        Ok(Sandbox { model, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// The address of the API, without a slash at its end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}{API}", self.address)
+    }
+
+    /// The address that issues tokens.
+    pub fn token_url(&self) -> String {
+        format!("http://{}{TOKEN}", self.address)
+    }
+
+    /// What the sandbox's clock shows, which its `Date` header tells.
+    pub fn now(&self) -> DateTime<Utc> {
+        lock(&self.model).now()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: TimeDelta) {
+        lock(&self.model).advance(by);
+    }
+
+    /// See [`Model::add_orders`].
+    pub fn add_orders(&self, count: usize) -> Vec<u64> {
+        lock(&self.model).add_orders(count)
+    }
+
+    /// See [`Model::add_order_at`].
+    pub fn add_order_at(&self, at: DateTime<Utc>) -> u64 {
+        lock(&self.model).add_order_at(at)
+    }
+
+    /// See [`Model::pay`].
+    pub fn pay(&self, id: u64) -> Option<u64> {
+        lock(&self.model).pay(id)
+    }
+
+    /// See [`Model::contest`].
+    pub fn contest(&self, id: u64) -> Option<u64> {
+        lock(&self.model).contest(id)
+    }
+
+    /// See [`Model::review`].
+    pub fn review(&self, id: u64) -> Option<u64> {
+        lock(&self.model).review(id)
+    }
+
+    /// See [`Model::remove_order`].
+    pub fn remove_order(&self, id: u64) -> bool {
+        lock(&self.model).remove_order(id)
+    }
+
+    /// See [`Model::set_faults`].
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.model).set_faults(faults);
+    }
+
+    /// See [`Model::set_behaviour`].
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        lock(&self.model).set_behaviour(behaviour);
+    }
+
+    /// See [`Model::set_limit`].
+    pub fn set_limit(&self, limit: Limit) {
+        lock(&self.model).set_limit(limit);
+    }
+
+    /// See [`Model::set_latency`].
+    pub fn set_latency(&self, latency: Duration) {
+        lock(&self.model).set_latency(latency);
+    }
+
+    /// See [`Model::revoke_tokens`].
+    pub fn revoke_tokens(&self) {
+        lock(&self.model).revoke_tokens();
+    }
+
+    /// See [`Model::stats`].
+    pub fn stats(&self) -> Stats {
+        lock(&self.model).stats()
+    }
+
+    /// See [`Model::reset_stats`].
+    pub fn reset_stats(&self) {
+        lock(&self.model).reset_stats();
+    }
+
+    /// See [`Model::requests`].
+    pub fn requests(&self) -> Vec<RequestLog> {
+        lock(&self.model).requests()
+    }
+
+    /// See [`Model::expected`].
+    pub fn expected(&self, filter: &Filter) -> Vec<Expected> {
+        lock(&self.model).expected(filter)
+    }
+
+    /// See [`Model::answer`].
+    pub fn answer(&self, path_and_query: &str, bearer: Option<&str>) -> Answer {
+        lock(&self.model).answer(path_and_query, bearer)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
