@@ -14,7 +14,6 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
@@ -85,33 +84,6 @@ pub struct Client {
     pub scope: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawConfig {
-    credentials: RawCredentials,
-    start_date: String,
-    end_date: Option<String>,
-    store_ids: Option<Vec<u64>>,
-    statuses: Option<Vec<String>>,
-    customer_roles: Option<Vec<String>>,
-    base_url: Option<String>,
-    requests_per_second: Option<u32>,
-    ca_certificate: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "auth_type", rename_all = "snake_case")]
-enum RawCredentials {
-    AccessToken {
-        access_token: Secret,
-    },
-    ClientCredentials {
-        client_id: String,
-        client_secret: Secret,
-        token_url: Option<String>,
-        scope: Option<String>,
-    },
-}
-
 impl Config {
     /// Reads and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, Failure> {
@@ -121,20 +93,22 @@ impl Config {
         })?;
         drop_unset(&mut value);
         let mut found = violations::violations(connection_specification(), &value);
-        if !found.is_empty() {
-            return Err(invalid(&found));
-        }
-        let raw: RawConfig = serde_json::from_value(value).map_err(|error| {
-            Failure::new(
+        let config = Self::typed(&value, &mut found);
+        match (config, found.as_slice()) {
+            (Some(config), []) => Ok(config),
+            (None, []) => Err(Failure::new(
                 FailureKind::Internal,
                 "The configuration fits its specification, but cannot be read.",
-            )
-            .because(error)
-        })?;
-        let config = Self::typed(raw, &mut found);
-        match config {
-            Some(config) if found.is_empty() => Ok(config),
-            _ => Err(invalid(&found)),
+            )),
+            (_, [one]) => {
+                Err(Failure::new(FailureKind::Config, format!("The configuration is not valid. {one}")))
+            }
+            (_, many) => {
+                let list = many.join("\n- ");
+                let text =
+                    format!("The configuration is not valid. {} things are wrong:\n- {list}", many.len());
+                Err(Failure::new(FailureKind::Config, text))
+            }
         }
     }
 
@@ -146,32 +120,35 @@ impl Config {
         }
     }
 
-    fn typed(raw: RawConfig, found: &mut Vec<String>) -> Option<Self> {
-        let start_date = date(&raw.start_date, "Start date (start_date)", found);
-        let end_date = raw.end_date.as_deref().map(|text| date(text, "End date (end_date)", found));
-        if let (Some(start), Some(Some(end))) = (start_date, end_date)
-            && end <= start
-        {
+    /// Reads the fields, also of a configuration with violations, to find what else is wrong. None where a field that
+    /// is needed cannot be read.
+    fn typed(value: &Value, found: &mut Vec<String>) -> Option<Self> {
+        let start_date = date(value["start_date"].as_str());
+        let end_date = date(value["end_date"].as_str());
+        if start_date.zip(end_date).is_some_and(|(start, end)| end <= start) {
             found.push("End date (end_date): must be later than the start date.".to_owned());
         }
-        let base_url = raw.base_url.as_deref().or(default_of("base_url").as_str());
-        let base_url = url(base_url.unwrap_or_default(), "API base URL (base_url)", found);
-        let ca_certificates = certificates(raw.ca_certificate.as_deref().unwrap_or_default(), found);
-        let credentials = credentials(raw.credentials, found);
-        let default_rate =
-            default_of("requests_per_second").as_u64().and_then(|rate| u32::try_from(rate).ok());
+        let base_url = value["base_url"].as_str().or(default_of("base_url").as_str());
+        let base_url = url(base_url, "API base URL (base_url)", found);
+        let ca_certificates = certificates(value["ca_certificate"].as_str().unwrap_or_default(), found);
+        let credentials = credentials(&value["credentials"], found);
+        let rate = value["requests_per_second"].as_u64().or(default_of("requests_per_second").as_u64());
         Some(Self {
             credentials: credentials?,
             start_date: start_date?,
-            end_date: end_date.flatten(),
-            store_ids: raw.store_ids.unwrap_or_default(),
-            statuses: raw.statuses.unwrap_or_default(),
-            customer_roles: raw.customer_roles.unwrap_or_default(),
+            end_date,
+            store_ids: list(&value["store_ids"], Value::as_u64),
+            statuses: list(&value["statuses"], |status| status.as_str().map(str::to_owned)),
+            customer_roles: list(&value["customer_roles"], |role| role.as_str().map(str::to_owned)),
             base_url: base_url?,
-            requests_per_second: raw.requests_per_second.or(default_rate)?,
+            requests_per_second: u32::try_from(rate?).ok()?,
             ca_certificates,
         })
     }
+}
+
+fn list<'v, T>(value: &'v Value, item: impl Fn(&'v Value) -> Option<T>) -> Vec<T> {
+    value.as_array().into_iter().flatten().filter_map(item).collect()
 }
 
 /// Forms and API clients send unset optional fields as null or as an empty text: the same as not at all.
@@ -185,40 +162,23 @@ fn drop_unset(value: &mut Value) {
     }
 }
 
-fn invalid(found: &[String]) -> Failure {
-    let text = match found {
-        [one] => format!("The configuration is not valid. {one}"),
-        many => format!(
-            "The configuration is not valid. {} things are wrong:\n- {}",
-            many.len(),
-            many.join("\n- ")
-        ),
-    };
-    Failure::new(FailureKind::Config, text)
+/// What is not a date is told by the specification's format already.
+fn date(text: Option<&str>) -> Option<DateTime<Utc>> {
+    text.and_then(timestamp::parse)
 }
 
-fn date(text: &str, label: &str, found: &mut Vec<String>) -> Option<DateTime<Utc>> {
-    let parsed = timestamp::parse(text);
-    if parsed.is_none() {
-        found.push(format!("{label}: must be a real date and time."));
+fn credentials(value: &Value, found: &mut Vec<String>) -> Option<Credentials> {
+    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    if value["auth_type"] == "access_token" {
+        let token = Secret::new(text("access_token")?);
+        sendable(&token, "Access token (credentials.access_token)", found);
+        return Some(Credentials::AccessToken(token));
     }
-    parsed
-}
-
-fn credentials(raw: RawCredentials, found: &mut Vec<String>) -> Option<Credentials> {
-    match raw {
-        RawCredentials::AccessToken { access_token } => {
-            sendable(&access_token, "Access token (credentials.access_token)", found);
-            Some(Credentials::AccessToken(access_token))
-        }
-        RawCredentials::ClientCredentials { client_id: id, client_secret: secret, token_url, scope } => {
-            let options = &connection_specification()["properties"]["credentials"]["oneOf"];
-            let default = options[1]["properties"]["token_url"]["default"].as_str();
-            let token_url = token_url.as_deref().or(default).unwrap_or_default();
-            let token_url = url(token_url, "Token URL (credentials.token_url)", found)?;
-            Some(Credentials::Client(Client { id, secret, token_url, scope }))
-        }
-    }
+    let options = &connection_specification()["properties"]["credentials"]["oneOf"];
+    let default = options[1]["properties"]["token_url"]["default"].as_str();
+    let token_url = url(value["token_url"].as_str().or(default), "Token URL (credentials.token_url)", found);
+    let (id, secret) = (text("client_id")?, Secret::new(text("client_secret")?));
+    Some(Credentials::Client(Client { id, secret, token_url: token_url?, scope: text("scope") }))
 }
 
 /// A token travels in a header, which cannot hold line breaks; they come with copying.
@@ -229,8 +189,12 @@ fn sendable(token: &Secret, label: &str, found: &mut Vec<String>) {
 }
 
 /// https, or http where the traffic stays at home: what is sent holds the token.
-fn url(text: &str, label: &str, found: &mut Vec<String>) -> Option<Url> {
-    let Ok(mut url) = Url::parse(text.trim_end_matches('/')) else {
+fn url(text: Option<&str>, label: &str, found: &mut Vec<String>) -> Option<Url> {
+    // One sentence for one field: what the specification found is enough.
+    if found.iter().any(|text| text.starts_with(label)) {
+        return None;
+    }
+    let Ok(mut url) = Url::parse(text?.trim_end_matches('/')) else {
         found.push(format!("{label}: is not a web address."));
         return None;
     };

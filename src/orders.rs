@@ -98,7 +98,7 @@ impl Doubt {
         Failure::new(
             self.kind,
             format!(
-                "The orders list cannot be read completely: {}, {looks} times in a row. {advice}",
+                "The orders list cannot be read completely: {} (the question was asked {looks} times). {advice}",
                 self.what
             ),
         )

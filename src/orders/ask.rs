@@ -23,7 +23,7 @@ pub(super) struct Asker<'a> {
 impl<'a> Asker<'a> {
     /// Asks through `http`.
     pub(super) fn new(http: &'a Http) -> Self {
-        Self { http, pages: PageReader::new() }
+        Self { http, pages: PageReader::of_orders() }
     }
 
     /// Names of fields that the schema does not know, so far.

@@ -77,10 +77,12 @@ fn clock_difference(server: Option<DateTime<Utc>>) -> String {
     if ahead.abs() < TimeDelta::minutes(5) {
         return String::new();
     }
-    let minutes = ahead.num_minutes();
-    let side = if minutes > 0 { "ahead of" } else { "behind" };
-    format!(
-        " This machine's clock is {} minutes {side} the server's; syncs follow the server's.",
-        minutes.abs()
-    )
+    let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+    let ahead = ahead.abs();
+    let size = match ahead.num_hours() {
+        0..2 => format!("{} minutes", ahead.num_minutes()),
+        hours @ 2..48 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    };
+    format!(" This machine's clock is {size} {side} the server's; syncs follow the server's.")
 }

@@ -58,7 +58,7 @@ struct Fields {
 
 impl PageReader {
     /// For the `orders` stream.
-    pub fn new() -> Self {
+    pub fn of_orders() -> Self {
         let shape = super::shape();
         Self { transcoder: Transcoder::new(shape), fields: Fields::of(shape) }
     }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, Unreadable> {
-        PageReader::new().read(body.as_bytes())
+        PageReader::of_orders().read(body.as_bytes())
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         ] {
             assert!(read(body).is_err(), "{body}");
         }
-        assert!(PageReader::new().read(b"{\"data\":[],\"x\":\"\xff\"}").is_err());
+        assert!(PageReader::of_orders().read(b"{\"data\":[],\"x\":\"\xff\"}").is_err());
     }
 
     #[test]

@@ -1,0 +1,197 @@
+//! An API in trouble: everything arrives all the same, or the sync fails and says so.
+
+use std::time::Duration;
+
+use aifi_sandbox::{Behaviour, Fault, Faults, Limit, Options, RetryAfter, Sandbox};
+use serde_json::json;
+
+use crate::complete::{many, settled};
+use crate::harness::{Run, TOKEN, assert_holds, config, sandbox};
+
+fn reads_all_the_same(faults: Faults) -> Sandbox {
+    let sandbox = sandbox(Options { faults, ..many(Behaviour::default()) });
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+    sandbox
+}
+
+/// One test for each fault, met by one request in five.
+macro_rules! one_in_five {
+    ($($name:ident: $fault:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let sandbox = reads_all_the_same(Faults::rate($fault, 0.2, 7));
+            assert!(sandbox.stats().fault($fault.name()) >= 5, "{:?}", sandbox.stats());
+        }
+    )*};
+}
+
+one_in_five! {
+    one_in_five_is_refused_with_503: Fault::Unavailable503;
+    one_in_five_is_refused_with_429: Fault::TooMany429;
+    one_in_five_is_a_server_error: Fault::Error500;
+    one_in_five_is_a_bad_gateway_page: Fault::BadGateway502Html;
+    one_in_five_is_cut_in_mid_body: Fault::Cut;
+    one_in_five_is_a_login_page_with_200: Fault::Html200;
+    one_in_five_is_cut_json_with_200: Fault::CutJson200;
+    one_in_five_is_reset: Fault::Reset;
+    one_in_five_hangs_and_closes: Fault::Hang(Duration::from_millis(200));
+    one_in_five_is_empty: Fault::Empty;
+    one_in_five_is_short: Fault::Short;
+    one_in_five_has_no_envelope: Fault::NoEnvelope;
+    one_in_five_has_null_data: Fault::NullData;
+    one_in_five_is_unsorted: Fault::Unsorted;
+    one_in_five_is_out_of_range: Fault::OutOfRange;
+    one_in_five_is_bad_gzip: Fault::BadGzip;
+    one_in_five_is_slow: Fault::Slow(Duration::from_millis(100));
+}
+
+#[test]
+fn a_storm_of_everything_ends_in_a_complete_table() {
+    let kinds = [
+        Fault::Unavailable503,
+        Fault::Error500,
+        Fault::Cut,
+        Fault::Html200,
+        Fault::Reset,
+        Fault::Empty,
+        Fault::Short,
+        Fault::CutJson200,
+    ];
+    let faults = Faults {
+        rates: kinds.map(|fault| (fault, 0.04)).to_vec(),
+        script: vec![(20..=26, Fault::Unavailable503), (40..=45, Fault::Reset)],
+        seed: 11,
+    };
+    reads_all_the_same(faults);
+}
+
+/// A wrong answer that persists is a failure with a name, and what was read before it has its state.
+macro_rules! persistent {
+    ($($name:ident: $fault:expr, $failure_type:literal, $word:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let faults = Faults::at(8..=u64::MAX, $fault);
+            let sandbox = sandbox(Options { orders: 3_000, faults, ..Options::default() });
+            let outcome = Run::incremental(&config(&sandbox)).finish().failed($failure_type);
+            assert!(outcome.message().contains($word), "{}", outcome.message());
+            assert!(outcome.records().len() > 500, "what came before is kept");
+            sandbox.set_faults(Faults::default());
+            let second = Run::incremental(&config(&sandbox)).resuming(outcome.last_state()).finish().succeeded();
+            let mut all = outcome.records();
+            all.extend(second.records());
+            assert_holds(&all, &sandbox.expected(&settled(&sandbox)), true);
+        }
+    )*};
+}
+
+persistent! {
+    empty_answers_for_ever_are_not_the_end: Fault::Empty, "transient_error", "answer is empty";
+    an_envelope_that_stays_away_is_not_an_empty_page: Fault::NoEnvelope, "system_error", "`data`";
+    null_data_is_not_an_empty_page: Fault::NullData, "system_error", "`data`";
+    unsorted_pages_are_not_read_on: Fault::Unsorted, "system_error", "not sorted";
+    ignored_bounds_are_noticed: Fault::OutOfRange, "system_error", "asked bound";
+    a_token_that_ends_in_mid_sync_says_what_to_change: Fault::Expired401, "config_error", "credentials.access_token";
+    a_redirect_is_not_followed: Fault::Redirect302, "config_error", "base_url";
+    an_endless_body_is_refused: Fault::Huge, "system_error", "larger than";
+}
+
+#[test]
+fn a_storm_of_refusals_is_told_with_the_state_repeated() {
+    let faults = Faults::at(10..=14, Fault::Unavailable503);
+    let sandbox = sandbox(Options { orders: 3_000, faults, ..Options::default() });
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let told = lines.iter().position(|line| line.contains("RATE_LIMITED")).expect("a status that says so");
+    assert!(lines[told].contains("quota_reset") && lines[told].contains("RUNNING"), "{}", lines[told]);
+    assert!(lines[told + 1].contains("\"STATE\""), "{}", lines[told + 1]);
+}
+
+#[test]
+fn both_styles_of_limiter_stay_quiet_when_alone() {
+    for limit in [Limit::SlidingSecond(20), Limit::Even(20)] {
+        let sandbox = sandbox(Options { orders: 6_000, limit, ..Options::default() });
+        let mut config = config(&sandbox);
+        config["requests_per_second"] = json!(15);
+        Run::incremental(&config).finish().succeeded();
+        assert_eq!(sandbox.stats().refused, 0, "{limit:?}");
+    }
+}
+
+#[test]
+fn a_limit_below_the_configured_rate_slows_the_sync_down_and_loses_nothing() {
+    for (limit, retry_after) in [
+        (Limit::SlidingSecond(6), None),
+        (Limit::Even(6), Some(RetryAfter::Seconds(1))),
+        (Limit::SlidingSecond(6), Some(RetryAfter::Date)),
+    ] {
+        let sandbox = sandbox(Options {
+            orders: 4_000,
+            limit,
+            retry_after,
+            frozen: retry_after.is_none(),
+            ..Options::default()
+        });
+        let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+        let stats = sandbox.stats();
+        assert!(stats.refused > 0 && stats.refused < stats.orders, "{limit:?}: {stats:?}");
+        assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+    }
+}
+
+#[test]
+fn tokens_of_an_application_are_renewed_in_time_and_after_a_401() {
+    let auth = aifi_sandbox::Auth::Client {
+        id: "app-1".to_owned(),
+        secret: "secret-0123456789".to_owned(),
+        token_life: Duration::from_secs(2),
+        scope: Some("orders".to_owned()),
+    };
+    let sandbox = sandbox(Options {
+        orders: 8_000,
+        auth,
+        faults: Faults::at(12..=13, Fault::Unavailable503),
+        ..Options::default()
+    });
+    let mut config = config(&sandbox);
+    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789",
+        "token_url": sandbox.token_url(), "scope": "orders"});
+    let outcome = std::thread::scope(|scope| {
+        let run = scope.spawn(|| Run::incremental(&config).finish().succeeded());
+        std::thread::sleep(Duration::from_millis(700));
+        sandbox.revoke_tokens();
+        run.join().unwrap()
+    });
+    assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+    let stats = sandbox.stats();
+    assert!(stats.tokens >= 3 && stats.tokens <= 6, "{stats:?}");
+    assert_eq!(stats.unauthorized, 1, "only the revoked one was refused: {stats:?}");
+}
+
+#[test]
+fn an_application_whose_tokens_are_never_accepted_is_not_tried_for_ever() {
+    let auth = aifi_sandbox::Auth::Client {
+        id: "app-1".to_owned(),
+        secret: "secret-0123456789".to_owned(),
+        token_life: Duration::from_secs(60),
+        scope: None,
+    };
+    let sandbox =
+        sandbox(Options { auth, faults: Faults::at(1..=u64::MAX, Fault::Expired401), ..Options::default() });
+    let mut config = config(&sandbox);
+    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
+    let outcome = Run::incremental(&config).finish().failed("config_error");
+    assert!(outcome.message().contains("token_url"), "{}", outcome.message());
+    assert_eq!(sandbox.stats().tokens, 2);
+}
+
+#[test]
+fn no_secret_is_written_whatever_the_api_says() {
+    let sandbox = sandbox(Options {
+        auth: aifi_sandbox::Auth::Token("another-0123456789".to_owned()),
+        ..Options::default()
+    });
+    let outcome = Run::incremental(&config(&sandbox)).finish().failed("config_error");
+    assert!(!outcome.stdout.contains(TOKEN) && !outcome.stderr.contains(TOKEN));
+}

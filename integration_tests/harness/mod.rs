@@ -1,0 +1,9 @@
+//! Runs the binary and reads what it says.
+
+mod outcome;
+mod run;
+mod table;
+
+pub use outcome::Outcome;
+pub use run::{Run, TOKEN, config, configured_catalog, sandbox};
+pub use table::{assert_holds, ids};

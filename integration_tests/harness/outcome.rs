@@ -1,0 +1,172 @@
+//! What a run said, validated.
+
+use std::process::ExitStatus;
+use std::sync::LazyLock;
+
+use jsonschema::{Draft, Validator};
+use serde_json::Value;
+
+static PROTOCOL: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../airbyte_protocol.json")));
+static ORDERS: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../../spec/orders.json")));
+static ORDERS_SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../spec/orders.json")).expect("JSON"));
+
+fn validator(schema: &str) -> Validator {
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    jsonschema::options()
+        .with_draft(Draft::Draft7)
+        .should_validate_formats(true)
+        .build(&schema)
+        .expect("a schema")
+}
+
+/// The end of a run. Each line of stdout was valid, and the rules between lines were kept.
+#[derive(Debug)]
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    pub messages: Vec<Value>,
+}
+
+impl Outcome {
+    pub fn new(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Self {
+        let stdout = String::from_utf8(stdout.to_vec()).expect("UTF-8 on stdout");
+        let stderr = String::from_utf8_lossy(stderr).into_owned();
+        assert!(stdout.is_empty() || stdout.ends_with('\n'), "the last line is whole");
+        let messages: Vec<Value> = stdout.lines().map(valid).collect();
+        let outcome = Self { status, stdout, stderr, messages };
+        outcome.assert_counts();
+        outcome.assert_emitted_at();
+        outcome
+    }
+
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// The run did what it was asked, and its stream went through its statuses.
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code(), Some(0), "{}{}", self.stderr, self.last_lines());
+        assert_eq!(self.stderr, "");
+        if !self.statuses().is_empty() {
+            let mut statuses = self.statuses();
+            statuses.dedup();
+            assert_eq!(statuses, ["STARTED", "RUNNING", "COMPLETE"]);
+            assert!(!self.states().is_empty(), "a state for each stream");
+        }
+        self
+    }
+
+    /// The run failed with one ERROR trace of this type, and closed nothing.
+    #[track_caller]
+    pub fn failed(self, failure_type: &str) -> Self {
+        assert_eq!(self.code(), Some(1), "{}{}", self.stderr, self.last_lines());
+        let errors = self.errors();
+        assert_eq!(errors.len(), 1, "{}", self.last_lines());
+        assert_eq!(errors[0]["failure_type"], failure_type, "{}", errors[0]);
+        assert!(!self.statuses().contains(&"COMPLETE".to_owned()));
+        self
+    }
+
+    pub fn of_type(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.messages.iter().filter(move |message| message["type"] == kind)
+    }
+
+    pub fn records(&self) -> Vec<&Value> {
+        self.of_type("RECORD").map(|message| &message["record"]["data"]).collect()
+    }
+
+    pub fn states(&self) -> Vec<&Value> {
+        self.of_type("STATE").collect()
+    }
+
+    pub fn cursors(&self) -> Vec<&str> {
+        self.states()
+            .into_iter()
+            .filter_map(|state| state["state"]["stream"]["stream_state"]["draftCreatedAt"].as_str())
+            .collect()
+    }
+
+    pub fn last_state(&self) -> &Value {
+        self.states().last().expect("a state")
+    }
+
+    pub fn statuses(&self) -> Vec<String> {
+        let traces =
+            self.of_type("TRACE").filter_map(|message| message["trace"]["stream_status"]["status"].as_str());
+        traces.map(str::to_owned).collect()
+    }
+
+    pub fn errors(&self) -> Vec<&Value> {
+        self.of_type("TRACE")
+            .map(|message| &message["trace"]["error"])
+            .filter(|error| !error.is_null())
+            .collect()
+    }
+
+    /// The one failure's message for the user.
+    pub fn message(&self) -> &str {
+        self.errors()[0]["message"].as_str().expect("a text")
+    }
+
+    /// The verdict of `check`.
+    #[track_caller]
+    pub fn verdict(&self) -> (&str, &str) {
+        assert_eq!((self.messages.len(), self.code()), (1, Some(0)), "{}{}", self.stdout, self.stderr);
+        let status = &self.messages[0]["connectionStatus"];
+        (status["status"].as_str().expect("a verdict"), status["message"].as_str().expect("a text"))
+    }
+
+    pub fn logs(&self) -> Vec<&str> {
+        self.of_type("LOG").filter_map(|message| message["log"]["message"].as_str()).collect()
+    }
+
+    fn last_lines(&self) -> String {
+        let lines: Vec<&str> = self.stdout.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
+    }
+
+    /// Each state counts exactly the records since the one before.
+    fn assert_counts(&self) {
+        let mut since = 0;
+        for message in &self.messages {
+            match message["type"].as_str() {
+                Some("RECORD") => since += 1,
+                Some("STATE") => {
+                    let count = message["state"]["sourceStats"]["recordCount"].to_string();
+                    assert_eq!(count, format!("{since}.0"), "with a decimal point");
+                    since = 0;
+                }
+                _ => (),
+            }
+        }
+    }
+
+    fn assert_emitted_at(&self) {
+        let times = self.of_type("RECORD").filter_map(|message| message["record"]["emitted_at"].as_i64());
+        assert!(times.is_sorted(), "emitted_at never goes back");
+    }
+}
+
+fn valid(line: &str) -> Value {
+    let message: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    if let Some(error) = PROTOCOL.iter_errors(&message).next() {
+        panic!("not a message of the protocol: {error}: {line}");
+    }
+    if message["type"] == "RECORD" {
+        let data = &message["record"]["data"];
+        if let Some(error) = ORDERS.iter_errors(data).next() {
+            panic!("a record does not fit the schema: {} {error}: {line}", error.instance_path().as_str());
+        }
+        assert!(
+            data["id"].is_number() && data["draftCreatedAt"].is_string(),
+            "key and cursor are there: {line}"
+        );
+        for name in data.as_object().expect("an object").keys() {
+            assert!(!ORDERS_SCHEMA["properties"][name].is_null(), "{name} is not declared");
+        }
+    }
+    message
+}

@@ -1,0 +1,15 @@
+//! The connector's behaviour, through the protocol: the real binary, a real server on loopback that behaves like the
+//! API, every line of output validated.
+
+#![allow(clippy::disallowed_methods, reason = "tests wait and stop processes in real time")]
+#![allow(missing_docs, reason = "the names of tests are sentences")]
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "nothing is exported, and a test that cannot go on fails")]
+
+mod checks;
+mod complete;
+mod faults;
+mod harness;
+mod messages;
+mod protocol;
+mod repository;
+mod resume;

@@ -1,0 +1,147 @@
+//! The files around the code agree with it and with Airbyte's rules for a specification and a catalog.
+
+use serde_json::Value;
+
+fn file(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_str(&file(path)).unwrap()
+}
+
+/// Every object below a value that stands for a schema, with its path.
+fn schemas<'v>(value: &'v Value, path: String, found: &mut Vec<(String, &'v Value)>) {
+    found.push((path.clone(), value));
+    for (name, below) in value["properties"].as_object().into_iter().flatten() {
+        schemas(below, format!("{path}/{name}"), found);
+    }
+    if value["items"].is_object() {
+        schemas(&value["items"], format!("{path}[]"), found);
+    }
+    for option in value["oneOf"].as_array().into_iter().flatten() {
+        schemas(option, format!("{path}|"), found);
+    }
+}
+
+fn all_schemas(value: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    schemas(value, String::new(), &mut found);
+    found
+}
+
+#[test]
+fn one_version_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(file("metadata.yaml").contains(&format!("dockerImageTag: {version}\n")));
+    assert!(file("CHANGELOG.md").contains(&format!("## {version}")));
+    assert!(file("docs/aifi.md").contains(&format!("| {version} |")));
+    assert!(file("acceptance-test-config.yml").contains("airbyte/source-aifi:dev"));
+    assert!(file("Dockerfile").contains(&format!("ARG VERSION={version}\n")));
+}
+
+#[test]
+fn every_form_field_has_a_title_a_description_and_its_own_place() {
+    let spec = json("spec/spec.json");
+    let connection = &spec["connectionSpecification"];
+    assert_eq!(connection["additionalProperties"], true);
+    for (path, schema) in all_schemas(connection) {
+        for word in ["$ref", "allOf", "anyOf", "not", "if", "then", "else", "patternProperties"] {
+            assert!(schema.get(word).is_none(), "{path}: {word}");
+        }
+        assert!(schema["additionalProperties"] != false, "{path}");
+        let mut orders = Vec::new();
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            orders.push(field["order"].as_u64().unwrap_or_else(|| panic!("{path}/{name} has no order")));
+            if field.get("const").is_none() {
+                assert!(field["title"].is_string(), "{path}/{name}");
+                assert!(field["description"].as_str().unwrap().ends_with('.'), "{path}/{name}");
+            }
+            let secret = name.ends_with("_token") || name.ends_with("_secret");
+            assert_eq!(field["airbyte_secret"] == true, secret, "{path}/{name}");
+        }
+        let count = orders.len();
+        orders.sort_unstable();
+        orders.dedup();
+        assert_eq!(orders.len(), count, "{path}: each order once");
+    }
+    let required = connection["required"].as_array().unwrap();
+    assert_eq!(
+        required,
+        &["credentials", "start_date"],
+        "a new required field breaks every connection there is"
+    );
+}
+
+#[test]
+fn every_field_of_the_stream_is_typed_nullable_and_described() {
+    let schema = json("spec/orders.json");
+    let fields = all_schemas(&schema);
+    for (path, field) in &fields[1..] {
+        assert_eq!(field["type"].as_array().map(Vec::len), Some(2), "{path}");
+        assert!(field["type"].as_array().unwrap().contains(&Value::from("null")), "{path}");
+        assert!(field["description"].as_str().unwrap().ends_with('.'), "{path}");
+        assert!(field["additionalProperties"] != false, "{path}");
+    }
+    for (path, object) in fields.iter().filter(|(_, schema)| schema["properties"].is_object()) {
+        let mut names: Vec<String> =
+            object["properties"].as_object().unwrap().keys().map(|name| name.to_lowercase()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{path}: no two names differ in case only");
+    }
+    assert_eq!(schema["properties"]["id"]["type"][1], "integer");
+    assert_eq!(schema["properties"]["draftCreatedAt"]["format"], "date-time");
+}
+
+#[test]
+fn the_sample_files_of_the_connector_fit() {
+    use crate::harness::Run;
+    let discover = |path: &str| Run::of("discover").file("config", &file(path)).finish();
+    discover("integration_tests/sample_config.json").succeeded();
+    discover("integration_tests/invalid_config.json").succeeded();
+    let catalog = json("integration_tests/configured_catalog.json");
+    let discovered =
+        discover("integration_tests/sample_config.json").messages[0]["catalog"]["streams"][0]["json_schema"]
+            .clone();
+    assert_eq!(
+        catalog["streams"][0]["stream"]["json_schema"], discovered,
+        "the catalog that users copy has the schema of today"
+    );
+    for path in ["integration_tests/sample_state.json", "integration_tests/future_state.json"] {
+        assert!(json(path)[0]["stream"]["stream_state"]["draftCreatedAt"].is_string(), "{path}");
+    }
+}
+
+/// The two arrows of the architecture that clippy cannot see.
+#[test]
+fn only_the_doors_name_what_is_behind_them() {
+    let root = format!("{}/src", env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![std::path::PathBuf::from(root)];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            seen += 1;
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let ends = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+            // `reqwest::Url` is a value; the client is the network.
+            let network = code.contains("reqwest::Client") || code.contains("RequestBuilder");
+            assert!(!network || ends(&["aifi/http.rs"]), "{}: the network has one door", path.display());
+            let runtime = code.contains("tokio::");
+            let may = ["aifi/http.rs", "orders/read.rs", "run.rs", "main.rs", "clock.rs", "signals.rs"];
+            assert!(!runtime || ends(&may), "{}: what decides does not wait", path.display());
+        }
+    }
+    assert!(seen > 30, "{seen} files");
+}

@@ -1,0 +1,155 @@
+//! A sync that ends early, anywhere: the next one brings the rest.
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+
+use aifi_sandbox::{Behaviour, Fault, Faults, Options};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::complete::{many, settled};
+use crate::harness::{Outcome, Run, assert_holds, config, sandbox};
+
+#[test]
+fn every_single_state_is_a_place_to_go_on_from() {
+    for sync_mode in ["incremental", "full_refresh"] {
+        let sandbox = sandbox(Options { orders: 6_000, ties: vec![3, 450], ..Options::default() });
+        let config = config(&sandbox);
+        let expected = sandbox.expected(&settled(&sandbox));
+        let whole = Run::read(&config, sync_mode).finish().succeeded();
+        let mut before: Vec<&Value> = Vec::new();
+        let mut states = 0;
+        for message in &whole.messages {
+            match message["type"].as_str() {
+                Some("RECORD") => before.push(&message["record"]["data"]),
+                Some("STATE") => {
+                    states += 1;
+                    let rest = Run::read(&config, sync_mode).resuming(message).finish().succeeded();
+                    let mut all = before.clone();
+                    all.extend(rest.records());
+                    assert_holds(&all, &expected, false);
+                    assert!(
+                        rest.records().len() <= whole.records().len() - before.len() + 200,
+                        "little is repeated"
+                    );
+                }
+                _ => (),
+            }
+        }
+        assert!(states >= 6, "{states} states");
+    }
+}
+
+/// Runs and kills until a sync ends by itself; each goes on from the last state that its reader has seen.
+fn killed_again_and_again(config: &Value, after: &[usize]) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for bytes in after.iter().map(Some).chain([None]) {
+        let mut run = Run::incremental(config);
+        if let Some(state) = outcomes.iter().rev().find_map(|outcome| outcome.states().last().copied()) {
+            run = run.resuming(state);
+        }
+        outcomes.push(match bytes {
+            Some(bytes) => run.killed_after(*bytes),
+            None => run.finish().succeeded(),
+        });
+    }
+    outcomes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn killed_at_any_byte_and_restarted_every_order_arrives(
+        after in prop::collection::vec(1_usize..3_000_000, 1..5),
+        seed in 0_u64..1_000,
+        faulty: bool,
+    ) {
+        let faults = if faulty { Faults::rate(Fault::Cut, 0.1, seed) } else { Faults::default() };
+        let sandbox = sandbox(Options { orders: 3_000, seed, faults, ties: vec![3, 250], ..Options::default() });
+        let outcomes = killed_again_and_again(&config(&sandbox), &after);
+        let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
+        assert_holds(&records, &sandbox.expected(&settled(&sandbox)), false);
+    }
+}
+
+#[test]
+fn twenty_thousand_orders_survive_five_kills() {
+    let sandbox = sandbox(many(Behaviour::default()));
+    let outcomes =
+        killed_again_and_again(&config(&sandbox), &[1_000_000, 3_000_000, 100_000, 5_000_000, 70_000]);
+    let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
+    assert_holds(&records, &sandbox.expected(&settled(&sandbox)), false);
+}
+
+#[test]
+fn a_stop_writes_the_last_state_and_dies_of_the_signal() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let sandbox = sandbox(Options { orders: 6_000, ..Options::default() });
+    let run = Run::incremental(&config(&sandbox));
+    let mut child = run.spawn();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    for _ in 0..1_500 {
+        stdout.read_line(&mut text).unwrap();
+    }
+    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!((status.signal(), status.code()), (Some(15), None));
+    let stopped = Outcome::new(status, text.as_bytes(), b"");
+    assert_eq!(stopped.statuses().last().map(String::as_str), Some("INCOMPLETE"));
+    assert!(stopped.errors().is_empty(), "who stopped us knows it");
+    let rest = Run::incremental(&config(&sandbox)).resuming(stopped.last_state()).finish().succeeded();
+    let mut all = stopped.records();
+    all.extend(rest.records());
+    assert_holds(&all, &sandbox.expected(&settled(&sandbox)), true);
+}
+
+#[test]
+fn a_stop_is_heard_while_nobody_reads_the_output() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let sandbox = sandbox(Options { orders: 6_000, ..Options::default() });
+    let run = Run::incremental(&config(&sandbox));
+    let mut child = run.spawn();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(15));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_sync_quietly() {
+    let sandbox = sandbox(Options { orders: 6_000, ..Options::default() });
+    let run = Run::incremental(&config(&sandbox));
+    let mut child = run.spawn();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_ne!(output.status.code(), Some(0), "a partial read is no success");
+}
+
+#[test]
+fn a_full_refresh_that_was_cut_off_goes_on_and_a_complete_one_has_nothing_left() {
+    let sandbox = sandbox(Options { orders: 3_000, ..Options::default() });
+    let config = config(&sandbox);
+    let cut = Run::read(&config, "full_refresh").killed_after(5_000_000);
+    let rest = Run::read(&config, "full_refresh").resuming(cut.last_state()).finish().succeeded();
+    assert!(rest.records().len() < 3_000);
+    let mut all = cut.records();
+    all.extend(rest.records());
+    assert_holds(&all, &sandbox.expected(&settled(&sandbox)), false);
+    let again = Run::read(&config, "full_refresh").resuming(rest.last_state()).finish().succeeded();
+    assert_eq!(again.records().len(), 0);
+    let incremental = Run::incremental(&config).finish().succeeded();
+    let anew = Run::read(&config, "full_refresh").resuming(incremental.last_state()).finish().succeeded();
+    assert_eq!(
+        anew.records().len(),
+        incremental.records().len(),
+        "an incremental state is no part of a full refresh"
+    );
+}
