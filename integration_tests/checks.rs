@@ -7,7 +7,7 @@ use aifi_sandbox::{
 };
 use serde_json::json;
 
-use crate::harness::{Run, TOKEN, config, sandbox};
+use crate::harness::{Run, TOKEN, TlsFront, config, sandbox};
 
 #[test]
 fn a_connection_that_works_says_what_was_found() {
@@ -116,4 +116,30 @@ fn an_api_that_does_not_answer_is_given_up_with_its_true_cause() {
             assert!(message.contains(word), "{message}");
         }
     });
+}
+
+#[test]
+fn a_companys_own_authority_is_trusted_when_it_is_given() {
+    let sandbox = sandbox(Options::default());
+    let front = TlsFront::before(&sandbox);
+    let mut config = config(&sandbox);
+    config["base_url"] = json!(front.base_url);
+    config["ca_certificate"] = json!(front.authority);
+    let outcome = Run::check(&config).finish();
+    assert_eq!(outcome.verdict().0, "SUCCEEDED", "{}", outcome.verdict().1);
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_at_once_with_the_field_to_fill() {
+    let sandbox = sandbox(Options::default());
+    let front = TlsFront::before(&sandbox);
+    let mut config = config(&sandbox);
+    config["base_url"] = json!(front.base_url);
+    let outcome = Run::check(&config).finish();
+    let (status, message) = outcome.verdict();
+    assert_eq!(status, "FAILED");
+    assert!(message.contains("ca_certificate") && message.contains("localhost"), "{message}");
+    assert_eq!(front.connections.load(std::sync::atomic::Ordering::Relaxed), 1, "asking again would not help");
+    config["ca_certificate"] = json!(TlsFront::before(&sandbox).authority);
+    assert_eq!(Run::check(&config).finish().verdict().0, "FAILED", "another authority does not help");
 }

@@ -3,7 +3,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests wait and stop processes in real time")]
 #![allow(missing_docs, reason = "the names of tests are sentences")]
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "nothing is exported, and a test that cannot go on fails")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "nothing is exported, and a test that cannot go on fails"
+)]
 
 mod checks;
 mod complete;

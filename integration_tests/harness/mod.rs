@@ -3,7 +3,9 @@
 mod outcome;
 mod run;
 mod table;
+mod tls;
 
 pub use outcome::Outcome;
 pub use run::{Run, TOKEN, config, configured_catalog, sandbox};
 pub use table::{assert_holds, ids};
+pub use tls::TlsFront;
