@@ -139,7 +139,11 @@ fn a_certificate_that_is_not_trusted_is_told_at_once_with_the_field_to_fill() {
     let (status, message) = outcome.verdict();
     assert_eq!(status, "FAILED");
     assert!(message.contains("ca_certificate") && message.contains("localhost"), "{message}");
-    assert_eq!(front.connections.load(std::sync::atomic::Ordering::Relaxed), 1, "asking again would not help");
+    assert_eq!(
+        front.connections.load(std::sync::atomic::Ordering::Relaxed),
+        1,
+        "asking again would not help"
+    );
     config["ca_certificate"] = json!(TlsFront::before(&sandbox).authority);
     assert_eq!(Run::check(&config).finish().verdict().0, "FAILED", "another authority does not help");
 }

@@ -18,3 +18,4 @@ pub mod refusal;
 pub mod retry;
 pub mod sign_in;
 mod tls;
+mod transport;

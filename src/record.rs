@@ -4,6 +4,7 @@
 //! writes the record as it goes. No number passes through a float, no text is re-encoded, unknown fields are kept.
 
 pub mod compact;
+mod key;
 mod scalar;
 pub mod shape;
 pub mod transcode;

@@ -4,7 +4,6 @@
 //! been no progress for too long. Everything that is decided is decided elsewhere: [`super::pace`] when a request
 //! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
 
-use std::error::Error as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use super::refusal::{self, Asked, Trouble};
 use super::retry::{self, Decision};
 use super::sign_in::{self, SignIn};
 use super::tls;
+use super::transport;
 use crate::clock;
 use crate::config::secret::Secret;
 use crate::config::{Client, Config, Credentials};
@@ -102,6 +102,12 @@ enum Outcome {
     Renew,
     /// Asking again would not help.
     Fail(Failure),
+}
+
+impl From<Result<Trouble, Failure>> for Outcome {
+    fn from(sorted: Result<Trouble, Failure>) -> Self {
+        sorted.map_or_else(Self::Fail, Self::Again)
+    }
 }
 
 impl Http {
@@ -252,7 +258,8 @@ impl Http {
         let date = header(&response, DATE).and_then(retry::http_date);
         let body = body(response).await?;
         lock(&self.pace).accepted();
-        let value = read(&body).map_err(|Unreadable(cause)| Outcome::Again(unreadable(&body, cause)))?;
+        let value =
+            read(&body).map_err(|Unreadable(cause)| Outcome::Again(transport::unreadable(&body, cause)))?;
         Ok(Answer { value, date })
     }
 
@@ -301,7 +308,7 @@ impl Http {
         // An attempt does not outlast our patience, or a check would.
         let left = self.patience.saturating_sub(clock::instant() - *lock(&self.progress));
         let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
-        request.timeout(timeout).send().await.map_err(|error| transport(error, asked))
+        request.timeout(timeout).send().await.map_err(|error| transport::sort(error, asked).into())
     }
 
     async fn refused(&self, response: Response, asked: Asked) -> Outcome {
@@ -334,7 +341,9 @@ fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<&str
 /// The whole body, as long as it is not beyond all measure.
 async fn body(mut response: Response) -> Result<Vec<u8>, Outcome> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport(error, Asked::WithToken))? {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| Outcome::from(transport::sort(error, Asked::WithToken)))?
+    {
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(Outcome::Fail(Failure::new(
                 FailureKind::TooLarge,
@@ -347,68 +356,4 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Outcome> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-fn unreadable(body: &[u8], cause: Error) -> Trouble {
-    let web_page = body.trim_ascii_start().first() == Some(&b'<');
-    let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
-    let advice =
-        "A proxy or login page may stand between: check API base URL (base_url) and the proxy settings.";
-    Trouble { cause: Some(cause), ..Trouble::new(FailureKind::Garbled, what, advice) }
-}
-
-/// Sorts an error below HTTP. The error is kept without its URL, whose query is nobody's business.
-fn transport(error: reqwest::Error, asked: Asked) -> Outcome {
-    let (field, host) = match asked {
-        Asked::TokenEndpoint => ("Token URL (credentials.token_url)", error.url()),
-        _ => ("API base URL (base_url)", error.url()),
-    };
-    let host = host.and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
-    if let Some(tls) = certificate_error(&error) {
-        let message = format!(
-            "The certificate of {host} is not trusted ({tls}). If a proxy of your company inspects the traffic, paste its \
-             authority into CA certificate (ca_certificate)."
-        );
-        return Outcome::Fail(Failure::new(FailureKind::Certificate, message).because(error.without_url()));
-    }
-    let (timeout, connect, decode) = (error.is_timeout(), error.is_connect(), error.is_decode());
-    let cause = error.without_url();
-    let trouble = if decode {
-        let advice = "A proxy may garble the answers: check the proxy settings.";
-        Trouble::new(FailureKind::Garbled, "an answer that is cut off or cannot be unpacked", advice)
-    } else if timeout {
-        let advice = format!(
-            "{host} was asked, but did not answer in time. See whether AiFi has an incident, and check {field}."
-        );
-        Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
-    } else {
-        let what = if connect {
-            format!("no connection to {host}")
-        } else {
-            format!("the connection to {host} was cut")
-        };
-        Trouble::new(
-            FailureKind::Unreachable,
-            what,
-            format!("Check {field}, the network and the proxy settings."),
-        )
-    };
-    Outcome::Again(Trouble { cause: Some(cause.into()), ..trouble })
-}
-
-/// The certificate error below a failed connection, if that is what it was: asking again would not help.
-fn certificate_error(error: &reqwest::Error) -> Option<String> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-            error
-                .downcast_ref::<std::io::Error>()
-                .and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>())
-        });
-        if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
-            return Some(format!("{reason:?}").chars().take(120).collect());
-        }
-        source = error.source();
-    }
-    None
 }

@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde_json::value::RawValue;
 
 use super::compact::compact;
+use super::key::{Key, KeySeed};
 use super::scalar;
 use super::shape::{Property, Shape};
 use crate::protocol::output::Change;
@@ -192,7 +193,7 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
         walk.out.push(b'{');
         let mut seen = 0_u64;
         let mut hint = 0;
-        while let Some(key) = map.next_key_seed(KeySeed { properties, hint })? {
+        while let Some(key) = map.next_key_seed(KeySeed::new(properties, hint))? {
             match key {
                 // The API's own `additionalFields`, should there be one, is not ours.
                 Key::Known(position) if !(top_level && properties[position].name == ADDITIONAL_FIELDS) => {
@@ -283,39 +284,6 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
 fn separate(out: &mut Vec<u8>) {
     if out.last() != Some(&b'{') {
         out.push(b',');
-    }
-}
-
-enum Key {
-    Known(usize),
-    Unknown(String),
-}
-
-/// Finds a key among the properties. The API sends keys in one order, so the search starts behind the last hit.
-struct KeySeed<'s> {
-    properties: &'s [Property],
-    hint: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
-    type Value = Key;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-        let count = self.properties.len();
-        let position = (0..count).map(|n| (self.hint + n) % count).find(|&n| self.properties[n].name == key);
-        Ok(position.map_or_else(|| Key::Unknown(key.to_owned()), Key::Known))
     }
 }
 
