@@ -100,11 +100,11 @@ fn every_field_of_the_stream_is_typed_nullable_and_described() {
 fn the_sample_files_of_the_connector_fit() {
     use crate::harness::Run;
     let discover = |path: &str| Run::of("discover").file("config", &file(path)).finish();
-    discover("integration_tests/sample_config.json").succeeded();
+    discover("integration_tests/valid_config.json").succeeded();
     discover("integration_tests/invalid_config.json").succeeded();
     let catalog = json("integration_tests/configured_catalog.json");
     let discovered =
-        discover("integration_tests/sample_config.json").messages[0]["catalog"]["streams"][0]["json_schema"]
+        discover("integration_tests/valid_config.json").messages[0]["catalog"]["streams"][0]["json_schema"]
             .clone();
     assert_eq!(
         catalog["streams"][0]["stream"]["json_schema"], discovered,
