@@ -13,9 +13,11 @@ COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.
 RUN mkdir -p sandbox/src integration_tests examples && touch sandbox/src/lib.rs integration_tests/main.rs
 # crt-static: glibc inside the binary. --target keeps the flag away from build scripts.
+# touch: cargo compares times of files, so a file older than the last build in the cache would not be built again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     set -eux; \
+    find src spec -type f -exec touch {} +; \
     triple="$(rustc -vV | sed -n 's/^host: //p')"; \
     RUSTFLAGS="-C target-feature=+crt-static" \
       cargo build --locked --release --target "${triple}" --bin source-aifi; \

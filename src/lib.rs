@@ -17,6 +17,17 @@
 //! [`aifi::http`], time is [`clock`], stderr is [`terminal`], signals are [`signals`], files and environment are
 //! [`cli`]. Everything that decides (pace, retry, walk, cursor, versions) is a function of its arguments and is
 //! tested without any of them.
+//!
+//! A program of yours can run a command in its own process:
+//!
+//! ```
+//! use source_aifi::{cli::Command, protocol::output::Output, run, signals};
+//!
+//! let mut output = Output::to(std::io::sink());
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! runtime.block_on(run::run(&Command::Spec, &mut output, signals::watch()))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod aifi;
 pub mod cli;
