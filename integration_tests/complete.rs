@@ -274,6 +274,33 @@ fn orders_that_arrive_while_it_is_read_change_nothing_before_the_horizon() {
 }
 
 #[test]
+fn a_busy_second_at_the_end_hides_nothing_before_it() {
+    let sandbox = sandbox(Options { orders: 100, ..Options::default() });
+    let end = sandbox.now() - TimeDelta::minutes(2);
+    for _ in 0..250 {
+        sandbox.add_order_at(end);
+    }
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+}
+
+#[test]
+fn an_end_date_inside_a_dense_second_is_kept_to() {
+    for bounds in [Bounds::Inclusive, Bounds::TruncatedToSeconds] {
+        let sandbox = sandbox(Options { orders: 100, behaviour: Behaviour { bounds, ..Behaviour::default() }, ..Options::default() });
+        let second = sandbox.now() - TimeDelta::days(3);
+        for millis in 0..450 {
+            sandbox.add_order_at(second + TimeDelta::milliseconds(millis * 2));
+        }
+        let mut config = config(&sandbox);
+        config["end_date"] = json!("2025-11-28T00:00:00.500Z");
+        let outcome = Run::incremental(&config).finish().succeeded();
+        let filter = Filter { until: Some(second + TimeDelta::milliseconds(500)), ..Filter::default() };
+        assert_holds(&outcome.records(), &sandbox.expected(&filter), true);
+    }
+}
+
+#[test]
 fn long_empty_stretches_cost_no_requests() {
     let sandbox = sandbox(Options { orders: 50, ties: vec![], ..Options::default() });
     let mut config = config(&sandbox);
@@ -287,7 +314,7 @@ fn long_empty_stretches_cost_no_requests() {
 fn a_shop_without_orders_is_complete_with_a_state() {
     let sandbox = sandbox(Options { orders: 0, ties: vec![], ..Options::default() });
     let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
-    assert_eq!((outcome.records().len(), outcome.cursors()), (0, vec!["2025-11-30T23:58:00.000Z"]));
+    assert_eq!((outcome.records().len(), outcome.cursors()), (0, vec!["2025-01-01T00:00:00.000Z"]));
 }
 
 #[test]

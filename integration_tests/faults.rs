@@ -1,12 +1,18 @@
 //! An API in trouble: everything arrives all the same, or the sync fails and says so.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aifi_sandbox::{Behaviour, Fault, Faults, Limit, Options, RetryAfter, Sandbox};
+use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Limit, Options, RetryAfter, Sandbox};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
+use source_aifi::cli::Command;
+use source_aifi::protocol::output::Output;
+use source_aifi::run;
 
 use crate::complete::{many, settled};
-use crate::harness::{Run, TOKEN, assert_holds, config, sandbox};
+use crate::harness::{Run, TOKEN, assert_holds, config, configured_catalog, sandbox};
 
 fn reads_all_the_same(faults: Faults) -> Sandbox {
     let sandbox = sandbox(Options { faults, ..many(Behaviour::default()) });
@@ -184,6 +190,82 @@ fn an_application_whose_tokens_are_never_accepted_is_not_tried_for_ever() {
     let outcome = Run::incremental(&config).finish().failed("config_error");
     assert!(outcome.message().contains("token_url"), "{}", outcome.message());
     assert_eq!(sandbox.stats().tokens, 2);
+}
+
+#[test]
+fn a_failure_before_every_store_is_planned_closes_nothing() {
+    let sandbox = sandbox(Options { orders: 400, ..Options::default() });
+    let of_store = |store: u32| Filter { store_ids: vec![store], ..settled(&sandbox) };
+    let last = |store: u32| sandbox.expected(&of_store(store)).last().unwrap().draft_created_at.parse::<DateTime<Utc>>().unwrap();
+    // The first store has nothing in the slice, so its walk is done before the second one is planned.
+    let (first, second) = (1..=5).flat_map(|a| (a + 1..=5).map(move |b| (a, b))).find(|(a, b)| last(*a) < last(*b)).unwrap();
+    let start = last(first) + TimeDelta::seconds(1);
+    let mut config = config(&sandbox);
+    config["store_ids"] = json!([first, second]);
+    config["start_date"] = json!(start.to_rfc3339_opts(SecondsFormat::Millis, true));
+    sandbox.set_faults(Faults::at(2..=u64::MAX, Fault::Expired401));
+    let failed = Run::incremental(&config).finish().failed("config_error");
+    sandbox.set_faults(Faults::default());
+    let mut run = Run::incremental(&config);
+    if let Some(state) = failed.states().last() {
+        run = run.resuming(state);
+    }
+    let outcome = run.finish().succeeded();
+    let filter = Filter { store_ids: vec![first, second], from: Some(start), ..settled(&sandbox) };
+    assert_holds(&outcome.records(), &sandbox.expected(&filter), true);
+}
+
+#[test]
+fn an_api_that_starts_with_empty_answers_is_not_a_shop_without_orders() {
+    let faults = Faults::at(1..=3, Fault::Empty);
+    let sandbox = sandbox(Options { faults, ..Options::default() });
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
+}
+
+#[test]
+fn an_api_that_shows_no_order_at_all_does_not_move_the_cursor() {
+    let sandbox = sandbox(Options { faults: Faults::at(1..=u64::MAX, Fault::Empty), ..Options::default() });
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    assert_eq!(outcome.cursors(), ["2025-01-01T00:00:00.000Z"]);
+    sandbox.set_faults(Faults::default());
+    let next = Run::incremental(&config(&sandbox)).resuming(outcome.last_state()).finish().succeeded();
+    assert_holds(&next.records(), &sandbox.expected(&settled(&sandbox)), true);
+}
+
+#[test]
+fn after_a_write_that_failed_nothing_more_is_said() {
+    /// A pipe that is full once, when the first records come.
+    #[derive(Clone, Default)]
+    struct Full(Arc<Mutex<(Vec<u8>, bool)>>);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (written, failed) = &mut *self.0.lock().unwrap();
+            if !*failed && bytes.windows(8).any(|window| window == b"\"RECORD\"") {
+                *failed = true;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            written.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let sandbox = sandbox(Options { orders: 3_000, ..Options::default() });
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("full");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (config_file, catalog) = (folder.join("config.json"), folder.join("catalog.json"));
+    std::fs::write(&config_file, config(&sandbox).to_string()).unwrap();
+    std::fs::write(&catalog, configured_catalog("incremental").to_string()).unwrap();
+    let pipe = Full::default();
+    let mut output = Output::to(pipe.clone());
+    let command = Command::Read { config: config_file, catalog, state: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (_stop, never) = tokio::sync::watch::channel(false);
+    assert!(runtime.block_on(run::run(&command, &mut output, never)).is_err());
+    let text = String::from_utf8(pipe.0.lock().unwrap().0.clone()).unwrap();
+    assert!(!text.contains("\"STATE\"") && !text.contains("\"RECORD\""), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Command;
 
-use aifi_sandbox::{Behaviour, Fault, Faults, Options};
+use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Options};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -80,6 +80,20 @@ fn twenty_thousand_orders_survive_five_kills() {
         killed_again_and_again(&config(&sandbox), &[1_000_000, 3_000_000, 100_000, 5_000_000, 70_000]);
     let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
     assert_holds(&records, &sandbox.expected(&settled(&sandbox)), false);
+}
+
+#[test]
+fn with_several_stores_the_state_is_that_of_the_one_furthest_behind() {
+    let sandbox = sandbox(Options { orders: 6_000, ..Options::default() });
+    let mut config = config(&sandbox);
+    config["store_ids"] = serde_json::json!([1, 2, 3]);
+    let filter = Filter { store_ids: vec![1, 2, 3], ..settled(&sandbox) };
+    for bytes in [3_000_000, 5_000_000, 7_000_000] {
+        let outcomes = killed_again_and_again(&config, &[bytes]);
+        assert!(!outcomes[0].states().is_empty(), "killed behind a state");
+        let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
+        assert_holds(&records, &sandbox.expected(&filter), false);
+    }
 }
 
 #[test]

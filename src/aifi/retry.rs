@@ -100,6 +100,7 @@ mod tests {
             (" 120 ", Some(120)),
             ("Sat, 01 Nov 2025 08:00:30 GMT", Some(30)),
             ("Sat, 01 Nov 2025 07:59:59 GMT", None),
+            ("18446744073709551615", Some(86_400)),
             ("-5", None),
             ("soon", None),
             ("", None),

@@ -179,6 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_bring_nothing_new_do_not_go_on_for_ever() {
+        let rows: Vec<Row> = (0..200).map(|id| row(0, id)).collect();
+        let mut dense = Dense::new(row(0, 0).at, row(1, 0).at, Selection::default(), rows.clone());
+        // A server that ignores the page number.
+        let doubt = (0..1_000).find_map(|_| dense.accept(rows.clone()).err());
+        assert_eq!(doubt.map(|doubt| doubt.kind), Some(FailureKind::Restless));
+    }
+
+    #[test]
+    fn two_empty_answers_do_not_make_a_second_empty() {
+        let outside = vec![row(-1, 1), row(-1, 2)];
+        let mut dense = Dense::new(row(0, 0).at, row(1, 0).at, Selection::default(), outside);
+        for _ in 0..2 {
+            assert_eq!(dense.accept(Vec::new()), Ok(None));
+        }
+    }
+
+    #[test]
     fn a_set_that_never_holds_still_is_given_up() {
         let mut dense = Dense::new(row(0, 0).at, row(1, 0).at, Selection::default(), Vec::new());
         let mut last = Ok(None);

@@ -97,23 +97,31 @@ mod tests {
     fn the_first_order_before_the_end_is_it() {
         let mut search = search(10);
         search.accept(&[row(10, 5), row(9, 4), row(3, 3)]).unwrap();
-        assert_eq!(search.found(), Some(Some(row(9, 0).at)));
+        assert_eq!(search.found(), Some(Some(&Witness { at: row(9, 0).at, ids: vec![4] })));
     }
 
     #[test]
-    fn a_page_of_later_orders_only_is_turned() {
+    fn a_page_of_later_orders_only_is_asked_again_larger_and_then_turned() {
         let mut search = search(10);
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
+        assert_eq!((search.found(), search.question().page, search.question().page_size), (None, None, PAGE_SIZE));
+        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         assert_eq!((search.found(), search.question().page), (None, Some(1)));
-        search.accept(&[row(10, 5), row(8, 1)]).unwrap();
-        assert_eq!(search.found(), Some(Some(row(8, 0).at)));
+        search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();
+        assert_eq!(search.found(), Some(Some(&Witness { at: row(8, 0).at, ids: vec![1, 2] })));
+    }
+
+    #[test]
+    fn pages_without_end_are_given_up() {
+        let mut search = search(10);
+        assert!((0..2 * MOST_PAGES).any(|_| search.accept(&[row(11, 6)]).is_err()));
     }
 
     #[test]
     fn no_order_is_believed_only_after_several_looks() {
         let mut search = search(10);
         for _ in 1..EMPTY_LOOKS {
-            search.accept(&[]).unwrap();
+            assert_eq!(search.accept(&[]).unwrap_err().kind, FailureKind::MissingOrder);
             assert_eq!(search.found(), None);
         }
         search.accept(&[]).unwrap();

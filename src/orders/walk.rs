@@ -147,13 +147,26 @@ impl Walk {
 }
 
 #[cfg(test)]
+mod simulated;
+
+#[cfg(test)]
 mod tests {
     use super::super::versions::tests::row;
     use super::*;
 
     fn walk(start: i64, end: i64, witness: i64) -> Walk {
         let slice = Slice { start: row(start, 0).at, end: row(end, 0).at };
-        Walk::new(slice, Selection::default(), Some(row(witness, 0).at))
+        Walk::new(slice, Selection::default(), Some(Witness { at: row(witness, 0).at, ids: Vec::new() }))
+    }
+
+    #[test]
+    fn every_order_of_the_witness_has_to_arrive() {
+        let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
+        let witness = Witness { at: row(7, 0).at, ids: vec![4, 5] };
+        let mut walk = Walk::new(slice, Selection::default(), Some(witness));
+        walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
+        assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
+        assert!(walk.question().is_some());
     }
 
     fn ids(rows: &[Row]) -> Vec<u64> {

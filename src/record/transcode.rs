@@ -355,6 +355,13 @@ mod tests {
     }
 
     #[test]
+    fn an_escape_that_stands_for_no_character_is_not_passed_on() {
+        let (record, changes, _) = transcode(r#"{"id":1,"nick":"\ud83d","payment":{"x":["\ud83d"],"y":"\ud83d\ude00"}}"#);
+        assert_eq!(record, r#"{"id":1,"payment":{"x":null,"y":"\ud83d\ude00"},"additionalFields":{"nick":null}}"#);
+        assert_eq!(changes, ["nick", "payment.x"]);
+    }
+
+    #[test]
     fn of_a_repeated_name_the_first_is_kept() {
         assert_eq!(transcode(r#"{"id":1,"id":2}"#).0, r#"{"id":1}"#);
     }
