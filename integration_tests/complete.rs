@@ -287,7 +287,11 @@ fn a_busy_second_at_the_end_hides_nothing_before_it() {
 #[test]
 fn an_end_date_inside_a_dense_second_is_kept_to() {
     for bounds in [Bounds::Inclusive, Bounds::TruncatedToSeconds] {
-        let sandbox = sandbox(Options { orders: 100, behaviour: Behaviour { bounds, ..Behaviour::default() }, ..Options::default() });
+        let sandbox = sandbox(Options {
+            orders: 100,
+            behaviour: Behaviour { bounds, ..Behaviour::default() },
+            ..Options::default()
+        });
         let second = sandbox.now() - TimeDelta::days(3);
         for millis in 0..450 {
             sandbox.add_order_at(second + TimeDelta::milliseconds(millis * 2));
@@ -311,10 +315,15 @@ fn long_empty_stretches_cost_no_requests() {
 }
 
 #[test]
-fn a_shop_without_orders_is_complete_with_a_state() {
+fn a_shop_without_orders_is_complete_and_its_cursor_stays() {
     let sandbox = sandbox(Options { orders: 0, ties: vec![], ..Options::default() });
     let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
-    assert_eq!((outcome.records().len(), outcome.cursors()), (0, vec!["2025-01-01T00:00:00.000Z"]));
+    assert!(outcome.records().is_empty());
+    assert!(
+        outcome.cursors().iter().all(|cursor| *cursor == "2025-01-01T00:00:00.000Z"),
+        "{:?}",
+        outcome.cursors()
+    );
 }
 
 #[test]

@@ -196,9 +196,12 @@ fn an_application_whose_tokens_are_never_accepted_is_not_tried_for_ever() {
 fn a_failure_before_every_store_is_planned_closes_nothing() {
     let sandbox = sandbox(Options { orders: 400, ..Options::default() });
     let of_store = |store: u32| Filter { store_ids: vec![store], ..settled(&sandbox) };
-    let last = |store: u32| sandbox.expected(&of_store(store)).last().unwrap().draft_created_at.parse::<DateTime<Utc>>().unwrap();
+    let last = |store: u32| {
+        sandbox.expected(&of_store(store)).last().unwrap().draft_created_at.parse::<DateTime<Utc>>().unwrap()
+    };
     // The first store has nothing in the slice, so its walk is done before the second one is planned.
-    let (first, second) = (1..=5).flat_map(|a| (a + 1..=5).map(move |b| (a, b))).find(|(a, b)| last(*a) < last(*b)).unwrap();
+    let (first, second) =
+        (1..=5).flat_map(|a| (a + 1..=5).map(move |b| (a, b))).find(|(a, b)| last(*a) < last(*b)).unwrap();
     let start = last(first) + TimeDelta::seconds(1);
     let mut config = config(&sandbox);
     config["store_ids"] = json!([first, second]);
@@ -227,7 +230,11 @@ fn an_api_that_starts_with_empty_answers_is_not_a_shop_without_orders() {
 fn an_api_that_shows_no_order_at_all_does_not_move_the_cursor() {
     let sandbox = sandbox(Options { faults: Faults::at(1..=u64::MAX, Fault::Empty), ..Options::default() });
     let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
-    assert_eq!(outcome.cursors(), ["2025-01-01T00:00:00.000Z"]);
+    assert!(
+        outcome.cursors().iter().all(|cursor| *cursor == "2025-01-01T00:00:00.000Z"),
+        "{:?}",
+        outcome.cursors()
+    );
     sandbox.set_faults(Faults::default());
     let next = Run::incremental(&config(&sandbox)).resuming(outcome.last_state()).finish().succeeded();
     assert_holds(&next.records(), &sandbox.expected(&settled(&sandbox)), true);

@@ -134,6 +134,7 @@ fn only_the_doors_name_what_is_behind_them() {
             seen += 1;
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
+            let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
             let ends = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
             // `reqwest::Url` is a value; the client is the network.
             let network = code.contains("reqwest::Client") || code.contains("RequestBuilder");

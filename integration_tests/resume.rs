@@ -88,7 +88,7 @@ fn with_several_stores_the_state_is_that_of_the_one_furthest_behind() {
     let mut config = config(&sandbox);
     config["store_ids"] = serde_json::json!([1, 2, 3]);
     let filter = Filter { store_ids: vec![1, 2, 3], ..settled(&sandbox) };
-    for bytes in [3_000_000, 5_000_000, 7_000_000] {
+    for bytes in [4_000_000, 6_000_000, 8_000_000] {
         let outcomes = killed_again_and_again(&config, &[bytes]);
         assert!(!outcomes[0].states().is_empty(), "killed behind a state");
         let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();

@@ -12,6 +12,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Waits double up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// The longest wait that is taken from a `Retry-After`.
+const LONGEST_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Patience of a sync: an API may be down for a while, and a sync that ends is started again by the platform anyway.
 pub const SYNC_PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// Patience of `check`, in which somebody waits in front of a form. Leaves room to answer within 60 seconds.
@@ -49,10 +52,12 @@ pub fn backoff(attempt: u32, jitter: f64) -> Duration {
 /// past and anything else say nothing.
 pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
-    if let Ok(seconds) = header.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    (http_date(header)? - now).to_std().ok()
+    let wait = match header.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (http_date(header)? - now).to_std().ok()?,
+    };
+    // Beyond any patience, but not beyond what can be added to a time.
+    Some(wait.min(LONGEST_ASKED))
 }
 
 /// Reads a date of HTTP (RFC 9110, the form that is still sent).

@@ -7,7 +7,9 @@
 //! may change places between two pages. So the second is read from both ends in turn, until a pass
 //!
 //! * meets no row twice (then its pages have cut the set cleanly), and
-//! * has seen every row that any pass has seen, the one from the other end included.
+//! * has seen every row that any pass has seen;
+//!
+//! and so did the pass before it, from the other end.
 //!
 //! Whether the first page is 0 or 1 is unknown. The first is asked without a number and then 1, 2, …: counted from
 //! 0 these are all pages; counted from 1, page 1 is the first again, which is noticed by its first row.
@@ -40,6 +42,9 @@ pub struct Dense {
     first_id: Option<u64>,
     seen: HashSet<Key>,
     seen_twice: bool,
+    /// Whether the pass before this one, from the other end, saw everything known.
+    last_whole: bool,
+    /// Rows from around the range are kept too: they are proof that an answer was given.
     all: BTreeMap<Key, Row>,
 }
 
@@ -62,6 +67,7 @@ impl Dense {
             first_id: None,
             seen: HashSet::new(),
             seen_twice: false,
+            last_whole: false,
             all: BTreeMap::new(),
         };
         dense.keep(known);
@@ -69,9 +75,7 @@ impl Dense {
     }
 
     fn keep(&mut self, rows: Vec<Row>) {
-        let (from, until) = (self.from, self.until);
-        let inside = rows.into_iter().filter(|row| from <= row.at && row.at < until);
-        self.all.extend(inside.map(|row| (key(&row), row)));
+        self.all.extend(rows.into_iter().map(|row| (key(&row), row)));
     }
 
     /// The end of what is being read.
@@ -108,18 +112,23 @@ impl Dense {
             self.first_id = first_id;
         }
         self.page += 1;
+        let seen_before = self.seen.len();
         for row in &rows {
             self.seen_twice |= !self.seen.insert(key(row));
         }
+        // A server that ignores the page number, or stops at the last page, would go on for ever.
+        let nothing_new = self.seen.len() == seen_before;
         self.keep(rows);
-        Ok(None)
+        if nothing_new { self.end_pass() } else { Ok(None) }
     }
 
     fn end_pass(&mut self) -> Result<Option<Vec<Row>>, Doubt> {
         let whole = !self.seen_twice && self.all.keys().all(|key| self.seen.contains(key));
-        if whole && self.pass > 0 {
-            return Ok(Some(std::mem::take(&mut self.all).into_values().collect()));
+        if whole && self.last_whole {
+            let rows = std::mem::take(&mut self.all).into_values();
+            return Ok(Some(rows.filter(|row| self.from <= row.at && row.at < self.until).collect()));
         }
+        self.last_whole = whole;
         self.pass += 1;
         if self.pass >= PASSES {
             let text = format!(

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Doubt;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, upper_bound};
+use crate::failure::FailureKind;
 
 /// How often an answer without any order is asked again before we believe that there is none. Needed only where
 /// nothing was ever sold before the instant asked for; everywhere else an order is found.
@@ -16,20 +17,40 @@ const EMPTY_LOOKS: u32 = 5;
 /// How many orders the first question asks for; one would do, a few show whether the answer is sorted.
 const FEW: usize = 10;
 
+/// Most pages of later orders that are turned: all of them lie within two seconds after the end.
+const MOST_PAGES: u32 = 100;
+
+/// The newest orders before an end: a walk has to arrive at them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// When they were drafted.
+    pub at: DateTime<Utc>,
+    /// Those of them that were seen.
+    pub ids: Vec<u64>,
+}
+
+impl Witness {
+    fn among(rows: &[Row], end: DateTime<Utc>) -> Option<Self> {
+        let at = rows.iter().find(|row| row.at < end)?.at;
+        Some(Self { at, ids: rows.iter().filter(|row| row.at == at).map(|row| row.id).collect() })
+    }
+}
+
 /// The search for the newest order before `end`.
 #[derive(Debug)]
 pub struct Search {
     end: DateTime<Utc>,
     selection: Selection,
-    page: Option<u32>,
+    /// How many pages of later orders only have come: the first one small.
+    pages: u32,
     empty: u32,
-    found: Option<Option<DateTime<Utc>>>,
+    found: Option<Option<Witness>>,
 }
 
 impl Search {
     /// Nothing is known yet.
     pub fn new(end: DateTime<Utc>, selection: Selection) -> Self {
-        Self { end, selection, page: None, empty: 0, found: None }
+        Self { end, selection, pages: 0, empty: 0, found: None }
     }
 
     /// The question without an upper bound: with its answer comes the server's clock, from which the bound is made.
@@ -47,24 +68,30 @@ impl Search {
 
     /// The next question.
     pub fn question(&self) -> Query {
-        // Behind the first page only if a page full of orders lies within the second after the end.
-        let page_size = if self.page.is_none() { FEW } else { PAGE_SIZE };
+        // A few orders are enough, unless many were drafted within the second after the end. Then larger pages are
+        // turned, from the first one on.
+        let page_size = if self.pages == 0 { FEW } else { PAGE_SIZE };
+        let page = (self.pages > 1).then(|| self.pages - 1);
         let max = Some(upper_bound(self.end));
-        Query { max, page: self.page, page_size, ..Self::first_question(self.selection.clone()) }
+        Query { max, page, page_size, ..Self::first_question(self.selection.clone()) }
     }
 
     /// Takes the answer to [`Self::question`].
     pub fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.question().verify(rows)?;
-        match rows.iter().find(|row| row.at < self.end) {
-            Some(row) => self.found = Some(Some(row.at)),
-            None if rows.is_empty() => {
-                self.empty += 1;
-                if self.empty >= EMPTY_LOOKS {
-                    self.found = Some(None);
-                }
+        if let Some(witness) = Witness::among(rows, self.end) {
+            self.found = Some(Some(witness));
+        } else if rows.is_empty() {
+            self.empty += 1;
+            if self.empty < EMPTY_LOOKS {
+                return Err(Doubt::new(FailureKind::MissingOrder, "the list shows no order at all"));
             }
-            None => self.page = Some(self.page.unwrap_or(0) + 1),
+            self.found = Some(None);
+        } else {
+            self.pages += 1;
+            if self.pages > MOST_PAGES {
+                return Err(Doubt::new(FailureKind::Restless, "the pages of the newest orders have no end"));
+            }
         }
         Ok(())
     }
@@ -72,15 +99,13 @@ impl Search {
     /// Takes the answer to [`Self::first_question`]: it may hold the order already.
     pub fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         Self::first_question(self.selection.clone()).verify(rows)?;
-        if let Some(row) = rows.iter().find(|row| row.at < self.end) {
-            self.found = Some(Some(row.at));
-        }
+        self.found = Witness::among(rows, self.end).map(Some);
         Ok(())
     }
 
-    /// Once known: when the newest order before the end was drafted; the inner none says that there is no order.
-    pub fn found(&self) -> Option<Option<DateTime<Utc>>> {
-        self.found
+    /// Once known: the newest orders before the end; the inner none says that there is no order.
+    pub fn found(&self) -> Option<Option<&Witness>> {
+        self.found.as_ref().map(Option::as_ref)
     }
 }
 
@@ -104,7 +129,10 @@ mod tests {
     fn a_page_of_later_orders_only_is_asked_again_larger_and_then_turned() {
         let mut search = search(10);
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!((search.found(), search.question().page, search.question().page_size), (None, None, PAGE_SIZE));
+        assert_eq!(
+            (search.found(), search.question().page, search.question().page_size),
+            (None, None, PAGE_SIZE)
+        );
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         assert_eq!((search.found(), search.question().page), (None, Some(1)));
         search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();

@@ -6,18 +6,18 @@ use std::pin::pin;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::NAME;
 use super::ask::Asker;
 use super::cursor::{self, Cursor, Saved};
-use super::newest::Search;
+use super::newest::{Search, Witness};
 use super::page::Row;
 use super::query::Selection;
 use super::versions::{Superseded, newest_of_each};
 use super::walk::{Slice, Walk};
+use super::{Doubt, NAME};
 use crate::aifi::http::{Event, Http};
 use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
@@ -149,6 +149,10 @@ impl<'a> Reader<'a> {
             return self.output.log(Level::Info, &format!("orders: nothing to read: everything before {start} is read, and this sync would end at {end}"));
         };
         self.announce(slice)?;
+        // Handed over only when every selection is planned: a failure before that must not take the walks that are known
+        // for all there are.
+        let (mut walks, mut any) = (Vec::new(), false);
+        let mut of_role: Option<(Selection, Witness)> = None;
         for (position, selection) in selections.into_iter().enumerate() {
             let mut search = Search::new(slice.end, selection.clone());
             if position == 0 {
@@ -158,7 +162,19 @@ impl<'a> Reader<'a> {
             while search.found().is_none() {
                 self.attend(asker.ask(&search.question(), |rows| search.accept(&rows))).await?;
             }
-            plan.walks.push(Walk::new(slice, selection, search.found().flatten()));
+            let witness = search.found().flatten().cloned();
+            if let Some(witness) = &witness {
+                any = true;
+                roles_are_told_apart(of_role.as_ref(), &selection, witness)?;
+                of_role = Some((selection.clone(), witness.clone()));
+            }
+            walks.push(Walk::new(slice, selection, witness));
+        }
+        if any {
+            plan.walks = walks;
+        } else {
+            // An empty list is no order's word: the cursor stays, and the next sync looks again.
+            plan.end = slice.start;
         }
         Ok(())
     }
@@ -274,6 +290,23 @@ impl<'a> Reader<'a> {
         )?;
         self.named.extend(new);
         Ok(())
+    }
+}
+
+/// An order belongs to a customer of one role. If it is the newest of two roles, the filter is ignored, and every order
+/// would come once for each role.
+fn roles_are_told_apart(
+    before: Option<&(Selection, Witness)>,
+    selection: &Selection,
+    witness: &Witness,
+) -> Result<(), Failure> {
+    match before {
+        Some((other, same)) if other.store_id == selection.store_id && same == witness => {
+            let text =
+                "order filters by customer role are ignored: the same order is the newest of two roles";
+            Err(Doubt::new(FailureKind::OutOfRange, text).into_failure(2))
+        }
+        _ => Ok(()),
     }
 }
 

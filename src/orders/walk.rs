@@ -15,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Doubt;
 use super::dense::Dense;
+use super::newest::Witness;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound, upper_bound};
 use crate::failure::FailureKind;
@@ -34,7 +35,7 @@ pub struct Slice {
 pub struct Walk {
     slice: Slice,
     selection: Selection,
-    witness: DateTime<Utc>,
+    witness: Witness,
     /// Everything before it has been handed out.
     position: DateTime<Utc>,
     /// The ids seen at the position, that the next answer has to bring back.
@@ -44,11 +45,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Starts at the slice's start. `witness` is when the newest order before the slice's end was drafted; if there is
-    /// none within the slice, the walk is done.
-    pub fn new(slice: Slice, selection: Selection, witness: Option<DateTime<Utc>>) -> Self {
-        let done = witness.is_none_or(|witness| witness < slice.start);
-        let witness = witness.unwrap_or(slice.start);
+    /// Starts at the slice's start. `witness` are the newest orders before the slice's end; if there is none within the
+    /// slice, the walk is done.
+    pub fn new(slice: Slice, selection: Selection, witness: Option<Witness>) -> Self {
+        let done = witness.as_ref().is_none_or(|witness| witness.at < slice.start);
+        let witness = witness.unwrap_or(Witness { at: slice.start, ids: Vec::new() });
         Self { slice, selection, witness, position: slice.start, anchor: Vec::new(), dense: None, done }
     }
 
@@ -86,7 +87,7 @@ impl Walk {
                 self.dense = None;
                 self.anchor.clear();
                 self.position = until;
-                self.done = until > self.witness;
+                self.done = until > self.witness.at;
                 Ok(rows)
             }
             None => self.accept_by_key(rows),
@@ -125,7 +126,10 @@ impl Walk {
             return Ok(rows);
         }
         // Nothing but the order it continued from: the end, if the witness has been reached.
-        if position < self.witness {
+        let arrived = |id: &u64| rows.iter().any(|row| row.id == *id);
+        if position < self.witness.at
+            || (position == self.witness.at && !self.witness.ids.iter().all(arrived))
+        {
             return Err(self.missing("the answer brings nothing new"));
         }
         self.done = true;
@@ -140,7 +144,7 @@ impl Walk {
     }
 
     fn missing(&self, what: &str) -> Doubt {
-        let (position, witness) = (timestamp::write(self.position), timestamp::write(self.witness));
+        let (position, witness) = (timestamp::write(self.position), timestamp::write(self.witness.at));
         let text = format!("{what}, although orders from {position} up to {witness} are known to exist");
         Doubt::new(FailureKind::MissingOrder, text)
     }

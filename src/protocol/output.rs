@@ -47,6 +47,8 @@ pub struct Output {
     scrubber: Scrubber,
     since_state: HashMap<String, u64>,
     last_emitted_at: i64,
+    /// A write has failed: what was in it is lost, so nothing that comes behind it may be believed.
+    broken: bool,
 }
 
 impl Output {
@@ -63,6 +65,7 @@ impl Output {
             scrubber: Scrubber::default(),
             since_state: HashMap::new(),
             last_emitted_at: 0,
+            broken: false,
         }
     }
 
@@ -188,8 +191,15 @@ impl Output {
     }
 
     fn write_out(&mut self) -> Result<(), Failure> {
+        if self.broken {
+            return Err(Failure::new(
+                FailureKind::Output,
+                "The output cannot be written: an earlier write failed.",
+            ));
+        }
         let written = self.sink.write_all(&self.buffer).and_then(|()| self.sink.flush());
         self.buffer.clear();
+        self.broken = written.is_err();
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => {
                 Failure::new(FailureKind::OutputClosed, "The reader of the output has gone.").because(error)

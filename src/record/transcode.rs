@@ -129,7 +129,13 @@ impl Walk<'_, '_> {
         }
         target.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
         target.push(b':');
-        compact(raw, target);
+        // An escape may stand for half a character, which no reader of the record would take.
+        if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
+            target.extend_from_slice(b"null");
+            self.nulled(Some(name));
+        } else {
+            compact(raw, target);
+        }
     }
 }
 
@@ -356,8 +362,12 @@ mod tests {
 
     #[test]
     fn an_escape_that_stands_for_no_character_is_not_passed_on() {
-        let (record, changes, _) = transcode(r#"{"id":1,"nick":"\ud83d","payment":{"x":["\ud83d"],"y":"\ud83d\ude00"}}"#);
-        assert_eq!(record, r#"{"id":1,"payment":{"x":null,"y":"\ud83d\ude00"},"additionalFields":{"nick":null}}"#);
+        let (record, changes, _) =
+            transcode(r#"{"id":1,"nick":"\ud83d","payment":{"x":["\ud83d"],"y":"\ud83d\ude00"}}"#);
+        assert_eq!(
+            record,
+            r#"{"id":1,"payment":{"x":null,"y":"\ud83d\ude00"},"additionalFields":{"nick":null}}"#
+        );
         assert_eq!(changes, ["nick", "payment.x"]);
     }
 
