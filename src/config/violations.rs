@@ -152,9 +152,9 @@ mod tests {
                 "Client secret (credentials.client_secret): is required.",
                 "Requests per second (requests_per_second): must be at most 20.",
                 "Start date (start_date): must be a real date and time.",
-                "statuses.0: must be one of \"draft\", \"paid\", \"unpaid\", \"completed_so_far\", \"paymentProcessing\", \"contested\", \"reviewed\".",
-                "store_ids.0: must be at least 1.",
-                "store_ids.1: must be a whole number.",
+                "Status (statuses.0): must be one of \"draft\", \"paid\", \"unpaid\", \"completed_so_far\", \"paymentProcessing\", \"contested\", \"reviewed\".",
+                "Store ID (store_ids.0): must be at least 1.",
+                "Store ID (store_ids.1): must be a whole number.",
             ]
         );
     }
