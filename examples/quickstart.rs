@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/quickstart");
     fs::create_dir_all(&folder)?;
     println!(
-        "Starting an AiFi API on loopback: 20,000 orders of November 2025, 20 requests a second allowed."
+        "Starting an AiFi API on loopback: 20,000 orders of the last 30 days, 20 requests a second allowed."
     );
     let limit = Limit::SlidingSecond(20);
     let latency = Duration::from_millis(30);
@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let seconds = took.as_secs_f64();
         let cursor = text(&state["stream"]["stream_state"]["draftCreatedAt"]);
         #[expect(clippy::cast_precision_loss, reason = "a few hundred requests")]
-        let rate = *requests as f64 / seconds;
+        let rate = (*requests - 1) as f64 / seconds;
         println!("{name:<6} {records:>8} {requests:>10} {rate:>12.1} {seconds:>9.1}   {cursor}");
     }
     let expected = sandbox.expected(&aifi_sandbox::Filter::default()).len();

@@ -34,11 +34,17 @@ fn usage(error: &clap::Error, output: &mut Output) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return ExitCode::SUCCESS;
     }
-    let first = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let failure = Failure::new(
-        FailureKind::Usage,
-        format!("The command line is wrong: {first}. See source-aifi --help."),
-    );
+    let what = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "it has no command".to_owned(),
+        // Clap's own text, up to the usage, on one line.
+        _ => {
+            let text = error.to_string();
+            let text = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ");
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+    };
+    let text = format!("The command line is wrong: {what}. See source-aifi --help.");
+    let failure = Failure::new(FailureKind::Usage, text);
     _ = output.failure(&failure, None);
     ExitCode::from(2)
 }
@@ -46,7 +52,12 @@ fn usage(error: &clap::Error, output: &mut Output) -> ExitCode {
 fn end(result: Result<(), Failure>, output: &Output) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
     match failure.kind {
-        FailureKind::Interrupted => signals::die_stopped(),
+        FailureKind::Interrupted => {
+            if terminal::somebody_watches() {
+                terminal::say("source-aifi: stopped; the last STATE message says where to go on");
+            }
+            signals::die_stopped()
+        }
         FailureKind::OutputClosed => signals::die_of_closed_output(),
         _ => {
             if terminal::somebody_watches() {

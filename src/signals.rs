@@ -4,6 +4,7 @@
 //! sync is asked to stop and has a moment to write its last state. Then the process ends by the signal itself, never
 //! with status 0: whoever started it must not take a partial read for a complete one.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
@@ -12,6 +13,9 @@ use signal_hook::low_level;
 use tokio::sync::watch;
 
 use crate::clock;
+
+/// The signal that asked us to stop.
+static ASKED_BY: AtomicI32 = AtomicI32::new(SIGTERM);
 
 /// What a sync has for its last state.
 const GRACE: Duration = Duration::from_secs(3);
@@ -23,6 +27,7 @@ pub fn watch() -> watch::Receiver<bool> {
     if let Ok(mut signals) = Signals::new([SIGTERM, SIGINT]) {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                ASKED_BY.store(signal, Ordering::Relaxed);
                 sender.send_replace(true);
                 clock::pause(GRACE);
                 die_of(signal);
@@ -35,9 +40,9 @@ pub fn watch() -> watch::Receiver<bool> {
     receiver
 }
 
-/// Ends the process as SIGTERM does.
+/// Ends the process as the signal does that asked us to stop.
 pub fn die_stopped() -> ! {
-    die_of(SIGTERM)
+    die_of(ASKED_BY.load(Ordering::Relaxed))
 }
 
 /// Ends the process as a closed pipe does: quietly, and not with status 0.

@@ -73,12 +73,12 @@ pub fn sort(status: u16, body: &str, location: Option<&str>, asked: Asked) -> Re
             FailureKind::RateLimited,
             format!("{status}, the API's answer to too many requests"),
             "Other clients of your company may use up the limit. Lower Requests per second (requests_per_second), or \
-             let the sync run at a quieter time. It goes on from where it stopped.",
+             let the sync run at a quieter time. A sync goes on from where it stopped.",
         )),
         408 | 500.. => Ok(Trouble::new(
             FailureKind::ServerError,
             format!("server error {status}"),
-            format!("This is a fault on AiFi's side; the sync goes on from where it stopped when it is started again.{said_so}"),
+            format!("This is a fault on AiFi's side. A sync goes on from where it stopped.{said_so}"),
         )),
         300..=399 => {
             let to = location.unwrap_or("another address").split(['?', '#']).next().unwrap_or_default();

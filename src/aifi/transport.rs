@@ -20,7 +20,8 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
         Asked::TokenEndpoint => ("Token URL (credentials.token_url)", error.url()),
         _ => ("API base URL (base_url)", error.url()),
     };
-    let host = host.and_then(|url| url.host_str()).unwrap_or("the server").to_owned();
+    let port = host.and_then(|url| url.port()).map(|port| format!(":{port}")).unwrap_or_default();
+    let host = host.and_then(|url| url.host_str()).unwrap_or("the server").to_owned() + &port;
     if let Some(tls) = certificate_error(&error) {
         let message = format!(
             "The certificate of {host} is not trusted ({tls}). If a proxy of your company inspects the traffic, paste its \
@@ -40,7 +41,7 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
         Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
     } else {
         let what = if connect {
-            format!("no connection to {host}")
+            format!("no connection to {host} ({})", root(&cause))
         } else {
             format!("the connection to {host} was cut")
         };
@@ -51,6 +52,11 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
         )
     };
     Ok(Trouble { cause: Some(cause.into()), ..trouble })
+}
+
+/// The innermost error: what the system said.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 /// The certificate error below a failed connection, if that is what it was: asking again would not help.

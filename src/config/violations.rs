@@ -9,10 +9,17 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
+const MUST_LOOK: &str = ": must look like ";
+
 /// Checks `config` against a connection specification. An empty list means that it holds.
 pub(super) fn violations(schema: &Value, config: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect(schema, config, "", &mut found);
+    // A text that does not even look like a date is no real date either; once is enough.
+    let labels =
+        found.iter().filter_map(|text| text.split_once(MUST_LOOK)).map(|(label, _)| label.to_owned());
+    let labels: Vec<String> = labels.collect();
+    found.retain(|text| text.contains(MUST_LOOK) || !labels.iter().any(|label| text.starts_with(label)));
     found
 }
 

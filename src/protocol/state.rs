@@ -43,7 +43,7 @@ impl SavedStates {
         let messages: Vec<Option<RawMessage>> = serde_json::from_str(text).map_err(|error| {
             Failure::new(
                 FailureKind::State,
-                format!("The state is not a list of state messages ({error}). Pass the state that an earlier sync emitted, or none to start from the beginning."),
+                format!("The state (--state) is not a list of state messages ({error}). Pass what stands in \"state\" of an earlier sync's last STATE message, in square brackets, or no state to start from the beginning."),
             )
         })?;
         let mut states = Vec::new();
