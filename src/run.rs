@@ -112,7 +112,11 @@ async fn read(
         output.status(name, Status::Started)?;
         let reader =
             orders::read::Reader::new(config, &http, &mut events, output, *sync_mode, states.of(name));
-        match orders::read::stream(reader).await {
+        let result = match reader {
+            Ok(reader) => reader.read().await,
+            Err(failure) => Err(failure),
+        };
+        match result {
             Ok(()) => output.status(name, Status::Complete)?,
             Err(failure) => {
                 if failure.kind != FailureKind::OutputClosed {

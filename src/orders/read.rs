@@ -53,7 +53,6 @@ pub struct Reader<'a> {
 /// What the walks of a sync are made of.
 struct Plan {
     end: DateTime<Utc>,
-    slice: Option<Slice>,
     walks: Vec<Walk>,
 }
 
@@ -88,12 +87,12 @@ impl<'a> Reader<'a> {
 
     /// Reads everything that is due. On a failure, what was written before it has its state.
     pub async fn read(mut self) -> Result<(), Failure> {
-        let mut plan = Plan { end: self.cursor.start(), slice: None, walks: Vec::new() };
+        self.output.status(NAME, Status::Running)?;
+        let mut plan = Plan { end: self.cursor.start(), walks: Vec::new() };
         let result = self.walk(&mut plan).await;
         self.progress.finish();
         match result {
             Ok(()) => {
-                self.stated = plan.end;
                 self.output.state(NAME, &self.cursor.state(plan.end, true))?;
                 self.receipt(plan.end)
             }
@@ -143,8 +142,7 @@ impl<'a> Reader<'a> {
             self.output.log(Level::Warn, text)?;
         }
         plan.end = cursor::horizon(date.unwrap_or_else(clock::now), self.config.end_date);
-        plan.slice = self.cursor.slice(plan.end, self.saved);
-        let Some(slice) = plan.slice else {
+        let Some(slice) = self.cursor.slice(plan.end, self.saved) else {
             let (start, end) = (timestamp::write(self.cursor.start()), timestamp::write(plan.end));
             return self.output.log(Level::Info, &format!("orders: nothing to read: everything before {start} is read, and this sync would end at {end}"));
         };
@@ -312,11 +310,4 @@ fn roles_are_told_apart(
 
 fn lowest(walks: &[Walk]) -> Option<DateTime<Utc>> {
     walks.iter().map(Walk::position).min()
-}
-
-/// The stream's statuses around a reading.
-pub async fn stream(reader: Result<Reader<'_>, Failure>) -> Result<(), Failure> {
-    let reader = reader?;
-    reader.output.status(NAME, Status::Running)?;
-    reader.read().await
 }
