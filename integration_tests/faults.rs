@@ -172,7 +172,7 @@ fn tokens_of_an_application_are_renewed_in_time_and_after_a_401() {
     assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
     let stats = sandbox.stats();
     assert!(stats.tokens >= 3 && stats.tokens <= 6, "{stats:?}");
-    assert_eq!(stats.unauthorized, 1, "only the revoked one was refused: {stats:?}");
+    assert!((1..=5).contains(&stats.unauthorized), "only what was under way with the revoked one: {stats:?}");
 }
 
 #[test]

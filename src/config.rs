@@ -54,12 +54,27 @@ pub struct Config {
     pub statuses: Vec<String>,
     /// Only these customers; empty for all.
     pub customer_roles: Vec<String>,
+    /// How orders are followed that change after they were read.
+    pub changes: Changes,
+    /// How many days are read again where changes cannot be asked for.
+    pub changes_days: i64,
     /// The API, without a slash at its end.
     pub base_url: Url,
     /// The most requests in a second.
     pub requests_per_second: u32,
     /// Authorities that are trusted in addition.
     pub ca_certificates: Vec<CertificateDer<'static>>,
+}
+
+/// How orders are followed that change after they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// By update time, and once a day by reading the last days again.
+    Updated,
+    /// By reading the last days again in each sync.
+    Window,
+    /// Not at all.
+    Off,
 }
 
 /// How to sign in.
@@ -140,6 +155,12 @@ impl Config {
             store_ids: list(&value["store_ids"], Value::as_u64),
             statuses: list(&value["statuses"], |status| status.as_str().map(str::to_owned)),
             customer_roles: list(&value["customer_roles"], |role| role.as_str().map(str::to_owned)),
+            changes: match value["changes"].as_str().or(default_of("changes").as_str())? {
+                "window" => Changes::Window,
+                "off" => Changes::Off,
+                _ => Changes::Updated,
+            },
+            changes_days: value["changes_days"].as_i64().or(default_of("changes_days").as_i64())?,
             base_url: base_url?,
             requests_per_second: u32::try_from(rate?).ok()?,
             ca_certificates,

@@ -72,6 +72,8 @@ pub enum FailureKind {
     Unsorted,
     /// An order that was not asked for.
     OutOfRange,
+    /// The filter by update time is ignored or refused.
+    UpdatedFilter,
     /// An order that must be in the answer is not.
     MissingOrder,
     /// The set of orders at one moment does not hold still.
@@ -101,7 +103,8 @@ impl FailureKind {
             K::Unreachable | K::NoAnswer | K::RateLimited | K::ServerError => FailureType::Transient,
             // A proxy's page or a cut answer goes away; so does a set that changes while it is read.
             K::Garbled | K::MissingOrder | K::Restless | K::Interrupted => FailureType::Transient,
-            K::NotAPage | K::Unsorted | K::OutOfRange | K::NoId | K::NoCursor => FailureType::System,
+            K::NotAPage | K::Unsorted | K::OutOfRange | K::UpdatedFilter => FailureType::System,
+            K::NoId | K::NoCursor => FailureType::System,
             K::TooLarge | K::OutputClosed | K::Output | K::Internal => FailureType::System,
         }
     }

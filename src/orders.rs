@@ -4,28 +4,42 @@
 //!
 //! 1. The server's own clock, minus a settle delay, fixes the [`horizon`](cursor::horizon) of the sync before
 //!    anything is read. Nothing at or after it is emitted, and the cursor never passes it.
-//! 2. [`newest`] asks for the newest order before the horizon. It is the *witness*: as long as the walk has not
-//!    reached it, an answer without further orders is known to be wrong. So an empty answer is never taken for
-//!    the end, and a truly quiet API is told apart by one question.
-//! 3. [`walk`] goes from the cursor to the witness by key: sorted by `draftCreatedAt`, each question starts at the
-//!    last timestamp seen and must bring the order it continues from back. Page numbers are used by [`dense`]
-//!    alone, inside a second in which one page cannot get on.
-//! 4. [`versions`] keeps the newest version of each order.
-//! 5. [`read`] drives the walks, writes the records, and says in the state what has been written: every order
-//!    drafted before it.
+//! 2. [`tail`] asks for the newest orders before the horizon. As long as a walk has not arrived at them, an answer
+//!    without further orders is known to be wrong. So an empty answer is never taken for the end, and a truly quiet
+//!    API is told apart by one question.
+//! 3. [`walk`] goes from the cursor to the newest orders by key: sorted by `draftCreatedAt`, each question starts at
+//!    the last timestamp seen and must bring the order it continues from back. [`ahead`] says which pages to ask for
+//!    before the walk needs them; [`reading`] hands them to it in order. A second in which one page cannot get on is
+//!    [`dense`].
+//! 4. [`sweep`] then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
+//!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
+//! 5. [`versions`] keeps the newest version of each order.
+//! 6. [`sync`] is all of this as one machine ([`lane`] for each selection): questions out, answers in, records and
+//!    states out. [`cursor`] says what a state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), [`told`] what people read.
+//! 7. [`read`] drives the machine: against the API, at its pace.
 //!
-//! All of it but [`read`] and [`check`] is pure: a question goes out, a page comes in.
+//! All of it but [`read`] and [`check`] is pure.
 
+mod ahead;
 mod ask;
+pub mod audit;
 pub mod check;
 pub mod cursor;
 pub mod dense;
-pub mod newest;
+mod lane;
 pub mod page;
+pub mod probe;
 pub mod query;
 pub mod read;
+pub mod reading;
+mod sweep;
+pub mod sync;
+pub mod tail;
+pub mod tally;
+mod told;
 pub mod versions;
 pub mod walk;
+pub mod window;
 
 use std::sync::LazyLock;
 

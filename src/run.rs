@@ -12,13 +12,15 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::orders;
+use crate::orders::audit::{self, Audit};
+use crate::orders::read::Reader;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::protocol::message::{CheckStatus, Status};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
 
 /// The streams of this connector.
-const STREAMS: [&str; 1] = [orders::NAME];
+const STREAMS: [&str; 2] = [orders::NAME, audit::NAME];
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
 /// It ends early when `stop` becomes true.
@@ -27,7 +29,7 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
         Command::Spec => output.spec(config::specification()),
         Command::Check { config } => check(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
-            Ok(_) => output.catalog(&json!({"streams": [orders::catalog_entry()]})),
+            Ok(_) => output.catalog(&json!({"streams": [orders::catalog_entry(), audit::catalog_entry()]})),
             Err(failure) => fail(output, failure, None),
         },
         Command::Read { config, catalog, state } => {
@@ -108,23 +110,42 @@ async fn read(
         Ok(made) => made,
         Err(failure) => return fail(output, failure, None),
     };
-    for ConfiguredStream { name, sync_mode } in streams {
+    let selected = |wanted: &str| streams.iter().find(|stream| stream.name == wanted);
+    let mut receipts = match selected(audit::NAME) {
+        Some(_) => {
+            output.status(audit::NAME, Status::Started)?;
+            output.status(audit::NAME, Status::Running)?;
+            Audit::new(clock::now(), states.of(audit::NAME))
+        }
+        None => None,
+    };
+    let mut result = Ok(());
+    if let Some(ConfiguredStream { name, sync_mode }) = selected(orders::NAME) {
         output.status(name, Status::Started)?;
-        let reader =
-            orders::read::Reader::new(config, &http, &mut events, output, *sync_mode, states.of(name));
-        let result = match reader {
+        let saved = states.of(name);
+        let reader = Reader::new(config, &http, &mut events, output, receipts.as_mut(), *sync_mode, saved);
+        result = match reader {
             Ok(reader) => reader.read().await,
             Err(failure) => Err(failure),
         };
-        match result {
-            Ok(()) => output.status(name, Status::Complete)?,
-            Err(failure) => {
-                if failure.kind != FailureKind::OutputClosed {
-                    output.status(name, Status::Incomplete)?;
-                }
-                return fail(output, failure, Some(name));
-            }
-        }
+        end_of_stream(output, name, &result)?;
     }
-    Ok(())
+    if selected(audit::NAME).is_some() {
+        // Receipts tell of what was written, so they are whole even where the orders are not.
+        let state = receipts.as_ref().map(Audit::state).or_else(|| states.of(audit::NAME).cloned());
+        output.state(audit::NAME, &state.unwrap_or_default())?;
+        end_of_stream(output, audit::NAME, &result)?;
+    }
+    match result {
+        Ok(()) => Ok(()),
+        Err(failure) => fail(output, failure, Some(orders::NAME)),
+    }
+}
+
+fn end_of_stream(output: &mut Output, name: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Ok(()) => output.status(name, Status::Complete),
+        Err(failure) if failure.kind == FailureKind::OutputClosed => Ok(()),
+        Err(_) => output.status(name, Status::Incomplete),
+    }
 }

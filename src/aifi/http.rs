@@ -33,6 +33,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 /// The largest answer: 200 orders of 160 kB each. Anything beyond is no page of orders.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// How late after its reserved moment a request may start.
+const LATE: Duration = Duration::from_millis(20);
+/// From this attempt on, a question is in trouble.
+const TROUBLE: u32 = 3;
 /// While we wait, a sign of life at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
@@ -87,11 +91,14 @@ pub struct Http {
     pace: Mutex<Pace>,
     patience: Duration,
     progress: Mutex<Instant>,
+    /// Held while a token is fetched, so that it is fetched once for all requests.
+    fetching: tokio::sync::Mutex<()>,
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     requests: AtomicU64,
     refused: AtomicU64,
     repeated: AtomicU64,
+    in_trouble: AtomicU64,
 }
 
 /// Why an attempt brought nothing.
@@ -138,11 +145,13 @@ impl Http {
             pace: Mutex::new(Pace::new(config.requests_per_second)),
             patience,
             progress: Mutex::new(clock::instant()),
+            fetching: tokio::sync::Mutex::new(()),
             stop,
             events,
             requests: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
+            in_trouble: AtomicU64::new(0),
         };
         Ok((http, receiver))
     }
@@ -158,26 +167,51 @@ impl Http {
         Asks { requests: read(&self.requests), refused: read(&self.refused), repeated: read(&self.repeated) }
     }
 
-    /// Asks `path` below the base URL until `read` can make something of the answer.
+    /// When the next request may start: now, or later. Nothing is reserved.
+    pub fn next_start(&self) -> Instant {
+        lock(&self.pace).next(clock::instant())
+    }
+
+    /// Takes the next moment at which a request may start.
+    pub fn reserve(&self) -> Instant {
+        lock(&self.pace).reserve(clock::instant())
+    }
+
+    /// Whether a question has failed several times: then further ones would only add to the trouble.
+    pub fn is_in_trouble(&self) -> bool {
+        self.in_trouble.load(Ordering::Relaxed) > 0
+    }
+
+    /// Asks `path` below the base URL until `read` can make something of the answer. The first attempt starts at
+    /// `start`, which was reserved.
     pub async fn get<T>(
         &self,
         path: &str,
         query: &str,
+        start: Instant,
         mut read: impl FnMut(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Answer<T>, Failure> {
         let url = format!("{}{path}?{query}", self.base_url);
         let mut renewed = false;
         let mut attempt = 0;
+        let mut start = Some(start);
+        let mut trouble = None;
         loop {
             attempt += 1;
-            let outcome = match self.unless_stopped(self.attempt(&url, renewed, &mut read)).await? {
-                Ok(answer) => return Ok(answer),
-                Err(outcome) => outcome,
-            };
+            if attempt == TROUBLE {
+                trouble = Some(InTrouble::new(&self.in_trouble));
+            }
+            let outcome = self.unless_stopped(self.attempt(&url, start.take(), renewed, &mut read)).await?;
             match outcome {
-                Outcome::Fail(failure) => return Err(failure.at(format!("GET {path}, attempt {attempt}"))),
-                Outcome::Renew => renewed = true,
-                Outcome::Again(trouble) => self.wait_or_give_up(trouble, attempt, path).await?,
+                Ok(answer) => {
+                    drop(trouble);
+                    return Ok(answer);
+                }
+                Err(Outcome::Fail(failure)) => {
+                    return Err(failure.at(format!("GET {path}, attempt {attempt}")));
+                }
+                Err(Outcome::Renew) => renewed = true,
+                Err(Outcome::Again(trouble)) => self.wait_or_give_up(trouble, attempt, path).await?,
             }
         }
     }
@@ -237,12 +271,15 @@ impl Http {
     async fn attempt<T>(
         &self,
         url: &str,
+        start: Option<Instant>,
         renewed: bool,
         read: &mut impl FnMut(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Answer<T>, Outcome> {
         let token = self.token().await?;
-        let start = lock(&self.pace).reserve(clock::instant());
+        // A moment that passed while a token was fetched is no longer free: all that waited for it would start at once.
+        let start = start.filter(|start| clock::instant() < *start + LATE).unwrap_or_else(|| self.reserve());
         clock::sleep_until(start).await;
+        let sent = clock::instant();
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let response = self.send(request, Asked::WithToken).await?;
@@ -253,11 +290,11 @@ impl Http {
         let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
         let asked = if application { Asked::AsApplication } else { Asked::WithToken };
         if !response.status().is_success() {
-            return Err(self.refused(response, asked).await);
+            return Err(self.refused(response, asked, sent).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
         let body = body(response).await?;
-        lock(&self.pace).accepted();
+        lock(&self.pace).accepted(clock::instant(), sent);
         let value =
             read(&body).map_err(|Unreadable(cause)| Outcome::Again(transport::unreadable(&body, cause)))?;
         Ok(Answer { value, date })
@@ -265,6 +302,11 @@ impl Http {
 
     /// The token of this attempt; fetched, when there is none that is still good.
     async fn token(&self) -> Result<Secret, Outcome> {
+        if let Some(token) = lock(&self.sign_in).token(clock::instant()) {
+            return Ok(token);
+        }
+        let _fetching = self.fetching.lock().await;
+        // Another request may have fetched it meanwhile.
         let (token, credentials) = {
             let sign_in = lock(&self.sign_in);
             (sign_in.token(clock::instant()), sign_in.credentials().clone())
@@ -287,7 +329,7 @@ impl Http {
         let asked_at = clock::instant();
         let response = self.send(request, Asked::TokenEndpoint).await?;
         if !response.status().is_success() {
-            return Err(self.refused(response, Asked::TokenEndpoint).await);
+            return Err(self.refused(response, Asked::TokenEndpoint, asked_at).await);
         }
         let body = body(response).await?;
         let Some(fetched) = sign_in::read(&body, asked_at) else {
@@ -311,7 +353,7 @@ impl Http {
         request.timeout(timeout).send().await.map_err(|error| transport::sort(error, asked).into())
     }
 
-    async fn refused(&self, response: Response, asked: Asked) -> Outcome {
+    async fn refused(&self, response: Response, asked: Asked, sent: Instant) -> Outcome {
         let status = response.status().as_u16();
         let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
         let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
@@ -322,11 +364,27 @@ impl Http {
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {
                 if trouble.is_refusal() && asked != Asked::TokenEndpoint {
-                    lock(&self.pace).refused(clock::instant(), retry_after);
+                    lock(&self.pace).refused(clock::instant(), sent, retry_after);
                 }
                 Outcome::Again(Trouble { retry_after, ..trouble })
             }
         }
+    }
+}
+
+/// A question that has failed several times, for as long as it lives.
+struct InTrouble<'a>(&'a AtomicU64);
+
+impl<'a> InTrouble<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InTrouble<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

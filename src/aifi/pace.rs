@@ -30,6 +30,11 @@ impl Pace {
         Self { ceiling, rate: ceiling, next: None }
     }
 
+    /// When the next request may start.
+    pub fn next(&self, now: Instant) -> Instant {
+        self.next.map_or(now, |next| next.max(now))
+    }
+
     /// Takes the next free moment for one request, now or later.
     pub fn reserve(&mut self, now: Instant) -> Instant {
         let start = self.next.map_or(now, |next| next.max(now));
@@ -38,14 +43,14 @@ impl Pace {
     }
 
     /// The API refused a request, and may have said for how long.
-    pub fn refused(&mut self, now: Instant, wait: Option<Duration>) {
+    pub fn refused(&mut self, now: Instant, _sent: Instant, wait: Option<Duration>) {
         self.rate = (self.rate / 2.0).max(SLOWEST.min(self.ceiling));
         let wait = wait.unwrap_or(Duration::from_secs_f64(1.0 / self.rate));
         self.next = Some(self.next.map_or(now + wait, |next| next.max(now + wait)));
     }
 
     /// The API took a request.
-    pub fn accepted(&mut self) {
+    pub fn accepted(&mut self, _now: Instant, _sent: Instant) {
         self.rate = (self.rate + self.ceiling / 50.0).min(self.ceiling);
     }
 
@@ -79,12 +84,12 @@ mod tests {
     #[test]
     fn a_refusal_halves_the_rate_and_success_brings_it_back() {
         let (mut pace, t) = (Pace::new(20), origin());
-        pace.refused(t, None);
+        pace.refused(t, t, None);
         assert!((pace.rate() - 10.0).abs() < 1e-9);
         assert_eq!(pace.reserve(t), t + 100 * MS);
-        (0..25).for_each(|_| pace.accepted());
+        (0..25).for_each(|_| pace.accepted(origin(), origin()));
         assert!((pace.rate() - 20.0).abs() < 1e-9);
-        (0..100).for_each(|_| pace.refused(t, None));
+        (0..100).for_each(|_| pace.refused(t, t, None));
         assert!((pace.rate() - SLOWEST).abs() < 1e-9);
         assert!((Pace::new(1).rate() - 1.0).abs() < 1e-9);
     }
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn the_wait_the_api_asked_for_is_kept_by_every_request() {
         let (mut pace, t) = (Pace::new(20), origin());
-        pace.refused(t, Some(7000 * MS));
+        pace.refused(t, t, Some(7000 * MS));
         assert_eq!(pace.reserve(t + MS), t + 7000 * MS);
     }
 
@@ -107,8 +112,8 @@ mod tests {
             for (idle, event) in steps {
                 now += idle * MS;
                 match event {
-                    0 => pace.refused(now, None),
-                    1..=3 => pace.accepted(),
+                    0 => pace.refused(now, now, None),
+                    1..=3 => pace.accepted(origin(), origin()),
                     _ => { now = now.max(pace.reserve(now)); starts.push(now); }
                 }
             }

@@ -5,14 +5,12 @@ use chrono::{DateTime, Utc};
 use super::Doubt;
 use super::page::{PageReader, Row};
 use super::query::Query;
+use super::reading::{Ask, LOOKS};
 use crate::aifi::http::Http;
 use crate::failure::Failure;
 
 /// The path of the orders list.
-const PATH: &str = "/orders";
-
-/// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
-const LOOKS: u32 = 6;
+pub(super) const PATH: &str = "/orders";
 
 /// The API, together with what reads its pages.
 pub(super) struct Asker<'a> {
@@ -26,11 +24,6 @@ impl<'a> Asker<'a> {
         Self { http, pages: PageReader::of_orders() }
     }
 
-    /// Names of fields that the schema does not know, so far.
-    pub(super) fn unknown_fields(&self) -> impl Iterator<Item = &str> {
-        self.pages.unknown_fields()
-    }
-
     /// Asks `query` until `accept` takes the answer; with it comes the server's clock.
     pub(super) async fn ask<T>(
         &mut self,
@@ -40,7 +33,8 @@ impl<'a> Asker<'a> {
         let encoded = query.encode();
         let mut look = 1;
         loop {
-            let answer = self.http.get(PATH, &encoded, |body| self.pages.read(body)).await?;
+            let answer =
+                self.http.get(PATH, &encoded, self.http.reserve(), |body| self.pages.read(body)).await?;
             match answer.value.and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
@@ -53,5 +47,15 @@ impl<'a> Asker<'a> {
             }
             look += 1;
         }
+    }
+
+    /// Asks once. The answer may be doubtful.
+    pub(super) async fn look(&mut self, ask: &Ask) -> Result<Result<Vec<Row>, Doubt>, Failure> {
+        if ask.look > 1 {
+            self.http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
+        }
+        let encoded = ask.query.encode();
+        let answer = self.http.get(PATH, &encoded, self.http.reserve(), |body| self.pages.read(body)).await?;
+        Ok(answer.value.and_then(|rows| ask.query.verify(&rows).map(|()| rows)))
     }
 }

@@ -4,17 +4,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ask::Asker;
 use super::cursor::horizon;
-use super::newest::Search;
+use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection, Sort, lower_bound};
+use super::tail::Search;
 use super::{Doubt, cursor};
 use crate::aifi::http::Http;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Changes, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::timestamp;
 
 /// So far after now that no order can be drafted there.
 const FAR: TimeDelta = TimeDelta::days(3650);
+
+/// How many orders a question asks for; one would do, a few show whether the answer is sorted.
+const FEW: usize = 10;
 
 /// Proves that the stream can be read, and says in a sentence what was found.
 ///
@@ -23,7 +27,7 @@ const FAR: TimeDelta = TimeDelta::days(3650);
 pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
     let mut asker = Asker::new(http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
-    let newest = Search::first_question(selection.clone());
+    let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone()) };
     let verified = |query: &Query| {
         let query = query.clone();
         move |rows: Vec<super::page::Row>| query.verify(&rows).map(|()| rows)
@@ -63,7 +67,42 @@ pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
-    Ok(text + &clock_difference(date))
+    Ok(text + &changes(config, &mut asker, selection, now).await? + &clock_difference(date))
+}
+
+/// How changes of orders are followed, in a sentence; proven, where it depends on the API.
+async fn changes(
+    config: &Config,
+    asker: &mut Asker<'_>,
+    selection: Selection,
+    now: DateTime<Utc>,
+) -> Result<String, Failure> {
+    let days = config.changes_days;
+    match config.changes {
+        Changes::Off => return Ok(" Changes of orders are not followed (changes).".to_owned()),
+        Changes::Window => {
+            return Ok(format!(" Changes are found by reading the last {days} days again in each sync."));
+        }
+        Changes::Updated => (),
+    }
+    let mut probe = Probe::new(selection, now);
+    while let Some(ask) = probe.question() {
+        match asker.look(&ask).await {
+            Ok(answer) => probe.answer(answer)?,
+            Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
+            Err(failure) => return Err(failure),
+        }
+    }
+    let what = match probe.verdict() {
+        Some(UpdatedFilter::Ignored) => "ignores",
+        Some(UpdatedFilter::Refused) => "refuses",
+        Some(UpdatedFilter::Honoured) | None => {
+            return Ok(" Changes are found by their update time.".to_owned());
+        }
+    };
+    Ok(format!(
+        " The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync (changes_days)."
+    ))
 }
 
 fn clock_difference(server: Option<DateTime<Utc>>) -> String {

@@ -1,7 +1,8 @@
 //! What a state says, and what is read because of it. Pure.
 //!
-//! `{"draftCreatedAt": T}` says: every order drafted before T has been written. It is a low-water mark, so resuming
-//! at T, inclusive, repeats little and skips nothing.
+//! `{"draftCreatedAt": T, "updatedAt": U}` says: every order drafted before T has been written, as it was at U or
+//! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
+//! digests of what was written of the last days, see [`super::window`].
 //!
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
 //! incremental state under a full refresh is not a place to go on from; the whole is read.
@@ -10,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::CURSOR_FIELD;
-use super::walk::Slice;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
@@ -19,21 +19,34 @@ use crate::timestamp;
 /// long before the server's now. Two minutes are what sources of other order APIs wait; AiFi says nothing.
 pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
+/// The field of an order, and of the state, that says when it was changed last.
+pub const UPDATED_FIELD: &str = "updatedAt";
+/// Where the state keeps its digests.
+const WINDOW: &str = "window";
 /// Marks a state of a full refresh that is under way.
 const FULL_REFRESH: &str = "fullRefresh";
 /// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
 const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 
-/// The end of what a sync reads: fixed once, by the server's clock, to whole seconds.
+/// Up to when orders can be believed to be listed as they were: the settle delay before the server's now, to whole
+/// seconds.
+pub fn settled(server_now: DateTime<Utc>) -> DateTime<Utc> {
+    timestamp::floor_second(server_now - SETTLE_DELAY)
+}
+
+/// The end of what a sync reads: fixed once, by the server's clock.
 pub fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
-    let settled = timestamp::floor_second(server_now - SETTLE_DELAY);
+    let settled = settled(server_now);
     end_date.map_or(settled, |end| end.min(settled))
 }
 
 /// A saved state of the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     at: DateTime<Utc>,
+    /// None in a state that was written before changes were followed.
+    pub(super) updated: Option<DateTime<Utc>>,
+    pub(super) window: Value,
     full_refresh: bool,
     complete: bool,
 }
@@ -47,17 +60,34 @@ impl Saved {
                 format!("The saved state of the stream {} has no \"{CURSOR_FIELD}\" that is a date and time, like {{\"{CURSOR_FIELD}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or reset the stream to start from the beginning.", super::NAME),
             )
         })?;
+        let updated = match &state[UPDATED_FIELD] {
+            Value::Null => None,
+            value => Some(value.as_str().and_then(timestamp::parse).ok_or_else(|| {
+                Failure::new(
+                    FailureKind::State,
+                    format!("The saved state of the stream {} has an \"{UPDATED_FIELD}\" that is no date and time. Correct it, or take it out: then changes are followed from \"{CURSOR_FIELD}\" on.", super::NAME),
+                )
+            })?),
+        };
         let marked = |name: &str| state[name] == true;
-        Ok(Self { at, full_refresh: marked(FULL_REFRESH), complete: marked(FULL_REFRESH_COMPLETE) })
+        Ok(Self {
+            at,
+            updated,
+            window: state[WINDOW].clone(),
+            full_refresh: marked(FULL_REFRESH),
+            complete: marked(FULL_REFRESH_COMPLETE),
+        })
     }
 }
 
 /// Where a sync of the stream stands: what is left to read, and how its states are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     mode: SyncMode,
     /// Everything before it is written.
     start: DateTime<Utc>,
+    /// What it goes on from.
+    resumed: Option<Saved>,
 }
 
 impl Cursor {
@@ -67,7 +97,8 @@ impl Cursor {
             SyncMode::Incremental => saved,
             SyncMode::FullRefresh => saved.filter(|saved| saved.full_refresh || saved.complete),
         };
-        Self { mode, start: resumed.map_or(start_date, |saved| saved.at.max(start_date)) }
+        let start = resumed.as_ref().map_or(start_date, |saved| saved.at.max(start_date));
+        Self { mode, start, resumed }
     }
 
     /// Where the sync begins.
@@ -75,21 +106,44 @@ impl Cursor {
         self.start
     }
 
-    /// What is left to read up to `end`; none, if the state says that it was read, or lies in the future. A complete
-    /// full refresh has nothing left either.
-    pub fn slice(&self, end: DateTime<Utc>, saved: Option<Saved>) -> Option<Slice> {
-        let complete = self.mode == SyncMode::FullRefresh && saved.is_some_and(|saved| saved.complete);
-        (self.start < end && !complete).then_some(Slice { start: self.start, end })
+    /// What it goes on from; none, where it begins anew.
+    pub fn resumed(&self) -> Option<&Saved> {
+        self.resumed.as_ref()
     }
 
-    /// The state that says: everything before `position` is written. It is never before the start, so a state from
-    /// the future is kept as it is.
-    pub fn state(&self, position: DateTime<Utc>, complete: bool) -> Value {
+    /// How the stream is read.
+    pub fn mode(&self) -> SyncMode {
+        self.mode
+    }
+
+    /// Whether a full refresh is complete already, so that nothing is left.
+    pub fn is_complete(&self) -> bool {
+        self.mode == SyncMode::FullRefresh && self.resumed.as_ref().is_some_and(|saved| saved.complete)
+    }
+
+    /// The state that says: everything before `position` is written, as it was at `updated` or later. It is never
+    /// before the start, so a state from the future is kept as it is.
+    pub fn state(
+        &self,
+        position: DateTime<Utc>,
+        updated: Option<DateTime<Utc>>,
+        window: Option<Value>,
+        complete: bool,
+    ) -> Value {
         let at = timestamp::write(position.max(self.start));
         match (self.mode, complete) {
-            (SyncMode::Incremental, _) => json!({CURSOR_FIELD: at}),
             (SyncMode::FullRefresh, false) => json!({CURSOR_FIELD: at, FULL_REFRESH: true}),
             (SyncMode::FullRefresh, true) => json!({CURSOR_FIELD: at, FULL_REFRESH_COMPLETE: true}),
+            (SyncMode::Incremental, _) => {
+                let mut state = json!({CURSOR_FIELD: at});
+                if let Some(updated) = updated {
+                    state[UPDATED_FIELD] = timestamp::write(updated).into();
+                }
+                if let Some(window) = window {
+                    state[WINDOW] = window;
+                }
+                state
+            }
         }
     }
 }
@@ -119,11 +173,14 @@ mod tests {
 
     #[test]
     fn an_incremental_sync_goes_on_where_the_state_ends() {
-        let state = json!({CURSOR_FIELD: "2025-11-05T00:00:00.000Z", "other": 1});
+        let state = json!({CURSOR_FIELD: "2025-11-05T00:00:00.000Z", UPDATED_FIELD: "2025-11-04T00:00:00.000Z", "other": 1});
         let cursor = Cursor::new(SyncMode::Incremental, at(START), saved(&state));
-        let slice = cursor.slice(at(END), saved(&state)).unwrap();
-        assert_eq!(slice, Slice { start: at("2025-11-05T00:00:00Z"), end: at(END) });
-        assert_eq!(cursor.state(at(END), true), json!({CURSOR_FIELD: "2025-12-01T00:00:00.000Z"}));
+        assert_eq!(cursor.start(), at("2025-11-05T00:00:00Z"));
+        assert_eq!(cursor.resumed().unwrap().updated, Some(at("2025-11-04T00:00:00Z")));
+        assert_eq!(
+            cursor.state(at(END), Some(at(END)), None, true),
+            json!({CURSOR_FIELD: "2025-12-01T00:00:00.000Z", UPDATED_FIELD: "2025-12-01T00:00:00.000Z"})
+        );
     }
 
     #[test]
@@ -133,24 +190,22 @@ mod tests {
     }
 
     #[test]
-    fn a_state_from_the_future_reads_nothing_and_is_kept() {
+    fn a_state_from_the_future_is_kept() {
         let state = json!({CURSOR_FIELD: "2999-12-31T23:59:59.999Z"});
         let cursor = Cursor::new(SyncMode::Incremental, at(START), saved(&state));
-        assert_eq!(cursor.slice(at(END), saved(&state)), None);
-        assert_eq!(cursor.state(at(END), true), state);
+        assert_eq!(cursor.state(at(END), None, None, true), state);
     }
 
     #[test]
     fn a_full_refresh_goes_on_only_from_a_state_of_its_own() {
-        let begin = |state: &Value| {
-            let cursor = Cursor::new(SyncMode::FullRefresh, at(START), saved(state));
-            cursor.slice(at(END), saved(state)).map(|slice| slice.start)
-        };
+        let begin = |state: &Value| Cursor::new(SyncMode::FullRefresh, at(START), saved(state));
         let incremental = json!({CURSOR_FIELD: "2025-11-05T00:00:00.000Z"});
-        assert_eq!(begin(&incremental), Some(at(START)));
+        assert_eq!(begin(&incremental).start(), at(START));
         let cursor = Cursor::new(SyncMode::FullRefresh, at(START), None);
-        assert_eq!(begin(&cursor.state(at("2025-11-05T00:00:00Z"), false)), Some(at("2025-11-05T00:00:00Z")));
-        assert_eq!(begin(&cursor.state(at("2025-11-05T00:00:00Z"), true)), None);
+        let middle = at("2025-11-05T00:00:00Z");
+        let cut = begin(&cursor.state(middle, Some(middle), None, false));
+        assert_eq!((cut.start(), cut.is_complete()), (middle, false));
+        assert!(begin(&cursor.state(middle, None, None, true)).is_complete());
     }
 
     #[test]
@@ -165,5 +220,7 @@ mod tests {
             assert_eq!(failure.kind, FailureKind::State);
             assert!(failure.message.contains("2025-11-01T00:00:00.000Z"));
         }
+        let state = json!({CURSOR_FIELD: "2025-11-05T00:00:00Z", UPDATED_FIELD: "soon"});
+        assert!(Saved::parse(&state).unwrap_err().message.contains("take it out"));
     }
 }

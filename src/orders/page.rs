@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -33,10 +34,25 @@ pub struct Row {
     pub status: Option<Box<str>>,
     /// `storeId`.
     pub store_id: Option<u64>,
+    /// `updatedAt`.
+    pub updated: Option<DateTime<Utc>>,
+    /// Its amounts.
+    pub amounts: Amounts,
     /// The record, as one line of JSON.
     pub data: Bytes,
     /// What could not be what the schema says.
     pub changes: Vec<Change>,
+}
+
+/// The amounts of an order, exactly; none where the API sends none, or no decimal number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// `subtotalPrice`.
+    pub subtotal: Option<Decimal>,
+    /// `totalTax`.
+    pub tax: Option<Decimal>,
+    /// `totalPrice`.
+    pub total: Option<Decimal>,
 }
 
 /// Reads pages of the orders list.
@@ -54,6 +70,10 @@ struct Fields {
     session: usize,
     status: usize,
     store_id: usize,
+    updated: usize,
+    subtotal: usize,
+    tax: usize,
+    total: usize,
 }
 
 impl PageReader {
@@ -109,6 +129,10 @@ impl Fields {
             session: position("sessionId"),
             status: position("status"),
             store_id: position("storeId"),
+            updated: position("updatedAt"),
+            subtotal: position("subtotalPrice"),
+            tax: position("totalTax"),
+            total: position("totalPrice"),
         }
     }
 
@@ -120,6 +144,7 @@ impl Fields {
         };
         let text = |position| value(position).map(|text| text.trim_matches('"'));
         let number = |position| value(position).and_then(|text| text.parse::<u64>().ok());
+        let amount = |position| text(position).and_then(|text| Decimal::from_str_exact(text).ok());
         let id = number(self.id)
             .ok_or_else(|| Doubt::new(FailureKind::NoId, "an order has no `id` that is a whole number"))?;
         let at = text(self.at).and_then(timestamp::parse).ok_or_else(|| {
@@ -133,6 +158,12 @@ impl Fields {
             session: text(self.session).filter(|text| !text.is_empty()).map(Into::into),
             status: text(self.status).map(Into::into),
             store_id: number(self.store_id),
+            updated: text(self.updated).and_then(timestamp::parse),
+            amounts: Amounts {
+                subtotal: amount(self.subtotal),
+                tax: amount(self.tax),
+                total: amount(self.total),
+            },
             data: out.slice(written.data),
             changes: std::mem::take(&mut written.changes),
         })

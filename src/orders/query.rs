@@ -18,9 +18,11 @@ pub const PAGE_SIZE: usize = 200;
 /// seconds is off by less than that.
 const BOUNDS_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// Which orders: the filters that are known to hold one value and to be stable for an order.
+/// Which orders: the filters that are known to hold one value, and that an order does not leave while it is read.
 ///
-/// Statuses are not here. They change while they are read, so asking for some of them would make orders leave the
+/// A store and a role are stable for an order. The time of its last change only grows, so an order that was changed
+/// since some moment stays changed since then; an upper bound of that time is not asked for, since a change would make
+/// the order leave. Statuses are not here. They change while they are read, so asking for some of them would make orders leave the
 /// set in mid-walk; the records are picked afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -28,6 +30,8 @@ pub struct Selection {
     pub store_id: Option<u64>,
     /// Of customers with this role only.
     pub customer_role: Option<String>,
+    /// Changed at or after this moment only (`updatedAt`).
+    pub updated_from: Option<DateTime<Utc>>,
 }
 
 impl Selection {
@@ -45,7 +49,14 @@ impl Selection {
         if roles.is_empty() {
             roles.push(None);
         }
-        let pair = |store_id| roles.iter().map(move |role| Self { store_id, customer_role: role.clone() });
+        let pair = |store_id| {
+            let of = move |role: &Option<String>| Self {
+                store_id,
+                customer_role: role.clone(),
+                updated_from: None,
+            };
+            roles.iter().map(of)
+        };
         stores.into_iter().flat_map(pair).collect()
     }
 }
@@ -104,7 +115,10 @@ impl Query {
             Sort::HighestId => ("id", "desc"),
         };
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, bound) in [("minDraftCreatedAt", self.min), ("maxDraftCreatedAt", self.max)] {
+        let updated = self.selection.updated_from.map(lower_bound);
+        for (name, bound) in
+            [("minDraftCreatedAt", self.min), ("maxDraftCreatedAt", self.max), ("minUpdatedAt", updated)]
+        {
             if let Some(at) = bound {
                 query.append_pair(name, &timestamp::write(at));
             }
@@ -137,6 +151,12 @@ impl Query {
                 let at = timestamp::write(row.at);
                 let text = format!("order {} of {at} is {what} the asked bound {bound}", row.id);
                 return Err(Doubt::new(FailureKind::OutOfRange, text));
+            }
+            if let (Some(from), Some(updated)) = (self.selection.updated_from, row.updated)
+                && updated < from - BOUNDS_TOLERANCE
+            {
+                let text = format!("order {} was last changed before the asked minUpdatedAt", row.id);
+                return Err(Doubt::new(FailureKind::UpdatedFilter, text));
             }
             if let (Some(asked), Some(store)) = (self.selection.store_id, row.store_id)
                 && asked != store
@@ -177,11 +197,15 @@ mod tests {
             page: None,
             page_size: 200,
             products: true,
-            selection: Selection { store_id: Some(7), customer_role: Some("customer".into()) },
+            selection: Selection {
+                store_id: Some(7),
+                customer_role: Some("customer".into()),
+                updated_from: Some(at("2025-11-02T00:00:00Z")),
+            },
         };
         assert_eq!(
             query.encode(),
-            "minDraftCreatedAt=2025-11-01T00%3A00%3A00.500Z&orderBy=draftCreatedAt&direction=asc&pageSize=200&includeProducts=true&storeId=7&customerRole=customer"
+            "minDraftCreatedAt=2025-11-01T00%3A00%3A00.500Z&minUpdatedAt=2025-11-01T23%3A59%3A59.999Z&orderBy=draftCreatedAt&direction=asc&pageSize=200&includeProducts=true&storeId=7&customerRole=customer"
         );
         query = Query {
             min: None,

@@ -17,11 +17,16 @@ pub struct Superseded {
     pub versions: u64,
     /// Those of them that say so themselves while no newer one was listed.
     pub alone: u64,
+    /// Orders that share session and version with another one; they are kept.
+    pub twins: u64,
 }
 
 /// Keeps the newest version of each order. `rows` are sorted by `draftCreatedAt` and hold every row of each of their
 /// instants.
-pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded) -> Vec<Row> {
+///
+/// With `marked`, a superseded version that says so itself is kept too, before the newest, if that has another id: it
+/// may have been written as the current row of its order, and nothing else would take that back.
+pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
     let mut kept = Vec::with_capacity(rows.len());
     let mut rest = rows.into_iter().peekable();
     while let Some(first) = rest.next() {
@@ -31,34 +36,42 @@ pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded) -> Vec<Row> {
             instant.push(row);
         }
         if instant.len() > 1 || instant[0].is_latest == Some(false) {
-            instant = newest_of_instant(instant, superseded);
+            instant = newest_of_instant(instant, superseded, marked);
         }
         kept.append(&mut instant);
     }
     kept
 }
 
-fn newest_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded) -> Vec<Row> {
+fn newest_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
     // The newest first; what comes later with the same id or session is older.
     rows.sort_by_key(|row| std::cmp::Reverse((row.is_latest != Some(false), row.version)));
     let mut ids = HashSet::new();
     let mut sessions: HashMap<Box<str>, u64> = HashMap::new();
-    rows.retain(|row| {
+    let mut kept_as_marked = Vec::new();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
         let by_session = row.session.as_ref().and_then(|session| sessions.get(session));
-        let older = ids.contains(&row.id) || by_session.is_some_and(|version| *version != row.version);
+        let same_id = ids.contains(&row.id);
+        let older = same_id || by_session.is_some_and(|version| *version != row.version);
         if older || row.is_latest == Some(false) {
             superseded.versions += 1;
             superseded.alone += u64::from(!older);
-            return false;
+            if marked && older && !same_id && row.is_latest == Some(false) {
+                kept_as_marked.push(row);
+            }
+            continue;
         }
+        superseded.twins += u64::from(by_session.is_some());
         ids.insert(row.id);
         if let Some(session) = &row.session {
             sessions.insert(session.clone(), row.version);
         }
-        true
-    });
-    rows.sort_by_key(|row| row.id);
-    rows
+        kept.push(row);
+    }
+    kept.sort_by_key(|row| row.id);
+    kept_as_marked.append(&mut kept);
+    kept_as_marked
 }
 
 #[cfg(test)]
@@ -76,6 +89,8 @@ pub(super) mod tests {
             session: Some(format!("s{id}").into()),
             status: None,
             store_id: None,
+            updated: None,
+            amounts: crate::orders::page::Amounts::default(),
             data: bytes::Bytes::new(),
             changes: Vec::new(),
         }
@@ -87,7 +102,7 @@ pub(super) mod tests {
 
     fn kept(rows: Vec<Row>) -> (Vec<(u64, u64)>, Superseded) {
         let mut superseded = Superseded::default();
-        let rows = newest_of_each(rows, &mut superseded);
+        let rows = newest_of_each(rows, &mut superseded, false);
         (rows.iter().map(|row| (row.id, row.version)).collect(), superseded)
     }
 
@@ -104,7 +119,11 @@ pub(super) mod tests {
             ("no flag at all", version(1, "a", 1, None), version(1, "a", 2, None), (1, 2)),
         ] {
             for rows in [vec![old.clone(), new.clone()], vec![new, old]] {
-                assert_eq!(kept(rows), (vec![left], Superseded { versions: 1, alone: 0 }), "{name}");
+                assert_eq!(
+                    kept(rows),
+                    (vec![left], Superseded { versions: 1, ..Superseded::default() }),
+                    "{name}"
+                );
             }
         }
     }
@@ -123,6 +142,25 @@ pub(super) mod tests {
 
     #[test]
     fn a_superseded_version_without_its_successor_is_left_out_and_counted() {
-        assert_eq!(kept(vec![version(1, "a", 1, NO)]), (vec![], Superseded { versions: 1, alone: 1 }));
+        assert_eq!(
+            kept(vec![version(1, "a", 1, NO)]),
+            (vec![], Superseded { versions: 1, alone: 1, twins: 0 })
+        );
+    }
+
+    #[test]
+    fn a_version_that_says_it_is_superseded_is_kept_beside_its_successor_of_another_id_where_that_is_asked_for()
+     {
+        let marked = |rows: Vec<Row>| {
+            let rows = newest_of_each(rows, &mut Superseded::default(), true);
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(marked(vec![version(9, "a", 2, YES), version(1, "a", 1, NO)]), [1, 9]);
+        assert_eq!(marked(vec![version(1, "a", 2, YES), version(1, "a", 1, NO)]), [1], "it would replace it");
+        assert_eq!(
+            marked(vec![version(1, "a", 1, NO)]),
+            [0_u64; 0],
+            "alone it may be older than what was written"
+        );
     }
 }

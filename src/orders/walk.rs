@@ -1,23 +1,27 @@
-//! The walk by key through one slice.
+//! The walk by key through one slice: what may be believed, and handed out.
 //!
 //! Page numbers over a set that changes while it is read lose orders. So each question starts at the last timestamp
 //! seen, inclusive, and its answer is believed only if
 //!
 //! * it brings back every order of that timestamp which the answer before held (the *anchor*): so nothing lies
 //!   between the two answers;
-//! * it gets on, as long as the witness (the newest order before the end) has not been reached: so a short or an empty
+//! * it gets on, as long as the goal (orders known to exist at the end) has not been reached: so a short or an empty
 //!   answer is never the end;
 //! * it is sorted and within the bounds.
 //!
 //! The orders of the last timestamp of an answer are held back until the next answer shows that it has them all.
+//!
+//! One answer is a piece of the sorted list without a gap. So whatever was asked to get it, an answer that begins
+//! before the position and holds the anchor continues the walk just as well ([`Walk::take_ahead`]): that is how pages
+//! are read ahead of it, and how the newest rows, which were asked for first, become its last ones.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Doubt;
 use super::dense::Dense;
-use super::newest::Witness;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound, upper_bound};
+use super::tail::Goal;
 use crate::failure::FailureKind;
 use crate::timestamp;
 
@@ -30,12 +34,23 @@ pub struct Slice {
     pub end: DateTime<Utc>,
 }
 
+/// How an answer that was asked for ahead stands to the walk.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It continues the walk: these rows go out.
+    Joins(Vec<Row>),
+    /// It holds nothing that the walk has not seen, or contradicts it: it is of no use.
+    Useless,
+    /// It begins behind the position: what lies between has to be asked for. Here it is, for later.
+    Beyond(Vec<Row>),
+}
+
 /// The reading of one slice of one selection.
 #[derive(Debug)]
 pub struct Walk {
     slice: Slice,
     selection: Selection,
-    witness: Witness,
+    goal: Goal,
     /// Everything before it has been handed out.
     position: DateTime<Utc>,
     /// The ids seen at the position, that the next answer has to bring back.
@@ -45,12 +60,12 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Starts at the slice's start. `witness` are the newest orders before the slice's end; if there is none within the
-    /// slice, the walk is done.
-    pub fn new(slice: Slice, selection: Selection, witness: Option<Witness>) -> Self {
-        let done = witness.as_ref().is_none_or(|witness| witness.at < slice.start);
-        let witness = witness.unwrap_or(Witness { at: slice.start, ids: Vec::new() });
-        Self { slice, selection, witness, position: slice.start, anchor: Vec::new(), dense: None, done }
+    /// Starts at the slice's start. `goal` are the newest orders before the slice's end, or an order behind it; if there
+    /// is none within or behind the slice, the walk is done.
+    pub fn new(slice: Slice, selection: Selection, goal: Option<Goal>) -> Self {
+        let done = slice.start >= slice.end || goal.as_ref().is_none_or(|goal| goal.at < slice.start);
+        let goal = goal.unwrap_or(Goal { at: slice.start, ids: Vec::new(), rows: Vec::new() });
+        Self { slice, selection, goal, position: slice.start, anchor: Vec::new(), dense: None, done }
     }
 
     /// Everything of the slice before this has been handed out; the slice's end, once the walk is done.
@@ -58,23 +73,60 @@ impl Walk {
         if self.done { self.slice.end } else { self.position }
     }
 
+    /// Whether everything has been handed out.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether a second is being read that one page cannot get past.
+    pub fn is_dense(&self) -> bool {
+        self.dense.is_some()
+    }
+
+    /// How many orders were seen at the position, which the next answer has to bring back.
+    pub fn held(&self) -> usize {
+        self.anchor.len()
+    }
+
+    /// The slice's end.
+    pub fn end(&self) -> DateTime<Utc> {
+        self.slice.end
+    }
+
+    /// Whether the walk has seen this row.
+    pub fn has_seen(&self, row: &Row) -> bool {
+        row.at < self.position || (row.at == self.position && self.anchor.contains(&row.id))
+    }
+
+    /// Where the rows begin that are known from the goal.
+    pub fn tail_start(&self) -> DateTime<Utc> {
+        self.goal.rows.first().map_or(self.goal.at, |row| row.at)
+    }
+
     /// The next question; none, once the walk is done.
     pub fn question(&self) -> Option<Query> {
         if self.done {
             return None;
         }
+        // A goal behind the slice has to come with the answer.
+        let until = self.slice.end.max(self.goal.at + timestamp::MILLISECOND);
         Some(self.dense.as_ref().map_or_else(
-            || Query {
-                min: Some(lower_bound(self.position)),
-                max: Some(upper_bound(self.slice.end)),
-                sort: Sort::OldestFirst,
-                page: None,
-                page_size: PAGE_SIZE,
-                products: true,
-                selection: self.selection.clone(),
-            },
+            || Self::question_from(self.position, Some(until), &self.selection),
             Dense::question,
         ))
+    }
+
+    /// The question for the orders of a selection from `start` on.
+    pub fn question_from(start: DateTime<Utc>, end: Option<DateTime<Utc>>, selection: &Selection) -> Query {
+        Query {
+            min: Some(lower_bound(start)),
+            max: end.map(upper_bound),
+            sort: Sort::OldestFirst,
+            page: None,
+            page_size: PAGE_SIZE,
+            products: true,
+            selection: selection.clone(),
+        }
     }
 
     /// Takes the answer to [`Self::question`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
@@ -87,11 +139,44 @@ impl Walk {
                 self.dense = None;
                 self.anchor.clear();
                 self.position = until;
-                self.done = until > self.witness.at;
+                self.done = until > self.goal.at;
                 Ok(rows)
             }
             None => self.accept_by_key(rows),
         }
+    }
+
+    /// Takes an answer that was asked for ahead.
+    pub fn take_ahead(&mut self, rows: Vec<Row>) -> Fit {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Fit::Useless };
+        if self.done || last.at <= self.position {
+            return Fit::Useless;
+        }
+        // Strictly before: of equal timestamps a page may hold any part.
+        if self.dense.is_some() || first.at >= self.position {
+            return Fit::Beyond(rows);
+        }
+        if self.missing_anchor(&rows).is_some() { Fit::Useless } else { Fit::Joins(self.advance(rows)) }
+    }
+
+    /// Hands out the rows that are known from the goal, once the walk has arrived among them.
+    pub fn finish(&mut self) -> Vec<Row> {
+        let Some(first) = self.goal.rows.first() else { return Vec::new() };
+        if self.done || self.dense.is_some() || first.at >= self.position {
+            return Vec::new();
+        }
+        if self.missing_anchor(&self.goal.rows).is_some() {
+            return Vec::new();
+        }
+        let mut rows = std::mem::take(&mut self.goal.rows);
+        rows.retain(|row| self.position <= row.at && row.at < self.slice.end);
+        self.done = true;
+        rows
+    }
+
+    fn missing_anchor(&self, rows: &[Row]) -> Option<u64> {
+        let found = |id: &u64| rows.iter().any(|row| row.at == self.position && row.id == *id);
+        self.anchor.iter().find(|id| !found(id)).copied()
     }
 
     fn accept_by_key(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
@@ -104,36 +189,40 @@ impl Walk {
         if last <= self.position && rows.len() > 1 {
             return Ok(self.go_dense(rows));
         }
-        let position = self.position;
-        let found = |id: &u64| rows.iter().any(|row| row.at == position && row.id == *id);
-        if let Some(id) = self.anchor.iter().find(|id| !found(id)) {
+        if let Some(id) = self.missing_anchor(&rows) {
             return Err(self.missing(&format!("order {id}, which it continues from, is not in the answer")));
         }
-        // The server's bounds only narrow the answer; this decides.
-        let end = self.slice.end;
-        let beyond = last >= end;
-        let last_to_hand_out = if beyond { end } else { last };
-        rows.retain(|row| position <= row.at && row.at < end);
+        let position = self.position;
         if last > position || self.anchor.is_empty() {
-            let held: Vec<Row> = rows.extract_if(.., |row| row.at >= last_to_hand_out).collect();
-            if !beyond && held.is_empty() {
+            if last < position {
                 // All of it lies before the position: bounds that are cut to seconds, and nothing new.
                 return Err(self.missing("the answer brings nothing new"));
             }
-            self.anchor = held.iter().map(|row| row.id).collect();
-            self.position = last_to_hand_out;
-            self.done = beyond;
-            return Ok(rows);
+            return Ok(self.advance(rows));
         }
-        // Nothing but the order it continued from: the end, if the witness has been reached.
+        // Nothing but the order it continued from: the end, if the goal has been reached.
         let arrived = |id: &u64| rows.iter().any(|row| row.id == *id);
-        if position < self.witness.at
-            || (position == self.witness.at && !self.witness.ids.iter().all(arrived))
-        {
+        if position < self.goal.at || (position == self.goal.at && !self.goal.ids.iter().all(arrived)) {
             return Err(self.missing("the answer brings nothing new"));
         }
+        rows.retain(|row| row.at == position);
         self.done = true;
         Ok(rows)
+    }
+
+    /// Hands out what continues the walk, and holds back its last instant.
+    fn advance(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+        // The server's bounds only narrow the answer; this decides.
+        let (position, end) = (self.position, self.slice.end);
+        let last = rows.last().map_or(position, |row| row.at);
+        rows.retain(|row| position <= row.at && row.at < end);
+        self.done = last >= end;
+        self.position = last.min(end);
+        if !self.done {
+            let held = rows.partition_point(|row| row.at < last);
+            self.anchor = rows.drain(held..).map(|row| row.id).collect();
+        }
+        rows
     }
 
     /// One answer cannot get past this second: it is read as a whole.
@@ -144,8 +233,8 @@ impl Walk {
     }
 
     fn missing(&self, what: &str) -> Doubt {
-        let (position, witness) = (timestamp::write(self.position), timestamp::write(self.witness.at));
-        let text = format!("{what}, although orders from {position} up to {witness} are known to exist");
+        let (position, goal) = (timestamp::write(self.position), timestamp::write(self.goal.at));
+        let text = format!("{what}, although orders from {position} up to {goal} are known to exist");
         Doubt::new(FailureKind::MissingOrder, text)
     }
 }
@@ -158,16 +247,19 @@ mod tests {
     use super::super::versions::tests::row;
     use super::*;
 
-    fn walk(start: i64, end: i64, witness: i64) -> Walk {
+    fn goal(second: i64, ids: &[u64]) -> Goal {
+        Goal { at: row(second, 0).at, ids: ids.to_vec(), rows: Vec::new() }
+    }
+
+    fn walk(start: i64, end: i64, newest: i64) -> Walk {
         let slice = Slice { start: row(start, 0).at, end: row(end, 0).at };
-        Walk::new(slice, Selection::default(), Some(Witness { at: row(witness, 0).at, ids: Vec::new() }))
+        Walk::new(slice, Selection::default(), Some(goal(newest, &[])))
     }
 
     #[test]
-    fn every_order_of_the_witness_has_to_arrive() {
+    fn every_order_of_the_goal_has_to_arrive() {
         let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
-        let witness = Witness { at: row(7, 0).at, ids: vec![4, 5] };
-        let mut walk = Walk::new(slice, Selection::default(), Some(witness));
+        let mut walk = Walk::new(slice, Selection::default(), Some(goal(7, &[4, 5])));
         walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
         assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
         assert!(walk.question().is_some());
@@ -241,5 +333,55 @@ mod tests {
             FailureKind::Unsorted
         );
         assert_eq!(walk(10, 100, 50).accept(vec![row(1, 1)]).unwrap_err().kind, FailureKind::OutOfRange);
+    }
+
+    #[test]
+    fn a_page_asked_for_ahead_joins_only_if_it_begins_before_the_position_and_holds_the_anchor() {
+        let start = || {
+            let mut walk = walk(0, 100, 50);
+            walk.accept(vec![row(1, 1), row(5, 2), row(7, 3)]).unwrap();
+            walk
+        };
+        let rows = vec![row(5, 2), row(7, 3), row(9, 4), row(11, 5)];
+        let mut joined = start();
+        let Fit::Joins(out) = joined.take_ahead(rows) else { panic!("it overlaps") };
+        assert_eq!((ids(&out), joined.position()), (vec![3, 4], row(11, 0).at));
+        let touching = vec![row(7, 3), row(9, 4)];
+        assert_eq!(
+            start().take_ahead(touching.clone()),
+            Fit::Beyond(touching),
+            "others may share the instant"
+        );
+        let behind = vec![row(8, 9), row(9, 4)];
+        assert_eq!(start().take_ahead(behind.clone()), Fit::Beyond(behind));
+        for useless in [vec![], vec![row(1, 1), row(5, 2)], vec![row(5, 2), row(9, 4)]] {
+            assert_eq!(start().take_ahead(useless), Fit::Useless);
+        }
+    }
+
+    #[test]
+    fn the_newest_rows_end_the_walk_once_it_has_arrived_among_them() {
+        let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
+        let newest = vec![row(5, 2), row(7, 3), row(9, 4)];
+        let goal = Goal { rows: newest.clone(), ..goal(9, &[4]) };
+        let mut walk = Walk::new(slice, Selection::default(), Some(goal.clone()));
+        assert_eq!(walk.finish(), []);
+        assert_eq!(ids(&walk.accept(vec![row(1, 1), row(5, 2)]).unwrap()), [1]);
+        assert_eq!(walk.finish(), [], "others may share the first one's instant");
+        assert_eq!(ids(&walk.accept(vec![row(5, 2), row(5, 8), row(7, 3)]).unwrap()), [2, 8]);
+        assert_eq!((ids(&walk.finish()), walk.is_done()), (vec![3, 4], true));
+        let whole = Slice { start: row(6, 0).at, ..slice };
+        let mut walk = Walk::new(whole, Selection::default(), Some(goal));
+        assert_eq!((ids(&walk.finish()), walk.is_done()), (vec![3, 4], true), "nothing had to be asked");
+    }
+
+    #[test]
+    fn a_goal_behind_the_slice_has_to_be_seen() {
+        let mut walk = walk(0, 10, 20);
+        assert_eq!(walk.accept(vec![]).unwrap_err().kind, FailureKind::MissingOrder);
+        assert!(walk.accept(vec![row(1, 1)]).unwrap().is_empty());
+        assert_eq!(walk.accept(vec![row(1, 1)]).unwrap_err().kind, FailureKind::MissingOrder);
+        assert_eq!(ids(&walk.accept(vec![row(1, 1), row(20, 2)]).unwrap()), [1]);
+        assert!(walk.is_done());
     }
 }

@@ -148,6 +148,23 @@ pub enum TraceBody<'a> {
         /// The status.
         stream_status: StreamStatus<'a>,
     },
+    /// How much there is to read.
+    Estimate {
+        /// The estimate.
+        estimate: Estimate<'a>,
+    },
+}
+
+/// How much of a stream there is to read, all in all.
+#[derive(Debug, Serialize)]
+pub struct Estimate<'a> {
+    /// The stream.
+    pub name: &'a str,
+    /// Always `STREAM`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// About how many records.
+    pub row_estimate: u64,
 }
 
 /// A failure that ends the stream or the run.

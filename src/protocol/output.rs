@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::message::{
-    CheckStatus, ConnectionStatus, Level, Log, Message, Quota, Reason, SourceStats, State, Status,
+    CheckStatus, ConnectionStatus, Estimate, Level, Log, Message, Quota, Reason, SourceStats, State, Status,
     StreamDescriptor, StreamState, StreamStatus, Trace, TraceBody, TraceError,
 };
 use super::scrub::Scrubber;
@@ -126,6 +126,13 @@ impl Output {
     pub fn rate_limited(&mut self, stream: &str, quota_reset: i64) -> Result<(), Failure> {
         let reason = Reason::RateLimited { rate_limited: Quota { quota_reset } };
         self.stream_status(stream, Status::Running, Some([reason]))
+    }
+
+    /// Says about how many records a stream will have in this sync.
+    pub fn estimate(&mut self, stream: &str, rows: u64) -> Result<(), Failure> {
+        self.trace(TraceBody::Estimate {
+            estimate: Estimate { name: stream, kind: "STREAM", row_estimate: rows },
+        })
     }
 
     fn stream_status(

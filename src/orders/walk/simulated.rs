@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::newest::Witness;
 use super::super::query::{Query, Selection, Sort};
+use super::super::tail::Goal;
 use super::super::versions::tests::row;
 use super::{DateTime, FailureKind, Row, Slice, TimeDelta, Utc, Walk};
 use crate::timestamp;
@@ -94,8 +94,8 @@ proptest! {
         let slice = Slice { start, end: start + TimeDelta::milliseconds(length) };
         let at = all.iter().map(|row| row.at).filter(|at| *at < slice.end).max();
         let ids = all.iter().filter(|row| Some(row.at) == at).map(|row| row.id).take(10).collect();
-        let witness = at.map(|at| Witness { at, ids });
-        let mut walk = Walk::new(slice, Selection::default(), witness);
+        let goal = at.map(|at| Goal { at, ids, rows: Vec::new() });
+        let mut walk = Walk::new(slice, Selection::default(), goal);
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut handed_out, mut asked) = (Vec::new(), 0);
         while let Some(query) = walk.question() {

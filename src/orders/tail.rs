@@ -1,7 +1,7 @@
-//! The newest order before an instant: the witness of a walk.
+//! The newest orders before an instant: where a walk has to arrive.
 //!
 //! An answer without orders proves nothing: a gateway that hiccups gives the same. An order does. When the newest
-//! one is known, a walk knows where it has to arrive.
+//! ones are known, a walk knows where it has to arrive; and when it has arrived among them, they are its last rows.
 
 use chrono::{DateTime, Utc};
 
@@ -14,37 +14,43 @@ use crate::failure::FailureKind;
 /// nothing was ever sold before the instant asked for; everywhere else an order is found.
 const EMPTY_LOOKS: u32 = 5;
 
-/// How many orders the first question asks for; one would do, a few show whether the answer is sorted.
-const FEW: usize = 10;
-
 /// Most pages of later orders that are turned: all of them lie within two seconds after the end.
 const MOST_PAGES: u32 = 100;
 
-/// The newest orders before an end: a walk has to arrive at them.
+/// Orders that are known to exist: a walk has to arrive at them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct Goal {
     /// When they were drafted.
     pub at: DateTime<Utc>,
-    /// Those of them that were seen.
+    /// Those drafted then that were seen.
     pub ids: Vec<u64>,
+    /// The newest rows before the end, oldest first: every order between the first of them and the end is among them.
+    /// Empty where that is not known.
+    pub rows: Vec<Row>,
 }
 
-impl Witness {
-    fn among(rows: &[Row], end: DateTime<Utc>) -> Option<Self> {
-        let at = rows.iter().find(|row| row.at < end)?.at;
-        Some(Self { at, ids: rows.iter().filter(|row| row.at == at).map(|row| row.id).collect() })
+impl Goal {
+    /// Among `rows`, which are sorted newest first. They are `whole` if nothing lies between them and the end.
+    fn among(rows: &[Row], end: DateTime<Utc>, whole: bool) -> Option<Self> {
+        let first = rows.iter().position(|row| row.at < end)?;
+        let whole = whole || first > 0;
+        let rows = &rows[first..];
+        let at = rows[0].at;
+        let ids = rows.iter().filter(|row| row.at == at).map(|row| row.id).collect();
+        let rows = if whole { rows.iter().rev().cloned().collect() } else { Vec::new() };
+        Some(Self { at, ids, rows })
     }
 }
 
-/// The search for the newest order before `end`.
+/// The search for the newest orders before `end`.
 #[derive(Debug)]
 pub struct Search {
     end: DateTime<Utc>,
     selection: Selection,
-    /// How many pages of later orders only have come: the first one small.
+    /// How many pages of later orders only have come.
     pages: u32,
     empty: u32,
-    found: Option<Option<Witness>>,
+    found: Option<Option<Goal>>,
 }
 
 impl Search {
@@ -60,27 +66,25 @@ impl Search {
             max: None,
             sort: Sort::NewestFirst,
             page: None,
-            page_size: FEW,
-            products: false,
+            page_size: PAGE_SIZE,
+            products: true,
             selection,
         }
     }
 
     /// The next question.
     pub fn question(&self) -> Query {
-        // A few orders are enough, unless many were drafted within the second after the end. Then larger pages are
-        // turned, from the first one on.
-        let page_size = if self.pages == 0 { FEW } else { PAGE_SIZE };
-        let page = (self.pages > 1).then(|| self.pages - 1);
+        // One page is enough, unless more orders were drafted within the second after the end. Then pages are turned.
+        let page = (self.pages > 0).then_some(self.pages);
         let max = Some(upper_bound(self.end));
-        Query { max, page, page_size, ..Self::first_question(self.selection.clone()) }
+        Query { max, page, ..Self::first_question(self.selection.clone()) }
     }
 
     /// Takes the answer to [`Self::question`].
     pub fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.question().verify(rows)?;
-        if let Some(witness) = Witness::among(rows, self.end) {
-            self.found = Some(Some(witness));
+        if let Some(goal) = Goal::among(rows, self.end, self.pages == 0) {
+            self.found = Some(Some(goal));
         } else if rows.is_empty() {
             self.empty += 1;
             if self.empty < EMPTY_LOOKS {
@@ -96,15 +100,15 @@ impl Search {
         Ok(())
     }
 
-    /// Takes the answer to [`Self::first_question`]: it may hold the order already.
+    /// Takes the answer to [`Self::first_question`]: it may hold the orders already.
     pub fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         Self::first_question(self.selection.clone()).verify(rows)?;
-        self.found = Witness::among(rows, self.end).map(Some);
+        self.found = Goal::among(rows, self.end, true).map(Some);
         Ok(())
     }
 
     /// Once known: the newest orders before the end; the inner none says that there is no order.
-    pub fn found(&self) -> Option<Option<&Witness>> {
+    pub fn found(&self) -> Option<Option<&Goal>> {
         self.found.as_ref().map(Option::as_ref)
     }
 }
@@ -119,24 +123,31 @@ mod tests {
     }
 
     #[test]
-    fn the_first_order_before_the_end_is_it() {
+    fn the_rows_before_the_end_are_it_oldest_first() {
         let mut search = search(10);
         search.accept(&[row(10, 5), row(9, 4), row(3, 3)]).unwrap();
-        assert_eq!(search.found(), Some(Some(&Witness { at: row(9, 0).at, ids: vec![4] })));
+        let goal = search.found().unwrap().unwrap();
+        assert_eq!((goal.at, &goal.ids), (row(9, 0).at, &vec![4]));
+        assert_eq!(goal.rows, [row(3, 3), row(9, 4)]);
     }
 
     #[test]
-    fn a_page_of_later_orders_only_is_asked_again_larger_and_then_turned() {
+    fn pages_of_later_orders_only_are_turned() {
         let mut search = search(10);
-        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!(
-            (search.found(), search.question().page, search.question().page_size),
-            (None, None, PAGE_SIZE)
-        );
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         assert_eq!((search.found(), search.question().page), (None, Some(1)));
         search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();
-        assert_eq!(search.found(), Some(Some(&Witness { at: row(8, 0).at, ids: vec![1, 2] })));
+        let goal = search.found().unwrap().unwrap();
+        assert_eq!((goal.at, &goal.ids, goal.rows.len()), (row(8, 0).at, &vec![1, 2], 3));
+    }
+
+    #[test]
+    fn a_turned_page_that_begins_before_the_end_shows_where_to_arrive_and_no_more() {
+        let mut search = search(10);
+        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
+        search.accept(&[row(8, 2), row(7, 3)]).unwrap();
+        let goal = search.found().unwrap().unwrap();
+        assert_eq!((goal.at, goal.rows.len()), (row(8, 0).at, 0), "an order may lie between the two pages");
     }
 
     #[test]

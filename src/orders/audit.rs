@@ -1,0 +1,86 @@
+//! The opt-in stream `sync_audit`: a receipt for each piece of `orders` that was written, so that completeness can be
+//! checked in SQL.
+//!
+//! It tells how the orders were read, so two reads never bring the same rows.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::tally::Tally;
+use crate::aifi::http::Asks;
+use crate::failure::Failure;
+use crate::protocol::output::Output;
+use crate::timestamp;
+
+/// The stream's name.
+pub const NAME: &str = "sync_audit";
+/// The cursor field.
+pub const CURSOR_FIELD: &str = "startedAt";
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../spec/sync_audit.json"))
+        .expect("the embedded schema is JSON, which a test proves")
+});
+
+/// The stream, as `discover` tells it.
+pub fn catalog_entry() -> Value {
+    json!({
+        "name": NAME,
+        "json_schema": *SCHEMA,
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": true,
+        "default_cursor_field": [CURSOR_FIELD],
+        "source_defined_primary_key": [[CURSOR_FIELD], ["slice"]],
+        "is_resumable": true,
+    })
+}
+
+/// The receipts of one sync.
+#[derive(Debug)]
+pub struct Audit {
+    started_at: DateTime<Utc>,
+    slices: u64,
+    /// Where the last slice ended, and what had been asked by then.
+    from: Option<DateTime<Utc>>,
+    asks: Asks,
+}
+
+impl Audit {
+    /// Of a sync that starts now. A saved state from the future is a later start: then there is none.
+    pub fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
+        let last = saved.and_then(|state| state[CURSOR_FIELD].as_str()).and_then(timestamp::parse);
+        let audit = Self { started_at, slices: 0, from: None, asks: Asks::default() };
+        last.is_none_or(|last| last < started_at).then_some(audit)
+    }
+
+    /// Writes the receipt of what was written before a state.
+    pub fn slice(&mut self, output: &mut Output, tally: &Tally, asks: Asks) -> Result<(), Failure> {
+        self.slices += 1;
+        let record = json!({
+            CURSOR_FIELD: timestamp::write(self.started_at),
+            "slice": self.slices,
+            "part": if tally.changes { "changes" } else { "range" },
+            "fromDraftCreatedAt": self.from.map(timestamp::write),
+            "untilDraftCreatedAt": tally.until.map(timestamp::write),
+            "ordersRead": tally.read,
+            "ordersWritten": tally.written,
+            "totalPrice": tally.total.to_string(),
+            "ordersWithoutTotalPrice": tally.without_total,
+            "ordersWhoseAmountsDoNotAddUp": tally.amounts_off,
+            "idSum": tally.ids.to_string(),
+            "digest": format!("{:016x}", tally.digest),
+            "requests": asks.requests - self.asks.requests,
+            "refused": asks.refused - self.asks.refused,
+            "repeated": asks.repeated - self.asks.repeated,
+        });
+        (self.from, self.asks) = (tally.until, asks);
+        output.record(NAME, record.to_string().as_bytes(), &[])
+    }
+
+    /// The stream's state.
+    pub fn state(&self) -> Value {
+        json!({CURSOR_FIELD: timestamp::write(self.started_at)})
+    }
+}

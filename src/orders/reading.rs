@@ -1,0 +1,220 @@
+//! One slice of one selection, read with pages ahead: questions out, answers in, rows in order. Pure.
+//!
+//! The walk decides what may be believed and [`ReadAhead`] what to ask for next; this keeps the answers that arrived
+//! before their turn.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+
+use super::Doubt;
+use super::ahead::{ReadAhead, fresh};
+use super::page::Row;
+use super::query::{Query, Selection};
+use super::tail::Goal;
+use super::walk::{Fit, Slice, Walk};
+use crate::failure::Failure;
+
+/// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
+pub const LOOKS: u32 = 6;
+
+/// A question, and how often it has been asked already without an answer that could be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The question.
+    pub query: Query,
+    /// 1 for the first time.
+    pub look: u32,
+}
+
+impl Ask {
+    /// For the first time.
+    pub fn first(query: Query) -> Self {
+        Self { query, look: 1 }
+    }
+}
+
+/// A page that was asked for.
+#[derive(Debug)]
+struct Asked {
+    ticket: u64,
+    size: usize,
+    /// Asked for by key, from where the walk stood.
+    by_key: bool,
+    /// The number of the row that it is thought to begin with, if asked for ahead.
+    begin: i64,
+    answer: Option<Result<Vec<Row>, Doubt>>,
+}
+
+/// The reading of one slice of one selection.
+#[derive(Debug)]
+pub(super) struct Reading {
+    selection: Selection,
+    /// None, until it is known where the slice ends.
+    walk: Option<Walk>,
+    ahead: ReadAhead,
+    /// In the order of their rows.
+    asked: VecDeque<Asked>,
+    /// How often the present question by key was asked.
+    looks: u32,
+}
+
+impl Reading {
+    /// Starts at `start`; where it ends becomes known later.
+    pub(super) fn from(start: DateTime<Utc>, selection: Selection) -> Self {
+        Self { selection, walk: None, ahead: ReadAhead::new(start), asked: VecDeque::new(), looks: 0 }
+    }
+
+    /// One with nothing to read.
+    pub(super) fn over(selection: Selection, at: DateTime<Utc>) -> Self {
+        let walk = Walk::new(Slice { start: at, end: at }, selection.clone(), None);
+        Self { walk: Some(walk), ..Self::from(at, selection) }
+    }
+
+    /// Where the slice ends, and the newest orders before the end, or an order behind it. Hands out rows.
+    pub(super) fn until(&mut self, end: DateTime<Utc>, goal: Option<Goal>) -> Result<Vec<Row>, Failure> {
+        let slice = Slice { start: self.ahead.start(), end };
+        self.walk = Some(Walk::new(slice, self.selection.clone(), goal));
+        self.go_on()
+    }
+
+    /// Everything before it has been handed out; none before the end is known.
+    pub(super) fn position(&self) -> Option<DateTime<Utc>> {
+        self.walk.as_ref().map(Walk::position)
+    }
+
+    /// Whether everything has been handed out.
+    pub(super) fn is_done(&self) -> bool {
+        self.walk.as_ref().is_some_and(Walk::is_done)
+    }
+
+    /// How many questions are under way, or answered before their turn.
+    pub(super) fn outstanding(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// About how many orders there are in all; none while nothing is known.
+    pub(super) fn estimate(&self) -> Option<u64> {
+        let walk = self.walk.as_ref()?;
+        let estimate =
+            if walk.is_done() { Some(self.ahead.count()) } else { self.ahead.estimate(walk.end()) };
+        u64::try_from(estimate?).ok()
+    }
+
+    /// The next question worth asking; with `room`, also one ahead of the walk.
+    pub(super) fn question(&mut self, ticket: u64, room: bool) -> Option<Ask> {
+        let walk = self.walk.as_ref();
+        if walk.is_some_and(Walk::is_done) {
+            return None;
+        }
+        let query = match walk {
+            Some(walk) => walk.question()?,
+            None => Walk::question_from(self.ahead.start(), None, &self.selection),
+        };
+        // The front is under way, or it begins behind the position: then what lies between is asked for by key.
+        let waiting = self.asked.front().is_some_and(|front| front.by_key || front.answer.is_none());
+        if !waiting {
+            let held = walk.map_or(0, Walk::held);
+            self.ahead.ask_by_key(held, self.asked.is_empty());
+            self.looks += 1;
+            let size = query.page_size;
+            self.asked.push_front(Asked { ticket, size, by_key: true, begin: 0, answer: None });
+            return Some(Ask { query, look: self.looks });
+        }
+        if !room || walk.is_some_and(Walk::is_dense) {
+            return None;
+        }
+        let limit = walk.and_then(|walk| self.ahead.limit(walk.tail_start()));
+        let (query, begin) = self.ahead.question(&query, limit)?;
+        let size = query.page_size;
+        self.asked.push_back(Asked { ticket, size, by_key: false, begin, answer: None });
+        Some(Ask::first(query))
+    }
+
+    /// Takes the answer to the question with this ticket. Hands out rows.
+    pub(super) fn answer(
+        &mut self,
+        ticket: u64,
+        answer: Result<Vec<Row>, Doubt>,
+    ) -> Result<Vec<Row>, Failure> {
+        // An answer that nobody waits for any more: the walk was done without it.
+        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.ticket == ticket) {
+            asked.answer = Some(answer);
+        }
+        self.go_on()
+    }
+
+    /// Feeds the walk with what has arrived, as far as it goes.
+    fn go_on(&mut self) -> Result<Vec<Row>, Failure> {
+        let mut out = Vec::new();
+        let Some(walk) = &mut self.walk else { return Ok(out) };
+        out.append(&mut walk.finish());
+        while !walk.is_done() && self.asked.front().is_some_and(|front| front.answer.is_some()) {
+            let Some(Asked { ticket, size, by_key, begin, answer: Some(answer) }) = self.asked.pop_front()
+            else {
+                break;
+            };
+            let Ok(rows) = answer else {
+                let Err(doubt) = answer else { break };
+                if by_key && self.looks >= LOOKS {
+                    return Err(doubt.into_failure(self.looks));
+                }
+                // By key the same is asked again. From a page ahead nothing is concluded: if it is missing, its place
+                // is asked for by key.
+                continue;
+            };
+            let come = rows.len();
+            let fresh = fresh(&rows, walk.end(), |row| walk.has_seen(row));
+            let taken = if by_key {
+                let dense = walk.is_dense();
+                match walk.accept(rows) {
+                    Ok(rows) => {
+                        self.looks = 0;
+                        if dense {
+                            self.ahead.took(&rows.iter().map(|row| row.at).collect::<Vec<_>>());
+                        } else if !walk.is_dense() {
+                            self.ahead.came(come, size);
+                            self.ahead.took(&fresh);
+                        }
+                        rows
+                    }
+                    Err(doubt) if self.looks >= LOOKS => return Err(doubt.into_failure(self.looks)),
+                    Err(_) => Vec::new(),
+                }
+            } else {
+                match walk.take_ahead(rows) {
+                    Fit::Joins(rows) => {
+                        self.ahead.came(come, size);
+                        let drift = self.ahead.joined(begin, come - fresh.len());
+                        self.ahead.took(&fresh);
+                        shift(&mut self.asked, drift);
+                        rows
+                    }
+                    Fit::Useless => {
+                        let early = if come > 0 { self.ahead.came_early() } else { 0 };
+                        shift(&mut self.asked, early);
+                        Vec::new()
+                    }
+                    Fit::Beyond(rows) => {
+                        let answer = Some(Ok(rows));
+                        self.asked.push_front(Asked { ticket, size, by_key, begin, answer });
+                        break;
+                    }
+                }
+            };
+            out.extend(taken);
+            out.append(&mut walk.finish());
+        }
+        if walk.is_done() {
+            self.asked.clear();
+        }
+        Ok(out)
+    }
+}
+
+/// The pages under way begin so much earlier than was thought.
+fn shift(asked: &mut VecDeque<Asked>, drift: i64) {
+    for asked in asked {
+        asked.begin -= drift;
+    }
+}

@@ -1,0 +1,148 @@
+//! The sweep: which orders have changed since they were read, and how the answer proves itself. Pure.
+//!
+//! Orders are asked for by `minUpdatedAt`, sorted by `draftCreatedAt` and read by key like any slice. Most sweeps bring
+//! little or nothing, and an empty answer proves nothing. So each sweep is asked such that it must bring an order which
+//! is known (the *witness*): one that was read a moment ago behind the sweep's slice and has changed since, or else
+//! the one among the newest that changed last; then the sweep asks from that change on, and what is older than the
+//! sweep itself is not written again.
+//!
+//! No upper bound of the update time is sent: an order that changes meanwhile would leave the answer. What has changed
+//! behind the horizon is left to the next sync, which begins there.
+
+use chrono::{DateTime, Utc};
+
+use super::page::Row;
+use super::query::Selection;
+use super::tail::Goal;
+use super::walk::Slice;
+use crate::timestamp;
+
+/// An order that an answer by update time has to bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Witness {
+    at: DateTime<Utc>,
+    id: u64,
+    updated: DateTime<Utc>,
+}
+
+impl Witness {
+    /// The first of these rows that has changed at or after `since`.
+    pub(super) fn first_changed(rows: &[Row], since: DateTime<Utc>) -> Option<Self> {
+        rows.iter().filter_map(Self::of).find(|witness| witness.updated >= since)
+    }
+
+    fn of(row: &Row) -> Option<Self> {
+        row.updated.map(|updated| Self { at: row.at, id: row.id, updated })
+    }
+
+    /// The best of the newest orders, oldest first.
+    fn among_newest(rows: &[Row], since: DateTime<Utc>) -> Option<Self> {
+        // Others may share the first one's instant, and not be among them.
+        let first = rows.first()?.at;
+        let behind = rows.partition_point(|row| row.at <= first);
+        let rows = if behind < rows.len() { &rows[behind..] } else { rows };
+        Self::first_changed(rows, since)
+            .or_else(|| rows.iter().filter_map(Self::of).max_by_key(|witness| witness.updated))
+    }
+}
+
+/// What to read to find the changes of one selection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sweep {
+    /// What has to be asked for.
+    pub(super) slice: Slice,
+    /// Which orders of it.
+    pub(super) selection: Selection,
+    /// Where the walk has to arrive.
+    pub(super) goal: Goal,
+    /// Orders behind the slice that are known already, as they are now.
+    pub(super) rows: Vec<Row>,
+}
+
+impl Sweep {
+    /// Of orders drafted in `[start, before)` that have changed since `since`. `witness` is an order behind that; without
+    /// one, `newest` are the newest orders that there are. None, if no order says when it has changed.
+    pub(super) fn plan(
+        selection: &Selection,
+        (start, before): (DateTime<Utc>, DateTime<Utc>),
+        since: DateTime<Utc>,
+        witness: Option<Witness>,
+        newest: &[Row],
+    ) -> Option<Self> {
+        let witness = match witness {
+            Some(witness) => witness,
+            None => Witness::among_newest(newest, since)?,
+        };
+        // Of the instant of the first one, not all need be known.
+        let shared = newest.first().is_some_and(|first| first.at >= witness.at);
+        let end = if shared { witness.at + timestamp::MILLISECOND } else { witness.at };
+        let end = end.min(before);
+        let rows = newest.iter().filter(|row| end <= row.at && row.at < before).cloned().collect();
+        Some(Self {
+            slice: Slice { start, end },
+            selection: Selection { updated_from: Some(since.min(witness.updated)), ..selection.clone() },
+            goal: Goal { at: witness.at, ids: vec![witness.id], rows: Vec::new() },
+            rows,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::versions::tests::row;
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        row(second, 0).at
+    }
+
+    fn changed(second: i64, id: u64, updated: i64) -> Row {
+        Row { updated: Some(at(updated)), ..row(second, id) }
+    }
+
+    fn plan(witness: Option<Witness>, newest: &[Row]) -> Option<Sweep> {
+        Sweep::plan(&Selection::default(), (at(0), at(100)), at(90), witness, newest)
+    }
+
+    fn ids(sweep: &Sweep) -> Vec<u64> {
+        sweep.rows.iter().map(|row| row.id).collect()
+    }
+
+    #[test]
+    fn an_order_behind_the_slice_that_has_changed_is_the_witness() {
+        let rows = [changed(100, 1, 80), changed(101, 2, 102), changed(102, 3, 102)];
+        let sweep = plan(Witness::first_changed(&rows, at(90)), &rows).unwrap();
+        assert_eq!((sweep.slice.start, sweep.slice.end), (at(0), at(100)));
+        assert_eq!((sweep.goal.at, sweep.goal.ids.as_slice()), (at(101), &[2][..]));
+        assert_eq!((sweep.selection.updated_from, ids(&sweep)), (Some(at(90)), Vec::<u64>::new()));
+    }
+
+    #[test]
+    fn with_nothing_new_the_first_change_among_the_newest_is_it_and_the_rest_is_known() {
+        let newest = [changed(50, 1, 95), changed(60, 2, 70), changed(70, 3, 95), changed(80, 4, 96)];
+        let sweep = plan(None, &newest).unwrap();
+        assert_eq!((sweep.slice.end, sweep.selection.updated_from), (at(70), Some(at(90))));
+        assert_eq!(ids(&sweep), [3, 4]);
+    }
+
+    #[test]
+    fn with_no_change_either_the_sweep_asks_from_the_last_one_on() {
+        let newest = [changed(50, 1, 60), changed(60, 2, 85), changed(70, 3, 75)];
+        let sweep = plan(None, &newest).unwrap();
+        assert_eq!((sweep.slice.end, sweep.selection.updated_from), (at(60), Some(at(85))));
+        assert_eq!(ids(&sweep), [2, 3]);
+    }
+
+    #[test]
+    fn orders_that_share_the_first_instant_are_asked_for() {
+        let sweep = plan(None, &[changed(50, 1, 95)]).unwrap();
+        assert_eq!((sweep.slice.end, sweep.goal.at), (at(50) + timestamp::MILLISECOND, at(50)));
+        assert!(sweep.rows.is_empty());
+    }
+
+    #[test]
+    fn without_an_update_time_nothing_can_be_swept() {
+        assert_eq!(plan(None, &[row(50, 1), row(60, 2)]), None);
+        assert_eq!(plan(None, &[]), None);
+    }
+}

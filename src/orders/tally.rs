@@ -1,0 +1,72 @@
+//! Sums of what was written between two states: what a receipt is made of. Pure.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::page::{Amounts, Row};
+use super::window::digest;
+
+/// Sums of the records between two states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Everything drafted before it has been written.
+    pub until: Option<DateTime<Utc>>,
+    /// Changed orders from before the range, and not the range itself.
+    pub changes: bool,
+    /// Orders that were read.
+    pub read: u64,
+    /// Orders that were written.
+    pub written: u64,
+    /// The exact sum of their `totalPrice`.
+    pub total: Decimal,
+    /// Orders without a `totalPrice` that is a decimal number.
+    pub without_total: u64,
+    /// Orders whose `subtotalPrice` and `totalTax` do not add up to `totalPrice`.
+    pub amounts_off: u64,
+    /// The sum of their `id`.
+    pub ids: u128,
+    /// The sum of the digests of the records.
+    pub digest: u64,
+}
+
+impl Tally {
+    /// Notes an order that was read.
+    pub(super) fn observe(&mut self, row: &Row) {
+        self.read += 1;
+        if let Amounts { subtotal: Some(subtotal), tax: Some(tax), total: Some(total) } = row.amounts {
+            // An overflow is no arithmetic that holds.
+            self.amounts_off += u64::from(subtotal.checked_add(tax) != Some(total));
+        }
+    }
+
+    /// Notes an order that is written.
+    pub(super) fn write(&mut self, row: &Row) {
+        self.written += 1;
+        match row.amounts.total.and_then(|total| self.total.checked_add(total)) {
+            Some(total) => self.total = total,
+            None => self.without_total += 1,
+        }
+        self.ids += u128::from(row.id);
+        self.digest = self.digest.wrapping_add(digest(row));
+    }
+
+    /// Closes it with a state.
+    pub(super) fn until(self, position: DateTime<Utc>, changes: bool) -> Self {
+        Self { until: Some(position), changes, ..self }
+    }
+
+    /// Both together.
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            until: other.until,
+            changes: other.changes,
+            read: self.read + other.read,
+            written: self.written + other.written,
+            total: self.total.checked_add(other.total).unwrap_or(self.total),
+            without_total: self.without_total + other.without_total,
+            amounts_off: self.amounts_off + other.amounts_off,
+            ids: self.ids + other.ids,
+            digest: self.digest.wrapping_add(other.digest),
+        }
+    }
+}

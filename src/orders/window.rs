@@ -1,0 +1,202 @@
+//! Digests of what was written, by the hour of the draft. Pure.
+//!
+//! Some changes cannot be asked for: where the API does not filter by update time, and where it does not move that
+//! time. Then the orders of the last days are read again. So that a month is not written anew each time, the state holds
+//! a digest for each hour of the window (or for several hours, so that there are never more than [`MOST`]): an hour
+//! whose orders have the digest that the state holds is not written again.
+//!
+//! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
+//! that was written in two parts has the sum of both.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::page::Row;
+use crate::timestamp;
+
+/// Most digests in a state: 16 kB of text.
+const MOST: i64 = 1_000;
+
+/// Spans of a digest, in hours.
+const SPANS: [i64; 8] = [1, 2, 4, 8, 24, 72, 168, 720];
+
+/// Digits of a digest in the state.
+const DIGITS: usize = 16;
+
+/// The digest of a record.
+pub(super) fn digest(row: &Row) -> u64 {
+    xxh3_64(&row.data)
+}
+
+/// Digests of the records before some instant, of the last days before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    days: i64,
+    hours: i64,
+    /// When the whole window was read last.
+    pub(super) read_at: DateTime<Utc>,
+    /// For each selection, by the number of the span since 1970. A span that is not there held no order, or was not
+    /// read.
+    digests: Vec<BTreeMap<i64, u64>>,
+    /// The first span that was read whole.
+    first: i64,
+}
+
+impl Window {
+    /// An empty one of `days`, for so many selections, that will know everything from `start` on; nothing before it is
+    /// ever read.
+    pub(super) fn new(days: i64, selections: usize, start: DateTime<Utc>, read_at: DateTime<Utc>) -> Self {
+        let selections = selections.max(1);
+        let each = MOST / i64::try_from(selections).unwrap_or(MOST);
+        let hours =
+            SPANS.into_iter().find(|hours| days * 24 / hours < each).unwrap_or(SPANS[SPANS.len() - 1]);
+        let mut window = Self { days, hours, read_at, digests: vec![BTreeMap::new(); selections], first: 0 };
+        window.first = window.span(start);
+        window
+    }
+
+    /// The same, where the first span is not read as a whole.
+    pub(super) fn from_the_next_span(mut self) -> Self {
+        self.first += 1;
+        self
+    }
+
+    /// The span that holds an instant.
+    pub(super) fn span(&self, at: DateTime<Utc>) -> i64 {
+        at.timestamp().div_euclid(self.hours * 3_600)
+    }
+
+    /// Where a span starts.
+    pub(super) fn start_of(&self, span: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(span * self.hours * 3_600, 0).unwrap_or_default()
+    }
+
+    /// Where the window of everything before `cursor` starts.
+    pub(super) fn start(&self, cursor: DateTime<Utc>) -> DateTime<Utc> {
+        self.start_of(self.span(cursor - TimeDelta::days(self.days)))
+    }
+
+    /// Adds a record that was read.
+    pub(super) fn add(&mut self, selection: usize, row: &Row) {
+        let span = self.span(row.at);
+        let sum = self.digests[selection].entry(span).or_default();
+        *sum = sum.wrapping_add(digest(row));
+    }
+
+    /// The digest of a span, if it was read whole; 0 for no order.
+    pub(super) fn of(&self, selection: usize, span: i64) -> Option<u64> {
+        (span >= self.first).then(|| self.digests[selection].get(&span).copied().unwrap_or(0))
+    }
+
+    /// As it stands in a state that says that everything before `cursor` is written. Forgets what is older.
+    pub(super) fn write(&mut self, cursor: DateTime<Utc>) -> Value {
+        self.first = self.first.max(self.span(self.start(cursor)));
+        let last = self.span(cursor);
+        let text = |digests: &BTreeMap<i64, u64>| -> String {
+            (self.first..=last)
+                .map(|span| format!("{:016x}", digests.get(&span).copied().unwrap_or(0)))
+                .collect()
+        };
+        let digests: Vec<String> = self.digests.iter().map(text).collect();
+        for digests in &mut self.digests {
+            *digests = digests.split_off(&self.first);
+        }
+        json!({
+            "readAt": timestamp::write(self.read_at),
+            "from": timestamp::write(self.start_of(self.first)),
+            "hours": self.hours,
+            "digests": digests,
+        })
+    }
+
+    /// Reads what [`Self::write`] wrote, for a window of `days` and so many selections. None for anything else: then
+    /// nothing is known, and everything is written again.
+    pub(super) fn parse(value: &Value, days: i64, selections: usize) -> Option<Self> {
+        let from = timestamp::parse(value["from"].as_str()?)?;
+        let read_at = timestamp::parse(value["readAt"].as_str()?)?;
+        let mut window = Self::new(days, selections, from, read_at);
+        let texts = value["digests"].as_array()?;
+        if value["hours"].as_i64()? != window.hours || texts.len() != window.digests.len() {
+            return None;
+        }
+        for (digests, text) in window.digests.iter_mut().zip(texts) {
+            let mut span = window.first;
+            for digits in text.as_str()?.as_bytes().chunks(DIGITS) {
+                let digest = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+                if digest != 0 {
+                    digests.insert(span, digest);
+                }
+                span += 1;
+            }
+        }
+        Some(window)
+    }
+}
+
+/// Most bytes of records that wait for the end of their span.
+const LARGEST_SPAN: usize = 16 * 1024 * 1024;
+
+/// The records of one span that wait for its end.
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: Vec<Row>,
+    bytes: usize,
+    digest: u64,
+}
+
+/// Reading again what a state says is written: lets through what has changed.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// What was written.
+    written: Option<Window>,
+    /// Everything before it was written.
+    cursor: DateTime<Utc>,
+    /// By selection, and by span.
+    waiting: Vec<BTreeMap<i64, Waiting>>,
+}
+
+impl Changed {
+    /// Against what `written` knows of the records before `cursor`.
+    pub(super) fn since(written: Option<Window>, cursor: DateTime<Utc>, selections: usize) -> Self {
+        Self { written, cursor, waiting: (0..selections).map(|_| BTreeMap::new()).collect() }
+    }
+
+    /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`.
+    pub(super) fn hold(&mut self, selection: usize, row: Row, window: &Window) -> Option<Row> {
+        if row.at >= self.cursor {
+            return Some(row);
+        }
+        let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
+        waiting.bytes += row.data.len();
+        waiting.digest = waiting.digest.wrapping_add(digest(&row));
+        waiting.rows.push(row);
+        None
+    }
+
+    /// The rows of the spans that are read up to `position` and have changed.
+    pub(super) fn release(&mut self, selection: usize, position: DateTime<Utc>, window: &Window) -> Vec<Row> {
+        let mut out = Vec::new();
+        let cursor = self.cursor;
+        let written = self.written.as_ref();
+        self.waiting[selection].retain(|span, waiting| {
+            let whole = position >= window.start_of(span + 1).min(cursor);
+            let same = || written.and_then(|written| written.of(selection, *span)) == Some(waiting.digest);
+            if !whole && waiting.bytes > LARGEST_SPAN {
+                // Too much to wait for its end; whether it has changed is not known then.
+                out.append(&mut waiting.rows);
+                waiting.bytes = 0;
+                // No digest is the sum of these and of those to come.
+                waiting.digest = waiting.digest.wrapping_add(1);
+                return true;
+            }
+            if whole && !same() {
+                out.append(&mut waiting.rows);
+            }
+            !whole
+        });
+        out
+    }
+}
