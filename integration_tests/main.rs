@@ -14,6 +14,8 @@ mod complete;
 mod faults;
 mod harness;
 mod messages;
+mod month;
 mod protocol;
 mod repository;
 mod resume;
+mod simulation;

@@ -76,6 +76,16 @@ pub enum Superseded {
     Stale,
 }
 
+/// Whether a change of an order moves its `updatedAt`. INFERRED: it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UpdatedAt {
+    /// Each change moves it.
+    #[default]
+    Moves,
+    /// It stays at the draft, in every version.
+    StandsStill,
+}
+
 /// How `isLatest` is spelled. The only sample known is a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IsLatest {
@@ -153,6 +163,9 @@ pub struct Behaviour {
     /// What becomes of a replaced version
     #[arg(long, value_enum, default_value_t)]
     pub superseded: Superseded,
+    /// Whether a change moves updatedAt
+    #[arg(long, value_enum, default_value_t)]
+    pub updated_at: UpdatedAt,
     /// Spelling of isLatest
     #[arg(long, value_enum, default_value_t)]
     pub is_latest: IsLatest,

@@ -48,7 +48,7 @@ pub use answer::{Answer, Delivery};
 pub use auth::Auth;
 pub use behaviour::{
     Behaviour, Bounds, Envelope, FirstPage, Ids, IsLatest, Stamps, Superseded, Ties, UnknownParameters,
-    UpdatedFilter, VersionIds, Versions,
+    UpdatedAt, UpdatedFilter, VersionIds, Versions,
 };
 pub use expected::{Expected, Filter};
 pub use faults::{Fault, Faults};

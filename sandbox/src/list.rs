@@ -92,7 +92,7 @@ fn wanted(row: &Row, query: &Query, behaviour: &Behaviour) -> bool {
         && query.id.is_none_or(|id| id == row.shown_id(behaviour.version_ids))
         && query.created.has(row.created)
         && query.period.has(row.created)
-        && query.updated.has(row.shown_updated(behaviour.superseded))
+        && query.updated.has(row.shown_updated(behaviour))
         && query.price.has(i64::from(row.total()) * PRICE_SCALE)
         && query.quantity.has(i64::from(row.quantity))
         && (query.sessions.is_empty() || query.sessions.contains(&texts::text(row, texts::session_id)))

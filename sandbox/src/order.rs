@@ -1,6 +1,6 @@
 //! An order: one compact row for each version. What is not stored is drawn from the order's seed again.
 
-use crate::behaviour::{Superseded, VersionIds};
+use crate::behaviour::{Behaviour, Superseded, UpdatedAt, VersionIds};
 use crate::catalogue::Line;
 use crate::stamp::{HOUR, MINUTE, SECOND};
 
@@ -214,10 +214,11 @@ impl Row {
         }
     }
 
-    pub(crate) fn shown_updated(&self, superseded: Superseded) -> i64 {
-        match superseded {
-            Superseded::Updated => self.updated.max(self.superseded),
-            Superseded::Stale => self.updated,
+    pub(crate) fn shown_updated(&self, behaviour: &Behaviour) -> i64 {
+        match (behaviour.updated_at, behaviour.superseded) {
+            (UpdatedAt::StandsStill, _) => self.draft,
+            (UpdatedAt::Moves, Superseded::Updated) => self.updated.max(self.superseded),
+            (UpdatedAt::Moves, Superseded::Stale) => self.updated,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Orders as JSON, written by hand: most of a sandbox's time would go here.
 
-use crate::behaviour::{Behaviour, Ids, IsLatest, Stamps, Superseded, VersionIds};
+use crate::behaviour::{Behaviour, Ids, IsLatest};
 use crate::catalogue::Line;
 use crate::expected::Expected;
 use crate::odd::{BIG_PRICE, Odd, ROUND_PRICE, odd};
@@ -22,31 +22,17 @@ const EXTRA_TEXTS: [&[u8]; 8] = [
 ];
 
 /// How orders look.
-pub(crate) struct Look {
-    stamps: Stamps,
-    ids: Ids,
-    is_latest: IsLatest,
-    version_ids: VersionIds,
-    superseded: Superseded,
-    extra_fields: bool,
-    odd_values: bool,
+pub(crate) struct Look<'b> {
+    behaviour: &'b Behaviour,
 }
 
-impl Look {
-    pub(crate) fn new(behaviour: &Behaviour) -> Look {
-        Look {
-            stamps: behaviour.stamps,
-            ids: behaviour.ids,
-            is_latest: behaviour.is_latest,
-            version_ids: behaviour.version_ids,
-            superseded: behaviour.superseded,
-            extra_fields: behaviour.extra_fields,
-            odd_values: behaviour.odd_values,
-        }
+impl<'b> Look<'b> {
+    pub(crate) fn new(behaviour: &'b Behaviour) -> Look<'b> {
+        Look { behaviour }
     }
 
     fn odd(&self, row: &Row) -> Option<Odd> {
-        if self.odd_values { odd(row) } else { None }
+        if self.behaviour.odd_values { odd(row) } else { None }
     }
 
     /// The order as a copy should hold it.
@@ -55,9 +41,9 @@ impl Look {
         let mut total = Vec::new();
         money(&mut total, row.total());
         Expected {
-            id: row.shown_id(self.version_ids).to_string(),
+            id: row.shown_id(self.behaviour.version_ids).to_string(),
             version: u32::from(row.version),
-            draft_created_at: stamp::text(row.draft, self.stamps),
+            draft_created_at: stamp::text(row.draft, self.behaviour.stamps),
             status: match odd {
                 Some(Odd::Status) => (row.status as u8).to_string(),
                 _ => STATUSES[row.status as usize].to_owned(),
@@ -68,7 +54,7 @@ impl Look {
                 Some(Odd::RoundPrice) => ROUND_PRICE.to_owned(),
                 _ => String::from_utf8(total).expect("digits are UTF-8"),
             },
-            updated_at: stamp::text(row.shown_updated(self.superseded), self.stamps),
+            updated_at: stamp::text(row.shown_updated(self.behaviour), self.behaviour.stamps),
             products: if odd == Some(Odd::Products) { 0 } else { usize::from(row.lines) },
         }
     }
@@ -79,19 +65,21 @@ impl Look {
         out.extend_from_slice(b"{\"createdAt\":");
         self.moment(out, row.created);
         out.extend_from_slice(b",\"updatedAt\":");
-        self.moment(out, row.shown_updated(self.superseded));
+        self.moment(out, row.shown_updated(self.behaviour));
         out.extend_from_slice(b",\"id\":");
-        self.id(out, row.shown_id(self.version_ids));
+        self.id(out, row.shown_id(self.behaviour.version_ids));
         out.extend_from_slice(b",\"version\":");
         self.id(out, u64::from(row.version));
         out.extend_from_slice(b",\"isLatest\":");
-        out.extend_from_slice(match (odd, self.is_latest, row.shown_latest(self.superseded)) {
-            (Some(Odd::IsLatest), _, _) => b"null",
-            (_, IsLatest::Number, false) => b"0",
-            (_, IsLatest::Number, true) => b"1",
-            (_, IsLatest::Boolean, false) => b"false",
-            (_, IsLatest::Boolean, true) => b"true",
-        });
+        out.extend_from_slice(
+            match (odd, self.behaviour.is_latest, row.shown_latest(self.behaviour.superseded)) {
+                (Some(Odd::IsLatest), _, _) => b"null",
+                (_, IsLatest::Number, false) => b"0",
+                (_, IsLatest::Number, true) => b"1",
+                (_, IsLatest::Boolean, false) => b"false",
+                (_, IsLatest::Boolean, true) => b"true",
+            },
+        );
         out.extend_from_slice(b",\"customerId\":");
         self.text_id(out, u64::from(row.customer));
         out.extend_from_slice(b",\"storeId\":");
@@ -130,7 +118,7 @@ impl Look {
         if query.include_products {
             self.products(out, row, odd);
         }
-        if self.extra_fields {
+        if self.behaviour.extra_fields {
             out.extend_from_slice(
                 b",\"loyaltyTier\":\"gold\",\"device\":{\"kind\":\"gate\",\"lanes\":[1,2]}",
             );
@@ -190,7 +178,7 @@ impl Look {
             if name.len() == b",\"transaction\":".len() {
                 out.extend_from_slice(b",\"paymentFailed\":");
                 out.extend_from_slice(failed);
-                if self.extra_fields {
+                if self.behaviour.extra_fields {
                     out.extend_from_slice(b",\"acquirer\":\"bank \\u2116 1\"");
                 }
             } else {
@@ -281,7 +269,7 @@ impl Look {
             money(out, line.tax_permille() * 10);
             out.extend_from_slice(b" %\"");
         }
-        if self.extra_fields {
+        if self.behaviour.extra_fields {
             out.extend_from_slice(b",\"shelf\":{\"gondola\":4,\"bin\":\"B-12\"}");
         }
         out.push(b'}');
@@ -289,12 +277,12 @@ impl Look {
 
     /// An id that the samples show as a number.
     fn id(&self, out: &mut Vec<u8>, id: u64) {
-        self.spelled(out, id, self.ids == Ids::String);
+        self.spelled(out, id, self.behaviour.ids == Ids::String);
     }
 
     /// An id that the samples show as a text.
     fn text_id(&self, out: &mut Vec<u8>, id: u64) {
-        self.spelled(out, id, self.ids == Ids::Number);
+        self.spelled(out, id, self.behaviour.ids == Ids::Number);
     }
 
     fn spelled(&self, out: &mut Vec<u8>, id: u64, text: bool) {
@@ -309,7 +297,7 @@ impl Look {
 
     fn moment(&self, out: &mut Vec<u8>, micros: i64) {
         out.push(b'"');
-        stamp::push(out, micros, self.stamps);
+        stamp::push(out, micros, self.behaviour.stamps);
         out.push(b'"');
     }
 

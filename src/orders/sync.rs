@@ -533,3 +533,6 @@ impl<'c> Sync<'c> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod simulated;

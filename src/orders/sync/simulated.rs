@@ -1,0 +1,329 @@
+//! Whole syncs against a model of the API: any orders, any interleaving of new, late and changed orders, wrong answers,
+//! ends at any moment and resumes. After a last quiet sync the table equals the API's truth.
+//!
+//! Counter-examples are kept in `proptest-regressions`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::cursor::{SETTLE_DELAY, Saved};
+use super::super::page::Row;
+use super::super::query::{Query, Sort};
+use super::super::reading::Ask;
+use super::super::versions::tests::row;
+use super::{Answer, Step, Sync};
+use crate::config::Config;
+use crate::failure::{Failure, FailureKind};
+use crate::protocol::catalog::SyncMode;
+use crate::timestamp;
+
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    Honoured,
+    Ignored,
+    Refused,
+}
+
+/// What is unknown of the API, and how often an answer is wrong.
+#[derive(Clone, Debug)]
+struct Readings {
+    inclusive: bool,
+    cut_to_seconds: bool,
+    unstable: bool,
+    first_page: u32,
+    cap: usize,
+    filter: Filter,
+    updates_move: bool,
+    /// Of a hundred answers, so many are empty, so many short, and so many ignore the bounds.
+    wrong: u32,
+}
+
+/// The API.
+struct Api {
+    readings: Readings,
+    now: DateTime<Utc>,
+    orders: Vec<Row>,
+    rng: fastrand::Rng,
+}
+
+fn content(id: u64, change: u64) -> bytes::Bytes {
+    format!("{id} {change}").into()
+}
+
+impl Api {
+    fn add(&mut self, at: DateTime<Utc>, updated: DateTime<Utc>) {
+        let id = self.orders.len() as u64 + 1;
+        let order = Row { at, updated: Some(updated.max(at)), data: content(id, 0), ..row(0, id) };
+        self.orders.push(order);
+    }
+
+    /// Changes an order that is not older than `oldest`.
+    fn change(&mut self, oldest: DateTime<Utc>) {
+        let young: Vec<usize> = (0..self.orders.len()).filter(|n| self.orders[*n].at >= oldest).collect();
+        let Some(n) = self.rng.choice(young) else { return };
+        let change = self.rng.u64(1..1 << 40);
+        let order = &mut self.orders[n];
+        order.data = content(order.id, change);
+        if self.readings.updates_move {
+            order.updated = Some(self.now);
+        }
+    }
+
+    fn answer(&mut self, query: &Query, wrong: bool) -> Vec<Row> {
+        let draw = if wrong { self.rng.u32(..100) } else { 100 };
+        let readings = self.readings.clone();
+        let bound =
+            |at: DateTime<Utc>| if readings.cut_to_seconds { timestamp::floor_second(at) } else { at };
+        let above = |min: DateTime<Utc>, at| bound(min) < at || (readings.inclusive && bound(min) == at);
+        let below = |max: DateTime<Utc>, at| at < bound(max) || (readings.inclusive && bound(max) == at);
+        let ignored = (2 * readings.wrong..3 * readings.wrong).contains(&draw);
+        let filtered = !ignored && readings.filter == Filter::Honoured;
+        let updated = query.selection.updated_from.filter(|_| filtered);
+        let inside = |row: &&Row| {
+            (ignored || query.min.is_none_or(|min| above(min, row.at)))
+                && (ignored || query.max.is_none_or(|max| below(max, row.at)))
+                && updated
+                    .is_none_or(|from| row.updated.is_some_and(|at| above(from - timestamp::MILLISECOND, at)))
+        };
+        let mut rows: Vec<Row> = self.orders.iter().filter(inside).cloned().collect();
+        if readings.unstable {
+            self.rng.shuffle(&mut rows);
+        }
+        match query.sort {
+            Sort::OldestFirst => rows.sort_by_key(|row| row.at),
+            Sort::NewestFirst => rows.sort_by_key(|row| std::cmp::Reverse(row.at)),
+            Sort::LowestId => rows.sort_by_key(|row| row.id),
+            Sort::HighestId => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
+        }
+        let size = query.page_size.min(readings.cap);
+        let page = query.page.unwrap_or(readings.first_page).saturating_sub(readings.first_page);
+        let mut rows: Vec<Row> = rows.into_iter().skip(page as usize * size).take(size).collect();
+        if draw < readings.wrong {
+            rows.clear();
+        } else if draw < 2 * readings.wrong && rows.len() > 1 {
+            rows.truncate(self.rng.usize(1..rows.len()));
+        }
+        rows
+    }
+}
+
+/// What a destination holds after upserts by key, and what it was told to go on from.
+#[derive(Default)]
+struct Warehouse {
+    table: BTreeMap<u64, bytes::Bytes>,
+    state: Option<Value>,
+}
+
+impl Warehouse {
+    /// Takes what was written up to some moment. Answers the ids, in order.
+    fn take(&mut self, steps: &[Step]) -> Vec<u64> {
+        let mut ids = Vec::new();
+        for step in steps {
+            match step {
+                Step::Record(row) => {
+                    ids.push(row.id);
+                    self.table.insert(row.id, row.data.clone());
+                }
+                Step::State(state, _) => self.state = Some(state.clone()),
+                _ => (),
+            }
+        }
+        ids
+    }
+}
+
+/// What happens while a sync runs.
+#[derive(Clone, Copy, Debug)]
+struct Weather {
+    wrong: bool,
+    /// Of a hundred answers, after so many something happens to an order.
+    busy: u32,
+    /// The sync ends with this answer.
+    killed_at: usize,
+}
+
+const QUIET: Weather = Weather { wrong: false, busy: 0, killed_at: usize::MAX };
+
+struct World {
+    api: Api,
+    config: Rc<Config>,
+    warehouse: Warehouse,
+    /// Orders that are older are not changed.
+    changeable: TimeDelta,
+}
+
+impl World {
+    fn happen(&mut self) {
+        let now = self.api.now;
+        match self.api.rng.u32(..10) {
+            0..4 => {
+                let age = TimeDelta::milliseconds(self.api.rng.i64(0..2_000));
+                self.api.add(now - age, now);
+            }
+            // It surfaces late.
+            4 => {
+                let age = TimeDelta::seconds(self.api.rng.i64(0..1_800));
+                self.api.add(now - age, now);
+            }
+            _ => self.api.change(now - self.changeable),
+        }
+    }
+
+    /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many questions were asked.
+    fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
+        let saved = self.warehouse.state.as_ref().map(|state| Saved::parse(state).unwrap());
+        let config = self.config.clone();
+        let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.api.now);
+        let (mut steps, mut waiting): (Vec<Step>, Vec<(u64, Ask)>) = (Vec::new(), Vec::new());
+        let (mut asked, mut answered) = (0, 0);
+        let most = self.api.rng.usize(1..25);
+        let result = loop {
+            steps.extend(sync.steps());
+            if sync.is_done() {
+                break Ok(asked);
+            }
+            while waiting.len() < most
+                && let Some(question) = sync.question()
+            {
+                asked += 1;
+                waiting.push(question);
+            }
+            assert!(!waiting.is_empty() && asked < 30_000, "it goes on");
+            let (ticket, ask) = waiting.swap_remove(self.api.rng.usize(..waiting.len()));
+            answered += 1;
+            self.api.now += TimeDelta::milliseconds(self.api.rng.i64(1..2_000));
+            let by_update = ask.query.selection.updated_from.is_some();
+            let taken = if by_update && self.api.readings.filter == Filter::Refused {
+                sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"))
+            } else {
+                let rows = Ok(self.api.answer(&ask.query, weather.wrong));
+                sync.answer(ticket, Answer { rows, date: Some(timestamp::floor_second(self.api.now)) })
+            };
+            if let Err(failure) = taken {
+                sync.checkpoint();
+                steps.extend(sync.steps());
+                break Err(failure);
+            }
+            if answered >= weather.killed_at {
+                // What was on its way is lost, from some message on.
+                steps.extend(sync.steps());
+                steps.truncate(self.api.rng.usize(..=steps.len()));
+                break Ok(asked);
+            }
+            if self.api.rng.u32(..100) < weather.busy {
+                self.happen();
+            }
+        };
+        let ids = self.warehouse.take(&steps);
+        let once: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(once.len(), ids.len(), "no order twice in one sync");
+        result
+    }
+
+    fn assert_true(&self, start: DateTime<Utc>) {
+        let end = timestamp::floor_second(self.api.now) - SETTLE_DELAY;
+        let truth: HashMap<u64, _> = self
+            .api
+            .orders
+            .iter()
+            .filter(|row| start <= row.at && row.at < end)
+            .map(|row| (row.id, row))
+            .collect();
+        for (id, row) in &truth {
+            let written = self.warehouse.table.get(id);
+            assert!(written.is_some(), "order {id} of {} is missing", row.at);
+            assert_eq!(written, Some(&row.data), "order {id} of {} is stale", row.at);
+        }
+    }
+}
+
+fn config(start_date: DateTime<Utc>, changes: &str) -> Config {
+    let text = json!({
+        "credentials": {"auth_type": "access_token", "access_token": "t"},
+        "start_date": timestamp::write(start_date),
+        "changes": changes,
+    });
+    Config::parse(&text.to_string()).unwrap()
+}
+
+fn any_readings() -> impl Strategy<Value = Readings> {
+    let cap = prop_oneof![2 => Just(200_usize), 1 => 20_usize..60];
+    let filter =
+        prop_oneof![4 => Just(Filter::Honoured), 1 => Just(Filter::Ignored), 1 => Just(Filter::Refused)];
+    let wrong = prop_oneof![2 => Just(0_u32), 1 => 1_u32..12];
+    (any::<[bool; 3]>(), 0_u32..2, cap, filter, prop::bool::weighted(0.8), wrong).prop_map(
+        |([inclusive, cut_to_seconds, unstable], first_page, cap, filter, updates_move, wrong)| Readings {
+            inclusive: inclusive || cut_to_seconds,
+            cut_to_seconds,
+            unstable,
+            first_page,
+            cap,
+            filter,
+            updates_move,
+            wrong,
+        },
+    )
+}
+
+/// How long before now orders were drafted, in milliseconds, and how many at that instant.
+fn any_history() -> impl Strategy<Value = Vec<(i64, usize)>> {
+    let year = 365 * 24 * 3_600_000_i64;
+    let age = prop_oneof![
+        4 => 0..3_600_000_i64,
+        2 => 3_600_000..3_604_000_i64,
+        3 => 0..240 * 3_600_000_i64,
+        1 => 0..6 * year,
+    ];
+    let ties = prop_oneof![12 => 1_usize..4, 1 => 30_usize..90, 1 => 190_usize..260];
+    prop::collection::vec((age, ties), 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_a_last_quiet_sync_the_table_is_the_truth(
+        readings in any_readings(),
+        history in any_history(),
+        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90), 0..7),
+        window: bool,
+        seed: u64,
+    ) {
+        let now = timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let honoured = readings.filter == Filter::Honoured && readings.updates_move;
+        // What no update time tells is found within the window only.
+        let changeable = if honoured && !window { TimeDelta::days(3_000) } else { TimeDelta::days(12) };
+        let start_date = timestamp::parse("2019-01-01T00:00:00Z").unwrap();
+        let rng = fastrand::Rng::with_seed(seed);
+        let mut api = Api { readings, now, orders: Vec::new(), rng };
+        for (age, ties) in history {
+            let at = now - TimeDelta::milliseconds(age);
+            for _ in 0..ties {
+                let updated = (at + TimeDelta::seconds(api.rng.i64(0..600))).min(now);
+                api.add(at, updated);
+            }
+        }
+        let config = Rc::new(config(start_date, if window { "window" } else { "updated" }));
+        let mut world = World { api, config, warehouse: Warehouse::default(), changeable };
+        for (wrong, busy, killed_at, minutes) in syncs {
+            // Too many wrong answers in a row fail a sync, by name; the next one goes on.
+            _ = world.sync(Weather { wrong, busy, killed_at });
+            world.api.now += MINUTE * minutes;
+            for _ in 0..world.api.rng.u32(..6) {
+                world.happen();
+            }
+        }
+        world.api.now += MINUTE * 40;
+        world.sync(QUIET).unwrap();
+        // A change that moves no update time is found once a day.
+        world.api.now += TimeDelta::hours(25);
+        world.sync(QUIET).unwrap();
+        world.assert_true(start_date);
+    }
+}
