@@ -241,8 +241,8 @@ impl Http {
         read: &mut impl FnMut(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Answer<T>, Outcome> {
         let token = self.token().await?;
-        let start = lock(&self.pace).reserve(clock::instant());
-        clock::sleep_until(start).await;
+        let sent = lock(&self.pace).reserve(clock::instant());
+        clock::sleep_until(sent).await;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let response = self.send(request, Asked::WithToken).await?;
@@ -253,11 +253,11 @@ impl Http {
         let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
         let asked = if application { Asked::AsApplication } else { Asked::WithToken };
         if !response.status().is_success() {
-            return Err(self.refused(response, asked).await);
+            return Err(self.refused(response, asked, sent).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
         let body = body(response).await?;
-        lock(&self.pace).accepted();
+        lock(&self.pace).accepted(clock::instant(), sent);
         let value =
             read(&body).map_err(|Unreadable(cause)| Outcome::Again(transport::unreadable(&body, cause)))?;
         Ok(Answer { value, date })
@@ -287,7 +287,7 @@ impl Http {
         let asked_at = clock::instant();
         let response = self.send(request, Asked::TokenEndpoint).await?;
         if !response.status().is_success() {
-            return Err(self.refused(response, Asked::TokenEndpoint).await);
+            return Err(self.refused(response, Asked::TokenEndpoint, asked_at).await);
         }
         let body = body(response).await?;
         let Some(fetched) = sign_in::read(&body, asked_at) else {
@@ -311,7 +311,7 @@ impl Http {
         request.timeout(timeout).send().await.map_err(|error| transport::sort(error, asked).into())
     }
 
-    async fn refused(&self, response: Response, asked: Asked) -> Outcome {
+    async fn refused(&self, response: Response, asked: Asked, sent: Instant) -> Outcome {
         let status = response.status().as_u16();
         let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
         let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
@@ -322,7 +322,7 @@ impl Http {
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {
                 if trouble.is_refusal() && asked != Asked::TokenEndpoint {
-                    lock(&self.pace).refused(clock::instant(), retry_after);
+                    lock(&self.pace).refused(clock::instant(), sent, retry_after);
                 }
                 Outcome::Again(Trouble { retry_after, ..trouble })
             }
