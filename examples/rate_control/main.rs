@@ -31,17 +31,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn show(scenario: &Scenario, style: Style, name: &str) {
     let outcome = scenario.play(style, SEED);
     for (label, span) in scenario.spans {
+        let others = sum(&outcome.others, span.clone());
+        let others = if others.offered() == 0 { String::new() } else { percent(others.share_refused()) };
         for client in &outcome.ours {
             let count = sum(client, span.clone());
             let rate = |requests: u32| f64::from(requests) / f64::from(span.end - span.start);
             println!(
-                "{:45} {name:24} {label:18} {:9.1} {:10.1} {:7.1}% {:15.1}%",
+                "{:45} {name:24} {label:18} {:9.1} {:10.1} {:>8} {others:>16}",
                 scenario.name,
                 rate(count.offered()),
                 rate(count.accepted),
-                100.0 * count.share_refused(),
-                100.0 * sum(&outcome.others, span.clone()).share_refused(),
+                percent(count.share_refused()),
             );
         }
     }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.1}%", 100.0 * part)
 }

@@ -140,8 +140,8 @@ mod tests {
             let during = sum(ours, OUTAGE);
             assert!(during.offered() <= 45, "{run}: {during:?}");
             assert_eq!(sum(ours, 50..100).refused, 0, "{run}");
-            for second in 50..55 {
-                assert!(ours[second].offered() <= 4, "{run}: {:?} at {second} s", ours[second]);
+            for (second, count) in ours[50..55].iter().enumerate() {
+                assert!(count.offered() <= 4, "{run}: {count:?}, {second} s after");
             }
             let back = sum(ours, 65..70);
             assert!(back.accepted >= 5 * 18, "{run}: {back:?}");
