@@ -53,11 +53,6 @@ impl Warehouse {
         self.pending.entry(id).or_default().push(Pending { at, status });
     }
 
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.table.len()
-    }
-
     /// The current row of each order: of one session the one with the highest version. It is the view that the user page
     /// recommends.
     fn current(&self) -> BTreeMap<String, &Value> {

@@ -52,7 +52,7 @@ pub use behaviour::{
 };
 pub use expected::{Expected, Filter};
 pub use faults::{Fault, Faults};
-pub use limiter::{Limit, RetryAfter};
+pub use limiter::{Limit, Limiter, RetryAfter};
 pub use model::Model;
 pub use options::Options;
 pub use sandbox::Sandbox;

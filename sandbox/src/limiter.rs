@@ -24,16 +24,27 @@ pub enum RetryAfter {
     Date,
 }
 
-/// What a limit remembers.
+/// What a limit remembers. `Limiter::default()` has accepted nothing yet.
+///
+/// ```
+/// use std::time::Duration;
+/// use aifi_sandbox::{Limit, Limiter};
+///
+/// let mut limiter = Limiter::default();
+/// let millis = [0, 400, 800, 1_000];
+/// let accepted = millis.map(|at| limiter.accept(Limit::SlidingSecond(2), Duration::from_millis(at)));
+/// assert_eq!(accepted, [true, true, false, true]);
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Limiter {
+pub struct Limiter {
     accepted: VecDeque<Duration>,
     due: Duration,
 }
 
 impl Limiter {
-    /// Whether a request at `now` (since any fixed moment) is accepted.
-    pub(crate) fn accept(&mut self, limit: Limit, now: Duration) -> bool {
+    /// Whether a request at `now` (since any fixed moment, never going back) is accepted. A request that is not
+    /// does not count. The limit may be another one each time.
+    pub fn accept(&mut self, limit: Limit, now: Duration) -> bool {
         match limit {
             Limit::None => true,
             Limit::SlidingSecond(most) => self.accept_sliding(most, now),

@@ -172,9 +172,21 @@ impl Http {
         lock(&self.pace).next(clock::instant())
     }
 
-    /// Takes the next moment at which a request may start.
+    /// Takes the next moment at which a request may start; it is to be taken when it has come.
     pub fn reserve(&self) -> Instant {
         lock(&self.pace).reserve(clock::instant())
+    }
+
+    /// Waits for the next free moment, and takes it. It is taken only when it has come, since a refusal may move it.
+    async fn turn(&self) -> Instant {
+        loop {
+            let now = clock::instant();
+            let next = lock(&self.pace).next(now);
+            if next <= now {
+                return lock(&self.pace).reserve(now);
+            }
+            clock::sleep_until(next).await;
+        }
     }
 
     /// Whether a question has failed several times: then further ones would only add to the trouble.
@@ -183,18 +195,17 @@ impl Http {
     }
 
     /// Asks `path` below the base URL until `read` can make something of the answer. The first attempt starts at
-    /// `start`, which was reserved.
+    /// once if its moment, `start`, was reserved just now; else when its turn has come.
     pub async fn get<T>(
         &self,
         path: &str,
         query: &str,
-        start: Instant,
+        mut start: Option<Instant>,
         mut read: impl FnMut(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<Answer<T>, Failure> {
         let url = format!("{}{path}?{query}", self.base_url);
         let mut renewed = false;
         let mut attempt = 0;
-        let mut start = Some(start);
         let mut trouble = None;
         loop {
             attempt += 1;
@@ -277,9 +288,10 @@ impl Http {
     ) -> Result<Answer<T>, Outcome> {
         let token = self.token().await?;
         // A moment that passed while a token was fetched is no longer free: all that waited for it would start at once.
-        let start = start.filter(|start| clock::instant() < *start + LATE).unwrap_or_else(|| self.reserve());
-        clock::sleep_until(start).await;
-        let sent = clock::instant();
+        let sent = match start.filter(|start| clock::instant() < *start + LATE) {
+            Some(start) => start,
+            None => self.turn().await,
+        };
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let response = self.send(request, Asked::WithToken).await?;

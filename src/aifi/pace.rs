@@ -3,14 +3,33 @@
 //! Requests are evenly spaced. So a limiter that counts by the second and one that wants even spacing both stay
 //! quiet, and time that was not used is not caught up with in a burst.
 //!
-//! When the API refuses a request, the rate is halved; each accepted request gives a fiftieth of the configured
-//! rate back (additive increase, multiplicative decrease: what lets several clients share a limit that none of
-//! them can see).
+//! The limit is shared with clients that we cannot see, so it is found as the senders of TCP find theirs, by CUBIC
+//! (RFC 9438): a refusal cuts the rate to a part; then it rises quickly to just below where the refusal was, stays
+//! there for a while, and feels its way beyond, slowly at first.
+//!
+//! With many requests in flight, ask [`Pace::next`], wait, and [`Pace::reserve`] when awake: a slot that is reserved
+//! ahead does not heed what is learned before it comes.
 
 use std::time::{Duration, Instant};
 
-/// The slowest we get. Slower would look like a hang, and waiting is the retry's business.
+/// As many requests start in this time as are configured for a second. The 8 ms (0.8 % of the rate) keep a limiter
+/// that counts by the second quiet when one request arrives later, after its start was due, than the one that
+/// follows a second behind: [`LATE`] for the timer, the rest for the network.
+const SECOND: Duration = Duration::from_millis(1_008);
+/// A start that is late by this still counts as on time, so that timers (1 to 2 ms late) do not slow the schedule
+/// down. Beyond, the schedule starts anew, or the time that was lost would be caught up with.
+const LATE: Duration = Duration::from_millis(4);
+/// Requests per second. Slower would look like a hang, and waiting is the retry's business.
 const SLOWEST: f64 = 0.5;
+/// What a cut leaves of the rate (RFC 9438, section 4.6). Gentler than a half, because the limit is a number and not
+/// a queue that has to drain.
+const CUT: f64 = 0.7;
+/// Where the rate rises to quickly, as a part of the rate that was refused. Somewhat below it, so that the way there
+/// costs no refusal.
+const PLATEAU: f64 = 0.95;
+/// Requests per second, per second cubed: the steepness of the growth (C of RFC 9438). From the cut to the plateau it
+/// is 3 s at 2 requests a second, 4 at 5 and 6 at 20; from a plateau of 5 to 18 requests a second, 9 s more.
+const GROWTH: f64 = 0.02;
 
 /// Spaces the requests of the whole process.
 #[derive(Debug)]
@@ -19,107 +38,270 @@ pub struct Pace {
     ceiling: f64,
     /// Requests per second, at present.
     rate: f64,
-    /// Before this no further request starts.
-    next: Option<Instant>,
+    /// When the latest request was due.
+    last: Option<Instant>,
+    /// What the API asked for: no request before this.
+    silence: Option<Instant>,
+    /// The latest cut.
+    cut: Option<Cut>,
+}
+
+/// A cut of the rate, and the growth since.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    at: Instant,
+    /// Requests per second, right after the cut.
+    rate: f64,
+    /// Requests per second at which nothing was refused before, or hardly.
+    plateau: f64,
+    /// For how long there has been growth.
+    age: Duration,
+}
+
+impl Cut {
+    fn grown(&self) -> f64 {
+        // With a plateau below it, the rate grows from where it is.
+        let plateau = self.plateau.max(self.rate);
+        let to_plateau = ((plateau - self.rate) / GROWTH).cbrt();
+        plateau + GROWTH * (self.age.as_secs_f64() - to_plateau).powi(3)
+    }
 }
 
 impl Pace {
     /// Starts at the configured rate, in requests per second.
     pub fn new(requests_per_second: u32) -> Self {
         let ceiling = f64::from(requests_per_second);
-        Self { ceiling, rate: ceiling, next: None }
+        Self { ceiling, rate: ceiling, last: None, silence: None, cut: None }
     }
 
-    /// When the next request may start.
+    /// When the next request may start: now or later. Reserves nothing.
     pub fn next(&self, now: Instant) -> Instant {
-        self.next.map_or(now, |next| next.max(now))
+        self.due(now).max(now)
     }
 
     /// Takes the next free moment for one request, now or later.
     pub fn reserve(&mut self, now: Instant) -> Instant {
-        let start = self.next.map_or(now, |next| next.max(now));
-        self.next = Some(start + Duration::from_secs_f64(1.0 / self.rate));
-        start
+        let due = self.due(now);
+        self.last = Some(due);
+        due.max(now)
     }
 
-    /// The API refused a request, and may have said for how long.
-    pub fn refused(&mut self, now: Instant, _sent: Instant, wait: Option<Duration>) {
-        self.rate = (self.rate / 2.0).max(SLOWEST.min(self.ceiling));
-        let wait = wait.unwrap_or(Duration::from_secs_f64(1.0 / self.rate));
-        self.next = Some(self.next.map_or(now + wait, |next| next.max(now + wait)));
+    /// The API refused a request that was started at `sent`, and may have said how long to `wait`.
+    ///
+    /// One overload refuses many requests that are in flight together. It is one cut: those that were started before
+    /// it say nothing new.
+    pub fn refused(&mut self, now: Instant, sent: Instant, wait: Option<Duration>) {
+        self.silence = self.silence.max(wait.map(|wait| now + wait));
+        if self.cut.is_some_and(|cut| sent <= cut.at) {
+            return;
+        }
+        // Fast convergence (RFC 9438, section 4.7): where the limit has shrunk, others have come; leave them room.
+        let shrunk = self.cut.is_some_and(|cut| self.rate < cut.plateau);
+        let plateau = self.rate * if shrunk { (1.0 + CUT) / 2.0 } else { PLATEAU };
+        self.rate = (self.rate * CUT).max(SLOWEST);
+        self.cut = Some(Cut { at: now, rate: self.rate, plateau, age: Duration::ZERO });
     }
 
-    /// The API took a request.
-    pub fn accepted(&mut self, _now: Instant, _sent: Instant) {
-        self.rate = (self.rate + self.ceiling / 50.0).min(self.ceiling);
+    /// The API took a request that was started at `sent`.
+    ///
+    /// Growth goes by the time since the cut, but each request vouches for one interval only: a client that asks less
+    /// than it may learns nothing about the limit, and does not grow as if it had (RFC 9438, section 5.8).
+    pub fn accepted(&mut self, now: Instant, sent: Instant) {
+        let interval = self.interval();
+        if let Some(cut) = self.cut.as_mut().filter(|cut| sent > cut.at) {
+            cut.age = (cut.age + interval).min(now.saturating_duration_since(cut.at));
+            self.rate = cut.grown().min(self.ceiling);
+        }
     }
 
     /// Requests per second, at present.
     pub fn rate(&self) -> f64 {
         self.rate
     }
+
+    fn interval(&self) -> Duration {
+        SECOND.div_f64(self.rate)
+    }
+
+    /// When the next request is due: a little before `now`, if it is late, and else now or later.
+    fn due(&self, now: Instant) -> Instant {
+        let spaced = self.last.map_or(now, |last| last + self.interval());
+        let due = self.silence.map_or(spaced, |silence| silence.max(spaced));
+        if due + LATE < now { now } else { due }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use proptest::prelude::*;
 
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const S: Duration = Duration::from_secs(1);
+    const EARLIER: Duration = Duration::from_nanos(1);
 
     fn origin() -> Instant {
         crate::clock::instant()
     }
 
-    #[test]
-    fn requests_are_evenly_spaced_and_unused_time_is_not_caught_up_with() {
-        let (mut pace, t) = (Pace::new(20), origin());
-        assert_eq!(pace.reserve(t), t);
-        assert_eq!(pace.reserve(t), t + 50 * MS);
-        assert_eq!(pace.reserve(t + 500 * MS), t + 500 * MS);
-        assert_eq!(pace.reserve(t + 500 * MS), t + 550 * MS);
+    /// Asks as often as it may for `span`; each request is accepted after `latency`. Returns the time of the end.
+    fn ask(pace: &mut Pace, from: Instant, span: Duration, latency: Duration) -> Instant {
+        let (mut now, mut in_flight) = (from, VecDeque::new());
+        while now < from + span {
+            let next = pace.next(now);
+            if let Some(sent) = in_flight.pop_front_if(|sent| *sent + latency <= next) {
+                now = now.max(sent + latency);
+                pace.accepted(now, sent);
+            } else {
+                now = pace.reserve(next);
+                in_flight.push_back(now);
+            }
+        }
+        now
     }
 
     #[test]
-    fn a_refusal_halves_the_rate_and_success_brings_it_back() {
+    fn requests_are_evenly_spaced_and_unused_time_is_not_caught_up_with() {
         let (mut pace, t) = (Pace::new(20), origin());
-        pace.refused(t, t, None);
-        assert!((pace.rate() - 10.0).abs() < 1e-9);
-        assert_eq!(pace.reserve(t), t + 100 * MS);
-        (0..25).for_each(|_| pace.accepted(origin(), origin()));
-        assert!((pace.rate() - 20.0).abs() < 1e-9);
-        (0..100).for_each(|_| pace.refused(t, t, None));
+        let interval = SECOND / 20;
+        assert_eq!(pace.next(t), t);
+        assert_eq!(pace.reserve(t), t);
+        assert_eq!(pace.next(t), t + interval);
+        assert_eq!(pace.reserve(t), t + interval);
+        assert_eq!(pace.reserve(t + 500 * MS), t + 500 * MS);
+        assert_eq!(pace.reserve(t + 500 * MS), t + 500 * MS + interval);
+    }
+
+    #[test]
+    fn late_timers_do_not_slow_the_schedule_down() {
+        let (mut pace, t) = (Pace::new(20), origin());
+        let last = (0..200).fold(t, |now, _| {
+            let awake = pace.next(now) + 2 * MS;
+            pace.reserve(awake)
+        });
+        assert_eq!(last, t + 4 * MS + SECOND / 20 * 199, "late by the first timer and the last");
+    }
+
+    #[test]
+    fn the_configured_rate_is_kept_up_to_one_percent() {
+        let (mut pace, t) = (Pace::new(20), origin());
+        let last = (0..=2_000).map(|_| pace.reserve(t)).last().expect("some");
+        assert!(last - t <= 101 * S, "{:?} for 100 s of requests", last - t);
+    }
+
+    #[test]
+    fn what_one_overload_refuses_is_one_cut() {
+        let (mut pace, t) = (Pace::new(20), origin());
+        let sent: Vec<Instant> = (0..20).map(|_| pace.reserve(t)).collect();
+        let now = t + 2 * S;
+        for sent in &sent {
+            pace.refused(now, *sent, None);
+        }
+        assert!((pace.rate() - 14.0).abs() < 1e-9, "{}", pace.rate());
+        pace.refused(now + S, now, None);
+        assert!((pace.rate() - 14.0).abs() < 1e-9, "in flight when it was cut");
+        pace.refused(now + S, now + MS, None);
+        assert!((pace.rate() - 9.8).abs() < 1e-9, "started behind the cut, and still too much");
+    }
+
+    #[test]
+    fn a_cut_never_goes_below_the_slowest_and_spaces_what_comes_next() {
+        let (mut pace, mut now) = (Pace::new(20), origin());
+        for _ in 0..100 {
+            let sent = pace.reserve(now);
+            now = sent + MS;
+            pace.refused(now, sent, None);
+            assert_eq!(pace.next(now), sent + SECOND.div_f64(pace.rate()));
+        }
         assert!((pace.rate() - SLOWEST).abs() < 1e-9);
-        assert!((Pace::new(1).rate() - 1.0).abs() < 1e-9);
+        let mut pace = Pace::new(1);
+        pace.refused(now, now, None);
+        assert!((pace.rate() - 0.7).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_rate_is_back_at_its_plateau_in_some_seconds_and_at_the_ceiling_soon_after() {
+        for (ceiling, most) in [(20, 8), (10, 7), (5, 6), (2, 5), (1, 5)] {
+            let (mut pace, t) = (Pace::new(ceiling), origin());
+            pace.refused(t, t - EARLIER, None);
+            let now = ask(&mut pace, t, most * S, 300 * MS);
+            assert!(pace.rate() >= f64::from(ceiling) * 0.945, "{} of {ceiling}", pace.rate());
+            ask(&mut pace, now, 5 * S, 300 * MS);
+            assert!((pace.rate() - f64::from(ceiling)).abs() < 1e-9, "{} of {ceiling}", pace.rate());
+        }
+    }
+
+    #[test]
+    fn a_client_that_asks_less_than_it_may_does_not_grow_as_if_it_had_asked() {
+        let (mut pace, t) = (Pace::new(20), origin());
+        pace.refused(t, t - EARLIER, None);
+        pace.accepted(t + 3600 * S, t + 3599 * S);
+        assert!(pace.rate() < 14.3, "{}: an hour of silence says nothing", pace.rate());
+        let before = pace.rate();
+        pace.accepted(t + 3600 * S, t);
+        assert!((pace.rate() - before).abs() < 1e-9, "started before the cut");
     }
 
     #[test]
     fn the_wait_the_api_asked_for_is_kept_by_every_request() {
         let (mut pace, t) = (Pace::new(20), origin());
-        pace.refused(t, t, Some(7000 * MS));
-        assert_eq!(pace.reserve(t + MS), t + 7000 * MS);
+        pace.refused(t, t - EARLIER, Some(7 * S));
+        pace.refused(t + S, t - EARLIER, Some(S));
+        pace.refused(t + S, t - EARLIER, None);
+        assert_eq!(pace.next(t + 2 * S), t + 7 * S, "the longest holds");
+        assert_eq!(pace.reserve(t + 2 * S), t + 7 * S);
+        assert_eq!(pace.reserve(t + 2 * S), t + 7 * S + SECOND.div_f64(14.0));
+        pace.refused(t + 8 * S, t - EARLIER, Some(7 * S));
+        assert!((pace.rate() - 14.0).abs() < 1e-9, "no second cut");
+        assert_eq!(pace.next(t + 8 * S), t + 15 * S, "but a second wait");
     }
 
     proptest! {
         #[test]
         fn no_window_of_a_second_holds_more_than_the_configured_rate(
             rate in 1_u32..=20,
-            steps in prop::collection::vec((0_u32..400, 0_u8..10), 1..200),
+            steps in prop::collection::vec((0_u32..400, 0_u8..10, 0_u32..=3_000), 1..300),
+            wakes in any::<bool>(),
         ) {
             let (mut pace, mut now) = (Pace::new(rate), origin());
-            let mut starts = Vec::new();
-            for (idle, event) in steps {
-                now += idle * MS;
+            let mut starts: Vec<Instant> = Vec::new();
+            for (idle, event, late) in steps {
+                let sent = starts.last().copied().unwrap_or(now);
+                let late = Duration::from_micros(late.into());
                 match event {
-                    0 => pace.refused(now, now, None),
-                    1..=3 => pace.accepted(origin(), origin()),
-                    _ => { now = now.max(pace.reserve(now)); starts.push(now); }
+                    0 => pace.refused(now, sent, None),
+                    1 => pace.refused(now, sent, Some(idle * MS)),
+                    2 => pace.accepted(now, sent),
+                    3 => now += idle * MS,
+                    // Awake at the slot, or soon after.
+                    _ if wakes => { now = pace.next(now) + late; starts.push(pace.reserve(now)); }
+                    // The slot reserved ahead, started soon after.
+                    _ => { now = pace.reserve(now); starts.push(now + late); }
                 }
             }
             for (n, start) in starts.iter().enumerate() {
-                let within = starts[n..].iter().take_while(|other| **other < *start + Duration::from_secs(1)).count();
-                prop_assert!(within <= rate as usize + usize::from(1000 % rate != 0), "{within} at {rate}/s");
+                let within = starts[n..].iter().take_while(|other| **other < *start + S).count();
+                prop_assert!(within <= rate as usize, "{within} at {rate}/s");
+            }
+        }
+
+        #[test]
+        fn the_rate_stays_between_the_slowest_and_the_ceiling(
+            rate in 1_u32..=20,
+            steps in prop::collection::vec((0_u32..5_000, any::<bool>()), 1..300),
+        ) {
+            let (mut pace, mut now) = (Pace::new(rate), origin());
+            for (idle, accepted) in steps {
+                let sent = pace.reserve(now);
+                now = sent + idle * MS;
+                let before = pace.rate();
+                if accepted { pace.accepted(now, sent) } else { pace.refused(now, sent, None) }
+                prop_assert!((SLOWEST..=f64::from(rate)).contains(&pace.rate()), "{}", pace.rate());
+                let right_way = if accepted { pace.rate() >= before } else { pace.rate() <= before };
+                prop_assert!(right_way, "{before} to {}", pace.rate());
             }
         }
     }

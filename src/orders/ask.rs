@@ -33,8 +33,7 @@ impl<'a> Asker<'a> {
         let encoded = query.encode();
         let mut look = 1;
         loop {
-            let answer =
-                self.http.get(PATH, &encoded, self.http.reserve(), |body| self.pages.read(body)).await?;
+            let answer = self.http.get(PATH, &encoded, None, |body| self.pages.read(body)).await?;
             match answer.value.and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
@@ -55,7 +54,7 @@ impl<'a> Asker<'a> {
             self.http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
         }
         let encoded = ask.query.encode();
-        let answer = self.http.get(PATH, &encoded, self.http.reserve(), |body| self.pages.read(body)).await?;
+        let answer = self.http.get(PATH, &encoded, None, |body| self.pages.read(body)).await?;
         Ok(answer.value.and_then(|rows| ask.query.verify(&rows).map(|()| rows)))
     }
 }

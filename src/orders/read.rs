@@ -208,7 +208,6 @@ async fn fetch(
     if ask.look > 1 {
         http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
     }
-    let start = start.unwrap_or_else(|| http.reserve());
     let answer = http.get(PATH, &ask.query.encode(), start, |body| pages.borrow_mut().read(body)).await?;
     if answer.value.is_ok() {
         http.progressed();

@@ -57,12 +57,20 @@ pub(super) struct Reading {
     asked: VecDeque<Asked>,
     /// How often the present question by key was asked.
     looks: u32,
+    /// There is much to read: pages ahead are asked for before a row is known.
+    much: bool,
 }
 
 impl Reading {
     /// Starts at `start`; where it ends becomes known later.
     pub(super) fn from(start: DateTime<Utc>, selection: Selection) -> Self {
-        Self { selection, walk: None, ahead: ReadAhead::new(start), asked: VecDeque::new(), looks: 0 }
+        let ahead = ReadAhead::new(start);
+        Self { selection, walk: None, ahead, asked: VecDeque::new(), looks: 0, much: false }
+    }
+
+    /// The same, where much is to be expected.
+    pub(super) fn of_much(start: DateTime<Utc>, selection: Selection) -> Self {
+        Self { much: true, ..Self::from(start, selection) }
     }
 
     /// One with nothing to read.
@@ -121,7 +129,8 @@ impl Reading {
             self.asked.push_front(Asked { ticket, size, by_key: true, begin: 0, answer: None });
             return Some(Ask { query, look: self.looks });
         }
-        if !room || walk.is_some_and(Walk::is_dense) {
+        let blind = self.ahead.count() == 0 && !self.much;
+        if !room || blind || walk.is_some_and(Walk::is_dense) {
             return None;
         }
         let limit = walk.and_then(|walk| self.ahead.limit(walk.tail_start()));

@@ -122,7 +122,7 @@ impl<'c> Sync<'c> {
             (follows && cursor.resumed().is_some()).then(|| Probe::new(lanes[0].selection.clone(), now));
         // A sync from the beginning has much to read, so it does not wait until the end is known.
         if cursor.resumed().is_none() && lanes.len() == 1 {
-            lanes[0].range = Some(Reading::from(cursor.start(), lanes[0].selection.clone()));
+            lanes[0].range = Some(Reading::of_much(cursor.start(), lanes[0].selection.clone()));
         }
         let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
         Self {
