@@ -2,6 +2,7 @@
 //! API, every line of output validated.
 
 #![allow(clippy::disallowed_methods, reason = "tests wait and stop processes in real time")]
+#![allow(clippy::print_stdout, reason = "the simulated months print their table")]
 #![allow(missing_docs, reason = "the names of tests are sentences")]
 #![allow(
     unreachable_pub,
@@ -9,6 +10,9 @@
     reason = "nothing is exported, and a test that cannot go on fails"
 )]
 
+mod audit;
+mod ceiling;
+mod changes;
 mod checks;
 mod complete;
 mod faults;

@@ -15,7 +15,8 @@
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
 //! 5. [`versions`] keeps the newest version of each order.
 //! 6. [`sync`] is all of this as one machine ([`lane`] for each selection): questions out, answers in, records and
-//!    states out. [`cursor`] says what a state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), [`told`] what people read.
+//!    states out. [`plan`] decides what is read, [`writing`] turns rows into records and states, [`cursor`] says what a
+//!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), [`told`] what people read.
 //! 7. [`read`] drives the machine: against the API, at its pace.
 //!
 //! All of it but [`read`] and [`check`] is pure.
@@ -28,6 +29,7 @@ pub mod cursor;
 pub mod dense;
 mod lane;
 pub mod page;
+mod plan;
 pub mod probe;
 pub mod query;
 pub mod read;
@@ -40,6 +42,7 @@ mod told;
 pub mod versions;
 pub mod walk;
 pub mod window;
+mod writing;
 
 use std::sync::LazyLock;
 

@@ -7,5 +7,5 @@ mod tls;
 
 pub use outcome::Outcome;
 pub use run::{Run, TOKEN, config, configured_catalog, sandbox};
-pub use table::{assert_holds, ids};
+pub use table::{assert_holds, ids, total};
 pub use tls::TlsFront;

@@ -1,5 +1,6 @@
 //! What a run said, validated.
 
+use std::collections::{BTreeSet, HashMap};
 use std::process::ExitStatus;
 use std::sync::LazyLock;
 
@@ -7,9 +8,17 @@ use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
 static PROTOCOL: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../airbyte_protocol.json")));
-static ORDERS: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../../spec/orders.json")));
-static ORDERS_SCHEMA: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../spec/orders.json")).expect("JSON"));
+/// The schema of each stream, its validator, and the fields that are never null.
+type Stream = (Value, Validator, [&'static str; 2]);
+static STREAMS: LazyLock<HashMap<&str, Stream>> = LazyLock::new(|| {
+    let stream = |name, text: &str, fields| {
+        (name, (serde_json::from_str(text).expect("JSON"), validator(text), fields))
+    };
+    HashMap::from([
+        stream("orders", include_str!("../../spec/orders.json"), ["id", "draftCreatedAt"]),
+        stream("sync_audit", include_str!("../../spec/sync_audit.json"), ["startedAt", "slice"]),
+    ])
+});
 
 fn validator(schema: &str) -> Validator {
     let schema: Value = serde_json::from_str(schema).expect("JSON");
@@ -50,13 +59,26 @@ impl Outcome {
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code(), Some(0), "{}{}", self.stderr, self.last_lines());
         assert_eq!(self.stderr, "");
-        if !self.statuses().is_empty() {
-            let mut statuses = self.statuses();
+        for stream in self.streams() {
+            let mut statuses = self.statuses_of(&stream);
             statuses.dedup();
-            assert_eq!(statuses, ["STARTED", "RUNNING", "COMPLETE"]);
-            assert!(!self.states().is_empty(), "a state for each stream");
+            assert_eq!(statuses, ["STARTED", "RUNNING", "COMPLETE"], "{stream}");
+            let of_stream = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == *stream;
+            assert!(self.of_type("STATE").any(|state| of_stream(&state)), "a state for each stream");
         }
         self
+    }
+
+    fn streams(&self) -> BTreeSet<String> {
+        let names = self.of_type("TRACE").filter_map(|message| stream_of(message)?.as_str());
+        names.map(str::to_owned).collect()
+    }
+
+    fn statuses_of(&self, stream: &str) -> Vec<String> {
+        let traces =
+            self.of_type("TRACE").filter(|message| stream_of(message).is_some_and(|name| name == stream));
+        let statuses = traces.filter_map(|message| message["trace"]["stream_status"]["status"].as_str());
+        statuses.map(str::to_owned).collect()
     }
 
     /// The run failed with one ERROR trace of this type, and closed nothing.
@@ -75,11 +97,17 @@ impl Outcome {
     }
 
     pub fn records(&self) -> Vec<&Value> {
-        self.of_type("RECORD").map(|message| &message["record"]["data"]).collect()
+        self.records_of("orders")
+    }
+
+    pub fn records_of(&self, stream: &str) -> Vec<&Value> {
+        let of_stream = self.of_type("RECORD").filter(|message| message["record"]["stream"] == stream);
+        of_stream.map(|message| &message["record"]["data"]).collect()
     }
 
     pub fn states(&self) -> Vec<&Value> {
-        self.of_type("STATE").collect()
+        let of_orders = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == "orders";
+        self.of_type("STATE").filter(of_orders).collect()
     }
 
     pub fn cursors(&self) -> Vec<&str> {
@@ -93,10 +121,9 @@ impl Outcome {
         self.states().last().expect("a state")
     }
 
+    /// Those of the orders.
     pub fn statuses(&self) -> Vec<String> {
-        let traces =
-            self.of_type("TRACE").filter_map(|message| message["trace"]["stream_status"]["status"].as_str());
-        traces.map(str::to_owned).collect()
+        self.statuses_of("orders")
     }
 
     pub fn errors(&self) -> Vec<&Value> {
@@ -128,16 +155,20 @@ impl Outcome {
         lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
-    /// Each state counts exactly the records since the one before.
+    /// Each state counts exactly the records of its stream since the one before.
     fn assert_counts(&self) {
-        let mut since = 0;
+        let mut since: HashMap<&str, u64> = HashMap::new();
         for message in &self.messages {
             match message["type"].as_str() {
-                Some("RECORD") => since += 1,
+                Some("RECORD") => {
+                    *since.entry(message["record"]["stream"].as_str().expect("a name")).or_default() += 1
+                }
                 Some("STATE") => {
                     let count = message["state"]["sourceStats"]["recordCount"].to_string();
-                    assert_eq!(count, format!("{since}.0"), "with a decimal point");
-                    since = 0;
+                    let stream =
+                        message["state"]["stream"]["stream_descriptor"]["name"].as_str().expect("a name");
+                    let written = since.remove(stream).unwrap_or(0);
+                    assert_eq!(count, format!("{written}.0"), "with a decimal point");
                 }
                 _ => (),
             }
@@ -150,6 +181,11 @@ impl Outcome {
     }
 }
 
+/// The stream that a status is about.
+fn stream_of(message: &Value) -> Option<&Value> {
+    Some(&message["trace"]["stream_status"]["stream_descriptor"]["name"]).filter(|name| name.is_string())
+}
+
 fn valid(line: &str) -> Value {
     let message: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     if let Some(error) = PROTOCOL.iter_errors(&message).next() {
@@ -157,15 +193,14 @@ fn valid(line: &str) -> Value {
     }
     if message["type"] == "RECORD" {
         let data = &message["record"]["data"];
-        if let Some(error) = ORDERS.iter_errors(data).next() {
+        let stream = message["record"]["stream"].as_str().expect("a name");
+        let (schema, validator, never_null) = &STREAMS[stream];
+        if let Some(error) = validator.iter_errors(data).next() {
             panic!("a record does not fit the schema: {} {error}: {line}", error.instance_path().as_str());
         }
-        assert!(
-            data["id"].is_number() && data["draftCreatedAt"].is_string(),
-            "key and cursor are there: {line}"
-        );
+        assert!(never_null.iter().all(|field| !data[field].is_null()), "key and cursor are there: {line}");
         for name in data.as_object().expect("an object").keys() {
-            assert!(!ORDERS_SCHEMA["properties"][name].is_null(), "{name} is not declared");
+            assert!(!schema["properties"][name].is_null(), "{name} is not declared");
         }
     }
     message

@@ -258,6 +258,7 @@ impl Model {
             None | Some(Fault::Slow(_)) => {
                 self.stats.orders += 1;
                 self.stats.full_pages += u64::from(rows.len() == 200);
+                self.stats.filled_pages += u64::from(rows.len() == query.page_size);
             }
             Some(_) => {}
         }

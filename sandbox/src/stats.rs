@@ -24,6 +24,8 @@ pub struct Stats {
     pub invalid: u64,
     /// Pages of 200 rows among `orders`.
     pub full_pages: u64,
+    /// Pages among `orders` with as many rows as were asked for.
+    pub filled_pages: u64,
 }
 
 impl Stats {

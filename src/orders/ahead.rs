@@ -2,7 +2,7 @@
 //!
 //! The walk goes by key, so its next question is known only with the last answer: one round trip a page. What lies
 //! some pages ahead has no key yet, but it has a number. So pages ahead are asked for by page number, counted from an
-//! order that is known already, such that each begins [`OVERLAP`] orders before the end of the one before it.
+//! order that is known already, such that each begins a few orders before the end of the one before it.
 //!
 //! A page number proves nothing here. It says where an answer probably begins; whether the answer continues the walk is
 //! decided by the walk, from the orders in it. A wrong guess (orders came or went, the first page is 1, pages are
@@ -19,9 +19,11 @@ use super::page::Row;
 use super::query::{PAGE_SIZE, Query};
 use crate::timestamp;
 
-/// How many orders of a page are those of the page before it. One would touch; the second one makes the overlap hold
-/// if the two have the same timestamp as their neighbours or one order has left.
+/// How many orders of a page are those of the page before it, at first. One would touch, which is not enough: of orders
+/// with one timestamp a page may hold any part.
 const OVERLAP: i64 = 2;
+/// The most it grows to where several orders have one timestamp.
+const WIDEST_OVERLAP: i64 = 20;
 
 /// Instants of known rows that are kept: enough that a page counted from one of them can begin anywhere.
 const KNOWN: usize = 2 * PAGE_SIZE;
@@ -43,6 +45,7 @@ pub(super) struct ReadAhead {
     count: i64,
     /// The number of the row behind the last page that was asked for.
     asked_to: i64,
+    overlap: i64,
     /// Rows in a page: what is asked for, or what the server caps it at.
     page_size: usize,
     /// How many rows the last page had, if fewer than asked for.
@@ -61,6 +64,7 @@ impl ReadAhead {
             known: VecDeque::new(),
             count: 0,
             asked_to: 0,
+            overlap: OVERLAP,
             page_size: PAGE_SIZE,
             last_short: 0,
             first_page: 0,
@@ -78,7 +82,7 @@ impl ReadAhead {
     /// The page behind all that were asked for, made of `question`, and the number of the row it begins with. None, if
     /// it would begin at or behind row `limit`, or cannot be placed.
     pub(super) fn question(&mut self, question: &Query, limit: Option<i64>) -> Option<(Query, i64)> {
-        let begin = self.asked_to - OVERLAP;
+        let begin = self.asked_to - self.overlap;
         if begin <= 0 || limit.is_some_and(|limit| begin >= limit) {
             return None;
         }
@@ -138,6 +142,15 @@ impl ReadAhead {
         self.first_page_shown |= drift.abs() < signed(self.page_size / 2);
         self.asked_to -= drift;
         drift
+    }
+
+    /// A page ahead began just where the walk stands, with `held` rows of one timestamp: a wider overlap would have held
+    /// one of another timestamp.
+    pub(super) fn touched(&mut self, held: usize) {
+        let wider = signed(held) + 1;
+        if wider <= WIDEST_OVERLAP {
+            self.overlap = self.overlap.max(wider);
+        }
     }
 
     /// A page ahead held only what was known: perhaps pages are counted from 1. Answers by how much the other pages
@@ -204,4 +217,144 @@ fn unsigned(number: i64) -> f64 {
 /// The instants of the rows that `seen` does not know, and that lie before `end`.
 pub(super) fn fresh(rows: &[Row], end: DateTime<Utc>, seen: impl Fn(&Row) -> bool) -> Vec<DateTime<Utc>> {
     rows.iter().filter(|row| row.at < end && !seen(row)).map(|row| row.at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::query::Selection;
+    use super::super::versions::tests::row;
+    use super::super::walk::Walk;
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        row(second, 0).at
+    }
+
+    fn question() -> Query {
+        Walk::question_from(at(0), None, &Selection::default())
+    }
+
+    /// Number of the first row, page number, and page size of the next page ahead.
+    fn next(ahead: &mut ReadAhead) -> Option<(i64, u32, usize)> {
+        let (query, begin) = ahead.question(&question(), None)?;
+        Some((begin, query.page?, query.page_size))
+    }
+
+    fn took(ahead: &mut ReadAhead, seconds: std::ops::Range<i64>) {
+        ahead.took(&seconds.map(at).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn before_a_row_is_known_pages_get_smaller_so_that_each_begins_in_the_one_before() {
+        let mut ahead = ReadAhead::new(at(0));
+        assert_eq!(next(&mut ahead), None, "the first one is asked for by key");
+        ahead.ask_by_key(0, true);
+        let pages: Vec<_> = (0..5).map(|_| next(&mut ahead).unwrap()).collect();
+        assert_eq!(pages, [(198, 1, 198), (394, 2, 197), (588, 3, 196), (780, 4, 195), (970, 5, 194)]);
+        let mut end = 200;
+        for (begin, _, size) in pages {
+            assert!(begin <= end - OVERLAP);
+            end = begin + i64::try_from(size).unwrap();
+        }
+    }
+
+    #[test]
+    fn pages_are_whole_once_rows_are_known_and_counted_from_one_of_them() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.ask_by_key(0, true);
+        (0..5).for_each(|_| _ = next(&mut ahead));
+        took(&mut ahead, 0..200);
+        let (query, begin) = ahead.question(&question(), None).unwrap();
+        assert_eq!((begin, query.page, query.page_size), (1_162, Some(5), 200));
+        assert_eq!(query.min, Some(at(162)), "row 162 and five pages of 200");
+    }
+
+    #[test]
+    fn it_counts_from_the_start_of_a_second_so_that_the_reading_of_bounds_does_not_matter() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.ask_by_key(0, true);
+        next(&mut ahead);
+        // Four orders a second.
+        let rows: Vec<_> = (0..200).map(|n| at(n / 4) + TimeDelta::milliseconds(200 * (n % 4))).collect();
+        ahead.took(&rows);
+        let (query, begin) = ahead.question(&question(), None).unwrap();
+        assert_eq!(query.min, Some(at(48)), "the second of row 194");
+        assert_eq!(begin, 4 * 48 + 200);
+    }
+
+    #[test]
+    fn a_page_that_began_elsewhere_moves_those_behind_it() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.ask_by_key(0, true);
+        next(&mut ahead);
+        next(&mut ahead);
+        took(&mut ahead, 0..200);
+        // It was thought to begin with row 198, and began with row 190: ten rows were known.
+        assert_eq!(ahead.joined(198, 10), 8);
+        took(&mut ahead, 200..388);
+        assert_eq!(next(&mut ahead).unwrap().0, 394 + 197 - 8 - OVERLAP);
+    }
+
+    #[test]
+    fn pages_that_bring_what_is_known_are_counted_from_one() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.ask_by_key(0, true);
+        next(&mut ahead);
+        took(&mut ahead, 0..200);
+        assert_eq!(ahead.came_early(), 200);
+        assert_eq!(ahead.came_early(), 0, "once");
+        next(&mut ahead);
+        assert_eq!(ahead.first_page, 1);
+        ahead.joined(198, 2);
+        assert!(ahead.first_page_shown);
+    }
+
+    #[test]
+    fn two_equal_short_pages_are_a_cap_and_one_is_not() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.came(120, 200);
+        ahead.came(200, 200);
+        ahead.came(120, 200);
+        assert_eq!(ahead.page_size, 200);
+        ahead.came(120, 200);
+        assert_eq!(ahead.page_size, 120);
+        ahead.came(120, 120);
+        ahead.came(200, 200);
+        assert_eq!(ahead.page_size, 200, "a larger page shows that there was none");
+    }
+
+    #[test]
+    fn orders_of_one_timestamp_at_the_edge_widen_the_overlap_within_reason() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.touched(1);
+        ahead.touched(4);
+        ahead.touched(150);
+        assert_eq!(ahead.overlap, 5);
+    }
+
+    #[test]
+    fn the_estimate_goes_by_the_past_that_is_as_long_as_what_is_left() {
+        let mut ahead = ReadAhead::new(at(0));
+        assert_eq!(ahead.estimate(at(10)), None);
+        let day = 24 * 3_600;
+        // Ten days with one order an hour, then ten with ten.
+        for hour in 0..240 {
+            ahead.took(&[at(hour * 3_600)]);
+        }
+        for tenth in 0..2_400 {
+            ahead.took(&[at(10 * day + tenth * 360)]);
+        }
+        let estimate = ahead.estimate(at(21 * day)).unwrap();
+        assert!((2_860..2_900).contains(&estimate), "{estimate} for a day more");
+        assert!(ahead.limit(at(21 * day)).unwrap() > estimate);
+        assert_eq!(ahead.estimate(at(0)), Some(2_640), "nothing is left");
+    }
+
+    #[test]
+    fn nothing_is_asked_for_beyond_the_limit() {
+        let mut ahead = ReadAhead::new(at(0));
+        ahead.ask_by_key(0, true);
+        assert!(ahead.question(&question(), Some(198)).is_none());
+        assert!(ahead.question(&question(), Some(199)).is_some());
+    }
 }

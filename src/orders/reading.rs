@@ -205,6 +205,9 @@ impl Reading {
                         Vec::new()
                     }
                     Fit::Beyond(rows) => {
+                        if rows.first().is_some_and(|row| row.at == walk.position()) {
+                            self.ahead.touched(walk.held());
+                        }
                         let answer = Some(Ok(rows));
                         self.asked.push_front(Asked { ticket, size, by_key, begin, answer });
                         break;

@@ -70,3 +70,55 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::versions::tests::row;
+    use super::*;
+
+    fn order(id: u64, subtotal: &str, tax: &str, total: &str) -> Row {
+        let amount = |text: &str| Decimal::from_str_exact(text).ok();
+        let amounts = Amounts { subtotal: amount(subtotal), tax: amount(tax), total: amount(total) };
+        Row { amounts, data: format!("{id} {total}").into(), ..row(0, id) }
+    }
+
+    fn tally(orders: &[Row]) -> Tally {
+        let mut tally = Tally::default();
+        for order in orders {
+            tally.observe(order);
+            tally.write(order);
+        }
+        tally
+    }
+
+    #[test]
+    fn sums_are_exact() {
+        let orders: Vec<Row> = (0..1_000).map(|id| order(id, "0.09", "0.01", "0.10")).collect();
+        let tally = tally(&orders);
+        assert_eq!(
+            (tally.total.to_string().as_str(), tally.written, tally.amounts_off),
+            ("100.00", 1_000, 0)
+        );
+        assert_eq!(tally.ids, 499_500);
+    }
+
+    #[test]
+    fn arithmetic_that_does_not_hold_is_counted() {
+        let tally = tally(&[
+            order(1, "1.80", "0.35", "2.15"),
+            order(2, "1.80", "0.35", "2.16"),
+            order(3, "x", "0.35", ""),
+        ]);
+        assert_eq!((tally.amounts_off, tally.without_total, tally.written), (1, 1, 3));
+        assert_eq!(tally.total.to_string(), "4.31");
+    }
+
+    #[test]
+    fn a_digest_does_not_depend_on_the_order_and_two_parts_make_a_whole() {
+        let orders = [order(1, "1", "1", "2"), order(2, "1", "1", "2"), order(3, "1", "1", "3")];
+        let turned: Vec<Row> = orders.iter().rev().cloned().collect();
+        assert_eq!(tally(&orders).digest, tally(&turned).digest);
+        assert_ne!(tally(&orders).digest, tally(&orders[1..]).digest);
+        assert_eq!(tally(&orders[..1]).and(&tally(&orders[1..])), tally(&orders));
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::plan::Plan;
 use super::probe::UpdatedFilter;
 use super::tally::Tally;
 use super::versions::Superseded;
@@ -17,30 +18,20 @@ pub(super) const NO_CLOCK: &str = "orders: the server does not tell its time (no
 /// A sweep was not possible.
 pub(super) const UNSWEPT: &str = "orders: what has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
-/// Why a range starts where it does.
-pub(super) struct Why {
-    /// A state says where to go on.
-    pub(super) resumed: bool,
-    /// The last days are read again.
-    pub(super) reread: bool,
-    /// Where the state ends.
-    pub(super) cursor: DateTime<Utc>,
-}
-
-/// What is read.
-pub(super) fn range(start: DateTime<Utc>, end: DateTime<Utc>, why: &Why, rate: u32) -> String {
-    let why = match why {
-        Why { reread: true, cursor, .. } => format!(
+/// What is read, and why from there on.
+pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
+    let why = match (plan.reread, resumed) {
+        (true, _) => format!(
             "the last days up to where the state ends, {}, once more, to write what has changed",
-            timestamp::write(*cursor)
+            timestamp::write(cursor)
         ),
-        Why { resumed: true, .. } => "from where the state ends".to_owned(),
-        Why { .. } => "from the start date".to_owned(),
+        (false, true) => "from where the state ends".to_owned(),
+        (false, false) => "from the start date".to_owned(),
     };
     format!(
         "orders: reading what was drafted from {} ({why}) until {} (the server's clock less the settle delay of 2 minutes, or the end date), at up to {rate} requests a second",
-        timestamp::write(start),
-        timestamp::write(end)
+        timestamp::write(plan.start),
+        timestamp::write(plan.end)
     )
 }
 

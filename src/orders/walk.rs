@@ -370,6 +370,9 @@ mod tests {
         assert_eq!(walk.finish(), [], "others may share the first one's instant");
         assert_eq!(ids(&walk.accept(vec![row(5, 2), row(5, 8), row(7, 3)]).unwrap()), [2, 8]);
         assert_eq!((ids(&walk.finish()), walk.is_done()), (vec![3, 4], true));
+        let mut other = Walk::new(slice, Selection::default(), Some(goal.clone()));
+        other.accept(vec![row(1, 1), row(7, 9)]).unwrap();
+        assert_eq!(other.finish(), [], "an order that the newest rows do not hold came meanwhile");
         let whole = Slice { start: row(6, 0).at, ..slice };
         let mut walk = Walk::new(whole, Selection::default(), Some(goal));
         assert_eq!((ids(&walk.finish()), walk.is_done()), (vec![3, 4], true), "nothing had to be asked");

@@ -17,11 +17,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::page::Row;
 use crate::timestamp;
 
-/// Most digests in a state: 16 kB of text.
+/// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
 const MOST: i64 = 1_000;
 
 /// Spans of a digest, in hours.
-const SPANS: [i64; 8] = [1, 2, 4, 8, 24, 72, 168, 720];
+const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 
 /// Digits of a digest in the state.
 const DIGITS: usize = 16;
@@ -52,14 +52,14 @@ impl Window {
         let selections = selections.max(1);
         let each = MOST / i64::try_from(selections).unwrap_or(MOST);
         let hours =
-            SPANS.into_iter().find(|hours| days * 24 / hours < each).unwrap_or(SPANS[SPANS.len() - 1]);
+            SPANS.into_iter().find(|hours| days * 24 / hours + 2 <= each).unwrap_or(SPANS[SPANS.len() - 1]);
         let mut window = Self { days, hours, read_at, digests: vec![BTreeMap::new(); selections], first: 0 };
         window.first = window.span(start);
         window
     }
 
     /// The same, where the first span is not read as a whole.
-    pub(super) fn from_the_next_span(mut self) -> Self {
+    pub(super) fn without_its_first_span(mut self) -> Self {
         self.first += 1;
         self
     }
@@ -123,13 +123,11 @@ impl Window {
             return None;
         }
         for (digests, text) in window.digests.iter_mut().zip(texts) {
-            let mut span = window.first;
-            for digits in text.as_str()?.as_bytes().chunks(DIGITS) {
+            for (span, digits) in (window.first..).zip(text.as_str()?.as_bytes().chunks(DIGITS)) {
                 let digest = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
                 if digest != 0 {
                     digests.insert(span, digest);
                 }
-                span += 1;
             }
         }
         Some(window)
@@ -198,5 +196,100 @@ impl Changed {
             !whole
         });
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::versions::tests::row;
+    use super::*;
+
+    fn at(hours: i64) -> DateTime<Utc> {
+        row(hours * 3_600, 0).at
+    }
+
+    fn order(hours: i64, id: u64, content: &'static str) -> Row {
+        Row { data: content.into(), ..row(hours * 3_600 + 5, id) }
+    }
+
+    fn window(orders: &[Row]) -> Window {
+        let mut window = Window::new(2, 1, at(0), at(0));
+        orders.iter().for_each(|order| window.add(0, order));
+        window
+    }
+
+    #[test]
+    fn a_window_is_read_as_it_was_written_and_forgets_what_is_too_old() {
+        let orders = [order(0, 1, "a"), order(50, 2, "b"), order(50, 3, "c"), order(80, 4, "d")];
+        let mut written = window(&orders);
+        let value = written.write(at(81));
+        let read = Window::parse(&value, 2, 1).unwrap();
+        assert_eq!(read, written);
+        assert_eq!((read.of(0, read.span(at(0))), read.of(0, read.span(at(34)))), (None, Some(0)));
+        assert!(read.of(0, read.span(at(50))).is_some_and(|digest| digest != 0));
+    }
+
+    #[test]
+    fn a_window_of_another_form_is_not_known() {
+        let value = window(&[order(1, 1, "a")]).write(at(2));
+        assert!(Window::parse(&value, 2, 1).is_some());
+        for (days, selections) in [(2, 2), (60, 1)] {
+            assert_eq!(Window::parse(&value, days, selections), None, "{days} {selections}");
+        }
+        for wrong in
+            [json!(null), json!({}), json!({"from": "x", "readAt": "y", "hours": 1, "digests": [""]})]
+        {
+            assert_eq!(Window::parse(&wrong, 2, 1), None);
+        }
+    }
+
+    #[test]
+    fn a_state_never_holds_more_than_a_thousand_digests() {
+        for (days, selections) in [(1, 1), (14, 1), (90, 1), (14, 30), (90, 400)] {
+            let mut window = Window::new(days, selections, at(0), at(0));
+            let text = window.write(at(24 * 365)).to_string();
+            assert!(text.len() < 24_000, "{days} days of {selections}: {} bytes", text.len());
+        }
+    }
+
+    fn changed(written: &[Row], read: &[Row], cursor: i64) -> Vec<u64> {
+        let window = window(&[]);
+        let known = written.iter().any(|order| order.at < at(cursor)).then(|| self::window(written));
+        let mut changed = Changed::since(known, at(cursor), 1);
+        let mut out = Vec::new();
+        for order in read {
+            out.extend(changed.hold(0, order.clone(), &window));
+            out.extend(changed.release(0, order.at, &window));
+        }
+        out.extend(changed.release(0, at(cursor + 1), &window));
+        out.iter().map(|row| row.id).collect()
+    }
+
+    #[test]
+    fn only_spans_that_have_changed_are_written_again() {
+        let written = [order(1, 1, "a"), order(1, 2, "b"), order(2, 3, "c"), order(4, 4, "d")];
+        assert_eq!(changed(&written, &written, 5), [0_u64; 0]);
+        let mut read = written.to_vec();
+        read[2] = order(2, 3, "paid");
+        assert_eq!(changed(&written, &read, 5), [3]);
+        read[1] = order(1, 2, "paid");
+        assert_eq!(changed(&written, &read, 5), [1, 2, 3]);
+        let late = [written.to_vec(), vec![order(4, 9, "late")]].concat();
+        assert_eq!(changed(&written, &late, 5), [4, 9]);
+        assert_eq!(changed(&[], &written, 5), [1, 2, 3, 4], "what is not known is written");
+    }
+
+    #[test]
+    fn what_lies_behind_the_cursor_passes() {
+        let written = [order(1, 1, "a")];
+        let read = [order(1, 1, "a"), order(3, 2, "new")];
+        assert_eq!(changed(&written, &read, 2), [2]);
+    }
+
+    #[test]
+    fn a_span_that_is_too_large_to_wait_for_is_written() {
+        let large: bytes::Bytes = vec![b'x'; LARGEST_SPAN / 2 + 1].into();
+        let orders: Vec<Row> = (1..4).map(|id| Row { data: large.clone(), ..order(1, id, "") }).collect();
+        assert_eq!(changed(&orders, &orders, 5), [1, 2, 3]);
     }
 }

@@ -86,8 +86,9 @@ impl Api {
         let filtered = !ignored && readings.filter == Filter::Honoured;
         let updated = query.selection.updated_from.filter(|_| filtered);
         let inside = |row: &&Row| {
-            (ignored || query.min.is_none_or(|min| above(min, row.at)))
-                && (ignored || query.max.is_none_or(|max| below(max, row.at)))
+            (ignored
+                || query.min.is_none_or(|min| above(min, row.at))
+                    && query.max.is_none_or(|max| below(max, row.at)))
                 && updated
                     .is_none_or(|from| row.updated.is_some_and(|at| above(from - timestamp::MILLISECOND, at)))
         };

@@ -1,0 +1,173 @@
+//! From rows that are handed out to what is written: records, states, and their sums. Pure.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::cursor::Cursor;
+use super::page::Row;
+use super::tally::Tally;
+use super::told::Summary;
+use super::versions::{Superseded, newest_of_each};
+use super::window::{Changed, Window};
+use crate::config::Config;
+use crate::protocol::message::Level;
+
+/// What a sync has to say, in this order.
+#[derive(Debug)]
+pub enum Step {
+    /// A record.
+    Record(Row),
+    /// What has been written up to here, and the sums of what was written since the last one.
+    State(Value, Tally),
+    /// About how many records there will be.
+    Estimate(u64),
+    /// A line for the log.
+    Log(Level, String),
+    /// Everything has been said.
+    Complete(Summary),
+}
+
+/// What is written, and what of it has been said.
+pub(super) struct Writing<'c> {
+    config: &'c Config,
+    cursor: Cursor,
+    /// Changes before it are written. Fixed before anything is read, and kept until a sweep is complete.
+    pub(super) updated: Option<DateTime<Utc>>,
+    window: Option<Window>,
+    changed: Option<Changed>,
+    steps: Vec<Step>,
+    tally: Tally,
+    /// What the last state said.
+    standing: Option<Value>,
+    /// Orders that were handed out since the last state.
+    pub(super) since_state: u64,
+    superseded: Superseded,
+    left_out: u64,
+}
+
+impl<'c> Writing<'c> {
+    /// Nothing is written yet.
+    pub(super) fn new(config: &'c Config, cursor: Cursor) -> Self {
+        // A state from before changes were followed says nothing about them: they are followed from its end on.
+        let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
+        Self {
+            config,
+            cursor,
+            updated,
+            window: None,
+            changed: None,
+            steps: Vec::new(),
+            tally: Tally::default(),
+            standing: None,
+            since_state: 0,
+            superseded: Superseded::default(),
+            left_out: 0,
+        }
+    }
+
+    /// The digests that this sync fills, and what holds back what has not changed.
+    pub(super) fn follow(&mut self, window: Option<Window>, changed: Option<Changed>) {
+        (self.window, self.changed) = (window, changed);
+    }
+
+    /// What there is to say since the last call.
+    pub(super) fn steps(&mut self) -> Vec<Step> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// A line for the log.
+    pub(super) fn log(&mut self, level: Level, line: String) {
+        self.steps.push(Step::Log(level, line));
+    }
+
+    /// About how many records there will be.
+    pub(super) fn estimate(&mut self, rows: u64) {
+        self.steps.push(Step::Estimate(rows));
+    }
+
+    /// Writes what the range of a selection has handed out, up to `position`.
+    pub(super) fn range(&mut self, selection: usize, rows: Vec<Row>, position: Option<DateTime<Utc>>) {
+        self.since_state += rows.len() as u64;
+        let cursor = self.cursor.start();
+        let mut again = rows;
+        let new = again.split_off(again.partition_point(|row| row.at < cursor));
+        let again = newest_of_each(again, &mut self.superseded, true);
+        let new = newest_of_each(new, &mut self.superseded, false);
+        for row in again.into_iter().chain(new) {
+            self.tally.observe(&row);
+            if let Some(window) = &mut self.window {
+                window.add(selection, &row);
+            }
+            let row = match (&mut self.changed, &self.window) {
+                (Some(changed), Some(window)) => changed.hold(selection, row, window),
+                _ => Some(row),
+            };
+            if let Some(row) = row {
+                self.release(selection, row.at);
+                let statuses = &self.config.statuses;
+                let wanted = |status: &String| row.status.as_deref() == Some(status);
+                if statuses.is_empty() || statuses.iter().any(wanted) {
+                    self.record(row);
+                } else {
+                    self.left_out += 1;
+                }
+            }
+        }
+        if let Some(position) = position {
+            self.release(selection, position);
+        }
+    }
+
+    /// Writes what was read again up to `position` and has changed. The statuses that are wanted do not matter: a stale
+    /// row is worse than a row more.
+    fn release(&mut self, selection: usize, position: DateTime<Utc>) {
+        if let (Some(changed), Some(window)) = (&mut self.changed, &self.window) {
+            for row in changed.release(selection, position, window) {
+                self.record(row);
+            }
+        }
+    }
+
+    /// Writes what a sweep has handed out: what has changed in `[since, settled)`.
+    pub(super) fn changes(&mut self, rows: Vec<Row>, since: DateTime<Utc>, settled: DateTime<Utc>) {
+        self.since_state += rows.len() as u64;
+        for row in newest_of_each(rows, &mut self.superseded, true) {
+            // What changed before is only there to prove the answer; what changed later is the next sync's.
+            if row.updated.is_none_or(|updated| since <= updated && updated < settled) {
+                self.tally.observe(&row);
+                self.record(row);
+            }
+        }
+    }
+
+    fn record(&mut self, row: Row) {
+        self.tally.write(&row);
+        self.steps.push(Step::Record(row));
+    }
+
+    /// Says that everything before `position` is written. What it covers stands in the steps before it.
+    pub(super) fn state(&mut self, position: DateTime<Utc>, changes: bool, complete: bool) {
+        let position = position.max(self.cursor.start());
+        let window = self.window.as_mut().map(|window| window.write(position));
+        let state = self.cursor.state(position, self.updated, window, complete);
+        let tally = std::mem::take(&mut self.tally).until(position, changes);
+        self.standing = Some(state.clone());
+        self.steps.push(Step::State(state, tally));
+        self.since_state = 0;
+    }
+
+    /// What the last state said, or the one that the sync goes on from.
+    pub(super) fn standing(&self) -> Value {
+        self.standing.clone().unwrap_or_else(|| {
+            let window = self.cursor.resumed().map(|saved| saved.window.clone()).filter(Value::is_object);
+            self.cursor.state(self.cursor.start(), self.updated, window, false)
+        })
+    }
+
+    /// Everything has been said, up to `end`.
+    pub(super) fn complete(&mut self, end: DateTime<Utc>) {
+        let end = end.max(self.cursor.start());
+        let summary = Summary { end, left_out: self.left_out, superseded: self.superseded };
+        self.steps.push(Step::Complete(summary));
+    }
+}
