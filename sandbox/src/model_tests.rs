@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::behaviour::{Envelope, FirstPage, Ids, IsLatest, Stamps};
+use crate::behaviour::{Envelope, FirstPage, Ids, IsLatest, Stamps, UpdatedAt};
 
 const BEARER: Option<&str> = Some("sandbox-token-0123456789");
 
@@ -180,8 +180,15 @@ fn wrong_requests_are_told_apart_and_counted() {
     assert_eq!(model.answer("/api/admin/v2/orders", None).status, 401);
     assert_eq!(model.answer("/api/admin/v2/orders?page=x&page=y", BEARER).status, 422);
     assert_eq!(model.answer("/api/admin/v2/orders?pageSize=200", BEARER).status, 200);
-    let stats =
-        Stats { requests: 6, orders: 1, unauthorized: 2, invalid: 1, full_pages: 1, ..Stats::default() };
+    let stats = Stats {
+        requests: 6,
+        orders: 1,
+        unauthorized: 2,
+        invalid: 1,
+        full_pages: 1,
+        filled_pages: 1,
+        ..Stats::default()
+    };
     assert_eq!(model.stats(), stats);
     let log = model.requests();
     assert_eq!(log.iter().map(|entry| entry.status).collect::<Vec<_>>(), [404, 404, 401, 401, 422, 200]);
@@ -250,4 +257,16 @@ fn faults_of_rows_have_their_shape() {
     assert_eq!(ids(body(&mut model, query)), whole, "the script names one request only");
     assert_eq!(model.stats().fault("drop_middle"), 1);
     assert_eq!(model.stats().orders, 2);
+}
+
+#[test]
+fn an_update_time_may_stand_still() {
+    for (updated_at, found) in [(UpdatedAt::Moves, 1), (UpdatedAt::StandsStill, 0)] {
+        let mut model = model(Behaviour { updated_at, ..Behaviour::default() });
+        let id = model.expected(&Filter::default())[0].id.parse().unwrap();
+        model.advance(TimeDelta::hours(1));
+        model.pay(id);
+        let changed = body(&mut model, "minUpdatedAt=2025-12-01T00:30:00Z");
+        assert_eq!(changed["data"].as_array().unwrap().len(), found, "{updated_at:?}");
+    }
 }
