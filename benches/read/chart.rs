@@ -57,7 +57,7 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
     title(
         area,
         "Time of a first sync, as a multiple of the ideal",
-        "Triangles: reported by others, not measured here",
+        "Triangles: reported by others for 20,000 orders, not measured here",
     )?;
     let mut chart = ChartBuilder::on(area)
         .margin(MARGIN)
@@ -94,7 +94,7 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
             .draw_series([PathElement::new([(REPORTED_LATENCY, ratio), (338.0, label)], PEERS)])
             .map_err(failed)?;
         chart.draw_series([TriangleMarker::new((REPORTED_LATENCY, ratio), 7, PEERS)]).map_err(failed)?;
-        let label = text(&format!("{name}: {ratio:.1}"), (344.0, label), PEERS, HPos::Left, VPos::Center);
+        let label = text(&format!("{name}: {seconds} s"), (344.0, label), PEERS, HPos::Left, VPos::Center);
         chart.draw_series([label]).map_err(failed)?;
     }
 
@@ -105,7 +105,9 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
         .iter()
         .map(|(x, y)| text(&format!("{y:.2}"), (*x, y - 9.0 * pixel), OURS, HPos::Center, VPos::Top));
     chart.draw_series(values).map_err(failed)?;
-    chart.draw_series(LineSeries::new(ours.clone(), OURS.stroke_width(2)).point_size(4)).map_err(failed)?;
+    chart
+        .draw_series(LineSeries::new(ours.clone(), OURS.filled().stroke_width(2)).point_size(4))
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -140,7 +142,9 @@ fn memory(area: &Area<'_>, memory: &[Memory]) -> Result<()> {
         .iter()
         .map(|(x, y)| text(&format!("{y:.1}"), (*x, y + 9.0 * pixel), OURS, HPos::Center, VPos::Bottom));
     chart.draw_series(values).map_err(failed)?;
-    chart.draw_series(LineSeries::new(points.clone(), OURS.stroke_width(2)).point_size(4)).map_err(failed)?;
+    chart
+        .draw_series(LineSeries::new(points.clone(), OURS.filled().stroke_width(2)).point_size(4))
+        .map_err(failed)?;
     Ok(())
 }
 

@@ -42,8 +42,8 @@ struct Flags {
     /// How often each read is repeated; the figures are medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
-    /// Only shows that the benchmark works: few orders, each read once.
-    #[arg(long, conflicts_with_all = ["runs", "two_million"])]
+    /// Only shows that the benchmark works: few orders, each read once, in ten seconds or so.
+    #[arg(long, conflicts_with_all = ["runs", "two_million", "draw"])]
     quick: bool,
     /// Also measures the memory of a read of two million orders, which takes more than eight minutes.
     #[arg(long)]
