@@ -67,7 +67,8 @@ impl Case {
     /// A first incremental read; an error unless each order comes exactly once.
     pub(crate) fn connector(self) -> Result<Run> {
         let sandbox = self.sandbox()?;
-        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("benchmark_config.json");
+        let name = format!("benchmark-{}.json", std::process::id());
+        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let configuration = json!({
             "credentials": {"auth_type": "access_token", "access_token": TOKEN},
             "start_date": "2025-11-01T00:00:00Z",
