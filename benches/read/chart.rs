@@ -64,7 +64,7 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
         .margin_top(TITLE)
         .x_label_area_size(AXIS)
         .y_label_area_size(AXIS)
-        .build_cartesian_2d(0.0..1_200.0, 0.0..top)
+        .build_cartesian_2d(-50.0..1_200.0, 0.0..top)
         .map_err(failed)?;
     chart
         .configure_mesh()
@@ -79,7 +79,7 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
         .y_label_formatter(&|ratio| format!("{ratio:.0}"))
         .draw()
         .map_err(failed)?;
-    chart.draw_series(LineSeries::new([(0.0, 1.0), (1_200.0, 1.0)], FAINT)).map_err(failed)?;
+    chart.draw_series(LineSeries::new([(-50.0, 1.0), (1_200.0, 1.0)], FAINT)).map_err(failed)?;
     chart
         .draw_series([text("ideal", (1_195.0, 1.0 - 4.0 * pixel), FAINT, HPos::Right, VPos::Top)])
         .map_err(failed)?;
@@ -101,9 +101,13 @@ fn ratios(area: &Area<'_>, report: &Report) -> Result<()> {
     let last = ours.last().copied().unwrap_or_default();
     let name = text("source-aifi", (last.0, last.1 + 10.0 * pixel), OURS, HPos::Center, VPos::Bottom);
     chart.draw_series([name]).map_err(failed)?;
-    let values = ours
-        .iter()
-        .map(|(x, y)| text(&format!("{y:.2}"), (*x, y - 9.0 * pixel), OURS, HPos::Center, VPos::Top));
+    let values = ours.iter().map(|(latency, ratio)| {
+        // Below its point, and below the line of the ideal where it would lie on it.
+        let below = ratio - 9.0 * pixel;
+        let on_the_line = below > 1.0 && below - 16.0 * pixel < 1.0;
+        let top = if on_the_line { 1.0 - 4.0 * pixel } else { below };
+        text(&format!("{ratio:.2}"), (*latency, top), OURS, HPos::Center, VPos::Top)
+    });
     chart.draw_series(values).map_err(failed)?;
     chart
         .draw_series(LineSeries::new(ours.clone(), OURS.filled().stroke_width(2)).point_size(4))
