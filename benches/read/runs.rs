@@ -1,0 +1,103 @@
+//! One run of the connector, or of the bare loop, against a sandbox of its own.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use aifi_sandbox::{Auth, Limit, Options, Sandbox, Stats};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::process::{Measured, measure};
+
+/// What the sandbox lets in.
+pub(crate) const TOKEN: &str = "sandbox-token-0123456789";
+/// What the connector is configured to, and what AiFi documents.
+pub(crate) const REQUESTS_PER_SECOND: u32 = 20;
+/// How many orders one answer holds at most.
+const PAGE_SIZE: usize = 200;
+const CONNECTOR: &str = env!("CARGO_BIN_EXE_source-aifi");
+
+/// An API to read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    /// How many orders it holds.
+    pub(crate) orders: usize,
+    /// How long each of its answers takes.
+    pub(crate) latency: Duration,
+    /// What it accepts.
+    pub(crate) limit: Limit,
+}
+
+/// A read of the connector.
+pub(crate) struct Run {
+    /// From outside.
+    pub(crate) measured: Measured,
+    /// As the API saw it.
+    pub(crate) stats: Stats,
+}
+
+impl Case {
+    /// So many orders, and nothing to wait for.
+    pub(crate) fn without_waits(orders: usize) -> Self {
+        Self { orders, latency: Duration::ZERO, limit: Limit::None }
+    }
+
+    /// How many pages hold all orders.
+    pub(crate) fn pages(&self) -> usize {
+        self.orders.div_ceil(PAGE_SIZE)
+    }
+
+    /// Seconds that full pages take at the limit, with no other request beside them.
+    pub(crate) fn ideal(&self) -> f64 {
+        self.pages() as f64 / f64::from(REQUESTS_PER_SECOND)
+    }
+
+    /// A sandbox for one run: a limit remembers the requests of its last second.
+    fn sandbox(self) -> Result<Sandbox> {
+        let Self { orders, latency, limit } = self;
+        let auth = Auth::Token(TOKEN.to_owned());
+        let ties = vec![3];
+        let options =
+            Options { orders, latency, limit, auth, ties, contested_percent: 0, ..Options::default() };
+        Ok(Sandbox::start(options)?)
+    }
+
+    /// A first incremental read; an error unless each order comes exactly once.
+    pub(crate) fn connector(self) -> Result<Run> {
+        let sandbox = self.sandbox()?;
+        let name = format!("benchmark-{}.json", std::process::id());
+        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let configuration = json!({
+            "credentials": {"auth_type": "access_token", "access_token": TOKEN},
+            "start_date": "2025-11-01T00:00:00Z",
+            "base_url": sandbox.base_url(),
+            "requests_per_second": REQUESTS_PER_SECOND,
+        });
+        fs::write(&config, configuration.to_string())?;
+        let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/configured_catalog.json");
+        let mut command = Command::new(CONNECTOR);
+        command.arg("read").arg("--config").arg(&config).args(["--catalog", catalog]);
+        let mut measured = measure(&mut command)?;
+        measured.received.verify(self.orders)?;
+        Ok(Run { measured, stats: sandbox.stats() })
+    }
+
+    /// The same orders with the bare loop.
+    pub(crate) fn bare_loop(self) -> Result<Measured> {
+        let sandbox = self.sandbox()?;
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("--bare-loop").arg(sandbox.base_url()).arg(self.pages().to_string());
+        let mut measured = measure(&mut command)?;
+        measured.received.verify(self.orders)?;
+        Ok(measured)
+    }
+}
+
+/// How long `spec` takes.
+pub(crate) fn spec() -> Result<Duration> {
+    let started = Instant::now();
+    Command::new(CONNECTOR).arg("spec").output()?;
+    Ok(started.elapsed())
+}
