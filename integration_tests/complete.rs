@@ -334,3 +334,32 @@ fn a_sync_with_nothing_new_asks_little() {
     Run::incremental(&config(&sandbox)).resuming(first.last_state()).finish().succeeded();
     assert!(sandbox.stats().requests <= 2, "{:?}", sandbox.stats());
 }
+
+#[test]
+fn a_person_is_told_what_is_read_and_a_platform_how_much_there_will_be() {
+    let sandbox = sandbox(Options { orders: 20_000, contested_percent: 0, ..Options::default() });
+    let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
+    let logs = outcome.logs();
+    assert!(
+        logs[0].contains("from the start date") && logs[0].contains("2025-11-30T23:58:00.000Z"),
+        "{}",
+        logs[0]
+    );
+    let last = logs.last().unwrap();
+    for word in [
+        "complete up to 2025-11-30T23:58:00.000Z",
+        "20000 records",
+        "requests",
+        "a second",
+        "sum of totalPrice",
+    ] {
+        assert!(last.contains(word), "{last}");
+    }
+    let estimates: Vec<u64> = outcome
+        .of_type("TRACE")
+        .filter(|message| message["trace"]["type"] == "ESTIMATE")
+        .map(|message| message["trace"]["estimate"]["row_estimate"].as_u64().unwrap())
+        .collect();
+    assert!(!estimates.is_empty());
+    assert!((14_000..28_000).contains(&estimates[0]), "{estimates:?}");
+}

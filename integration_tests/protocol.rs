@@ -32,6 +32,12 @@ fn discover_needs_no_network() {
     assert_eq!((&stream["name"], &stream["source_defined_cursor"]), (&json!("orders"), &json!(true)));
     assert_eq!(stream["default_cursor_field"], json!(["draftCreatedAt"]));
     assert_eq!(stream["source_defined_primary_key"], json!([["id"]]));
+    let audit = &outcome.messages[0]["catalog"]["streams"][1];
+    assert_eq!(
+        (&audit["name"], &audit["default_cursor_field"]),
+        (&json!("sync_audit"), &json!(["startedAt"]))
+    );
+    assert_eq!(audit["source_defined_primary_key"], json!([["startedAt"], ["slice"]]));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) struct Ceiling {
     /// All that the API was asked.
     pub(crate) requests: Spread,
     /// Share of the requests that brought a full page.
-    pub(crate) full_pages: Spread,
+    pub(crate) filled_pages: Spread,
     /// Requests that the API refused as too many.
     pub(crate) refused: Spread,
     /// Orders that came.
@@ -55,7 +55,7 @@ impl Ceiling {
             case,
             wall: spread(|run| run.measured.wall.as_secs_f64()),
             requests: spread(|run| run.stats.requests as f64),
-            full_pages: spread(|run| run.stats.full_pages as f64 / run.stats.requests as f64),
+            filled_pages: spread(|run| run.stats.filled_pages as f64 / run.stats.requests as f64),
             refused: spread(|run| run.stats.refused as f64),
             records: spread(|run| run.measured.received.orders() as f64),
             peak: spread(|run| run.measured.peak as f64),

@@ -41,7 +41,7 @@ impl Report {
     fn ceiling(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "\n| latency, ms | limit | records | ideal, s | wall, s | min | max | ratio | requests | full pages | refused | peak memory, MiB |"
+            "\n| latency, ms | limit | records | ideal, s | wall, s | min | max | ratio | requests | filled pages | refused | peak memory, MiB |"
         )?;
         writeln!(out, "| ---: | --- |{}", " ---: |".repeat(10))?;
         for row in &self.ceiling {
@@ -59,7 +59,7 @@ impl Report {
                 row.case.ideal(),
                 row.ratio(),
                 row.requests.median,
-                row.full_pages.median * 100.0,
+                row.filled_pages.median * 100.0,
                 row.refused.median,
                 mebibytes(row.peak.median),
             )?;
