@@ -155,78 +155,85 @@ impl Reading {
 
     /// Feeds the walk with what has arrived, as far as it goes.
     fn go_on(&mut self) -> Result<Vec<Row>, Failure> {
-        let mut out = Vec::new();
-        let Some(walk) = &mut self.walk else { return Ok(out) };
-        out.append(&mut walk.finish());
-        while !walk.is_done() && self.asked.front().is_some_and(|front| front.answer.is_some()) {
-            let Some(Asked { ticket, size, by_key, begin, answer: Some(answer) }) = self.asked.pop_front()
-            else {
-                break;
-            };
-            let Ok(rows) = answer else {
-                let Err(doubt) = answer else { break };
-                if by_key && self.looks >= LOOKS {
-                    return Err(doubt.into_failure(self.looks));
-                }
-                // By key the same is asked again. From a page ahead nothing is concluded: if it is missing, its place
-                // is asked for by key.
-                continue;
-            };
-            let come = rows.len();
-            let fresh = fresh(&rows, walk.end(), |row| walk.has_seen(row));
-            let taken = if by_key {
-                let dense = walk.is_dense();
-                match walk.accept(rows) {
-                    Ok(rows) => {
-                        self.looks = 0;
-                        if dense {
-                            self.ahead.took(&rows.iter().map(|row| row.at).collect::<Vec<_>>());
-                        } else if !walk.is_dense() {
-                            self.ahead.came(come, size);
-                            self.ahead.took(&fresh);
-                        }
-                        rows
-                    }
-                    Err(doubt) if self.looks >= LOOKS => return Err(doubt.into_failure(self.looks)),
-                    Err(_) => Vec::new(),
-                }
-            } else {
-                match walk.take_ahead(rows) {
-                    Fit::Joins(rows) => {
-                        self.ahead.came(come, size);
-                        let drift = self.ahead.joined(begin, come - fresh.len());
-                        self.ahead.took(&fresh);
-                        shift(&mut self.asked, drift);
-                        rows
-                    }
-                    Fit::Useless => {
-                        let early = if come > 0 { self.ahead.came_early() } else { 0 };
-                        shift(&mut self.asked, early);
-                        Vec::new()
-                    }
-                    Fit::Beyond(rows) => {
-                        if rows.first().is_some_and(|row| row.at == walk.position()) {
-                            self.ahead.touched(walk.held());
-                        }
-                        let answer = Some(Ok(rows));
-                        self.asked.push_front(Asked { ticket, size, by_key, begin, answer });
-                        break;
-                    }
-                }
-            };
-            out.extend(taken);
+        let Some(mut walk) = self.walk.take() else { return Ok(Vec::new()) };
+        let mut out = walk.finish();
+        let fed = loop {
+            if walk.is_done() || self.asked.front().is_none_or(|front| front.answer.is_none()) {
+                break Ok(());
+            }
+            let Some(front) = self.asked.pop_front() else { break Ok(()) };
+            match self.feed(&mut walk, front) {
+                Ok(Some(rows)) => out.extend(rows),
+                Ok(None) => break Ok(()),
+                Err(failure) => break Err(failure),
+            }
             out.append(&mut walk.finish());
-        }
+        };
         if walk.is_done() {
             self.asked.clear();
         }
-        Ok(out)
+        self.walk = Some(walk);
+        fed.map(|()| out)
     }
-}
 
-/// The pages under way begin so much earlier than was thought.
-fn shift(asked: &mut VecDeque<Asked>, drift: i64) {
-    for asked in asked {
-        asked.begin -= drift;
+    /// Feeds the walk with one answer. Hands out rows; none, if a question by key has to come first.
+    fn feed(&mut self, walk: &mut Walk, mut page: Asked) -> Result<Option<Vec<Row>>, Failure> {
+        let rows = match page.answer.take() {
+            Some(Ok(rows)) => rows,
+            Some(Err(doubt)) if page.by_key => return self.look_again(doubt).map(|()| None),
+            // From a page ahead nothing is concluded. If it is missing, its place is asked for by key.
+            Some(Err(_)) | None => return Ok(Some(Vec::new())),
+        };
+        let come = rows.len();
+        let new = fresh(&rows, walk.end(), |row| walk.has_seen(row));
+        if page.by_key {
+            let dense = walk.is_dense();
+            let rows = match walk.accept(rows) {
+                Ok(rows) => rows,
+                Err(doubt) => return self.look_again(doubt).map(|()| None),
+            };
+            if dense {
+                self.ahead.took(&rows.iter().map(|row| row.at).collect::<Vec<_>>());
+            } else if !walk.is_dense() {
+                self.ahead.came(come, page.size);
+                self.ahead.took(&new);
+            }
+            self.looks = 0;
+            return Ok(Some(rows));
+        }
+        match walk.take_ahead(rows) {
+            Fit::Joins(rows) => {
+                self.ahead.came(come, page.size);
+                let drift = self.ahead.joined(page.begin, come - new.len());
+                self.ahead.took(&new);
+                self.shift(drift);
+                self.looks = 0;
+                Ok(Some(rows))
+            }
+            Fit::Useless => {
+                let early = if come > 0 { self.ahead.came_early() } else { 0 };
+                self.shift(early);
+                Ok(Some(Vec::new()))
+            }
+            Fit::Beyond(rows) => {
+                if rows.first().is_some_and(|row| row.at == walk.position()) {
+                    self.ahead.touched(walk.held());
+                }
+                self.asked.push_front(Asked { answer: Some(Ok(rows)), ..page });
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same is asked again, unless that was done often enough.
+    fn look_again(&self, doubt: Doubt) -> Result<(), Failure> {
+        if self.looks >= LOOKS { Err(doubt.into_failure(self.looks)) } else { Ok(()) }
+    }
+
+    /// The pages under way begin so much earlier than was thought.
+    fn shift(&mut self, drift: i64) {
+        for page in &mut self.asked {
+            page.begin -= drift;
+        }
     }
 }
