@@ -27,7 +27,7 @@ const FEW: usize = 10;
 pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
     let mut asker = Asker::new(http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
-    let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone()) };
+    let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone(), 1) };
     let verified = |query: &Query| {
         let query = query.clone();
         move |rows: Vec<super::page::Row>| query.verify(&rows).map(|()| rows)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Doubt;
 use super::page::Row;
-use super::query::Selection;
+use super::query::{Query, Selection};
 use super::reading::{Ask, LOOKS, Reading};
 use super::sweep::{Sweep, Witness};
 use super::tail::{Goal, Search};
@@ -25,6 +25,7 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) selection: Selection,
+    first: Query,
     search: Option<Search>,
     searching: bool,
     looks: u32,
@@ -38,9 +39,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Nothing is known yet.
-    pub(super) fn new(selection: Selection) -> Self {
+    /// Of one of so many selections. Nothing is known yet.
+    pub(super) fn new(selection: Selection, selections: usize) -> Self {
         Self {
+            first: Search::first_question(selection.clone(), selections),
             selection,
             search: None,
             searching: false,
@@ -53,10 +55,15 @@ impl Lane {
         }
     }
 
+    /// The first question of the sync, if this lane is to ask it.
+    pub(super) fn first_question(&self) -> Query {
+        self.first.clone()
+    }
+
     /// The end is known: the search can begin. `first` is the answer to the first question of the sync, if this lane
     /// asked it; it was verified as an answer to it, and may hold the orders already.
     pub(super) fn search_before(&mut self, end: DateTime<Utc>, first: Option<&[Row]>) {
-        let mut search = Search::new(end, self.selection.clone());
+        let mut search = Search::new(end, self.first.clone());
         if let Some(rows) = first {
             _ = search.accept_first(rows);
         }

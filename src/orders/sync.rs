@@ -16,7 +16,6 @@ use super::plan::{Known, Plan};
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection};
 use super::reading::{Ask, LOOKS, Reading};
-use super::tail::Search;
 use super::told;
 pub use super::writing::Step;
 use super::writing::Writing;
@@ -81,7 +80,9 @@ impl<'c> Sync<'c> {
     pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
         let cursor = Cursor::new(mode, config.start_date, saved);
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
-        let mut lanes: Vec<Lane> = selections.into_iter().map(Lane::new).collect();
+        let count = selections.len();
+        let mut lanes: Vec<Lane> =
+            selections.into_iter().map(|selection| Lane::new(selection, count)).collect();
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
         let probe = (asks_for_changes && resumed).then(|| Probe::new(lanes[0].selection.clone(), now));
@@ -139,7 +140,7 @@ impl<'c> Sync<'c> {
         if self.times.is_none() && !self.asking_first {
             self.asking_first = true;
             self.first_looks += 1;
-            let query = Search::first_question(self.lanes[0].selection.clone());
+            let query = self.lanes[0].first_question();
             return Some((Place::First, Ask { query, look: self.first_looks }));
         }
         if let Some(ask) = self.probe.as_mut().and_then(Probe::question) {

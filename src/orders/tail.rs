@@ -14,6 +14,11 @@ use crate::failure::FailureKind;
 /// nothing was ever sold before the instant asked for; everywhere else an order is found.
 const EMPTY_LOOKS: u32 = 5;
 
+/// How many orders are asked for in all selections together, at first: what comes is kept until the walks arrive there.
+const KEPT: usize = 2 * PAGE_SIZE;
+/// The fewest that are asked for of one selection.
+const FEW: usize = 10;
+
 /// Most pages of later orders that are turned: all of them lie within two seconds after the end.
 const MOST_PAGES: u32 = 100;
 
@@ -46,7 +51,7 @@ impl Goal {
 #[derive(Debug)]
 pub struct Search {
     end: DateTime<Utc>,
-    selection: Selection,
+    first: Query,
     /// How many pages of later orders only have come.
     pages: u32,
     empty: u32,
@@ -54,19 +59,20 @@ pub struct Search {
 }
 
 impl Search {
-    /// Nothing is known yet.
-    pub fn new(end: DateTime<Utc>, selection: Selection) -> Self {
-        Self { end, selection, pages: 0, empty: 0, found: None }
+    /// Nothing is known yet. `first` is the first question.
+    pub fn new(end: DateTime<Utc>, first: Query) -> Self {
+        Self { end, first, pages: 0, empty: 0, found: None }
     }
 
-    /// The question without an upper bound: with its answer comes the server's clock, from which the bound is made.
-    pub fn first_question(selection: Selection) -> Query {
+    /// The question without an upper bound, for one of so many selections: with its answer comes the server's clock, from
+    /// which the bound is made.
+    pub fn first_question(selection: Selection, selections: usize) -> Query {
         Query {
             min: None,
             max: None,
             sort: Sort::NewestFirst,
             page: None,
-            page_size: PAGE_SIZE,
+            page_size: (KEPT / selections.max(1)).clamp(FEW, PAGE_SIZE),
             products: true,
             selection,
         }
@@ -74,16 +80,18 @@ impl Search {
 
     /// The next question.
     pub fn question(&self) -> Query {
-        // One page is enough, unless more orders were drafted within the second after the end. Then pages are turned.
-        let page = (self.pages > 0).then_some(self.pages);
+        // One page is enough, unless many orders were drafted within the second after the end. Then larger pages are
+        // turned, from the first one on.
+        let page_size = if self.pages == 0 { self.first.page_size } else { PAGE_SIZE };
+        let page = (self.pages > 1).then(|| self.pages - 1);
         let max = Some(upper_bound(self.end));
-        Query { max, page, ..Self::first_question(self.selection.clone()) }
+        Query { max, page, page_size, ..self.first.clone() }
     }
 
     /// Takes the answer to [`Self::question`].
     pub fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.question().verify(rows)?;
-        if let Some(goal) = Goal::among(rows, self.end, self.pages == 0) {
+        if let Some(goal) = Goal::among(rows, self.end, self.pages <= 1) {
             self.found = Some(Some(goal));
         } else if rows.is_empty() {
             self.empty += 1;
@@ -102,7 +110,7 @@ impl Search {
 
     /// Takes the answer to [`Self::first_question`]: it may hold the orders already.
     pub fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
-        Self::first_question(self.selection.clone()).verify(rows)?;
+        self.first.verify(rows)?;
         self.found = Goal::among(rows, self.end, true).map(Some);
         Ok(())
     }
@@ -119,7 +127,7 @@ mod tests {
     use super::*;
 
     fn search(end: i64) -> Search {
-        Search::new(row(end, 0).at, Selection::default())
+        Search::new(row(end, 0).at, Search::first_question(Selection::default(), 1))
     }
 
     #[test]
@@ -135,6 +143,8 @@ mod tests {
     fn pages_of_later_orders_only_are_turned() {
         let mut search = search(10);
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
+        assert_eq!((search.found(), search.question().page), (None, None));
+        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         assert_eq!((search.found(), search.question().page), (None, Some(1)));
         search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();
         let goal = search.found().unwrap().unwrap();
@@ -144,6 +154,7 @@ mod tests {
     #[test]
     fn a_turned_page_that_begins_before_the_end_shows_where_to_arrive_and_no_more() {
         let mut search = search(10);
+        search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         search.accept(&[row(8, 2), row(7, 3)]).unwrap();
         let goal = search.found().unwrap().unwrap();
@@ -172,5 +183,11 @@ mod tests {
         assert!(search(10).accept(&[row(3, 1), row(9, 2)]).is_err());
         assert!(search(10).accept(&[row(60, 1)]).is_err());
         assert!(search(10).accept_first(&[row(60, 1)]).is_ok());
+    }
+
+    #[test]
+    fn with_many_selections_few_orders_are_kept_of_each() {
+        let size = |selections| Search::first_question(Selection::default(), selections).page_size;
+        assert_eq!([1, 2, 3, 8, 500].map(size), [200, 200, 133, 50, 10]);
     }
 }
