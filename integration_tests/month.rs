@@ -53,9 +53,6 @@ fn month(name: &str, behaviour: Behaviour, config: &Value) -> TimeDelta {
     while world.elapsed() < 30 * DAY {
         let due = QUARTER.saturating_sub(Duration::from_secs(world.elapsed().as_secs() % QUARTER.as_secs()));
         world.pass(due);
-        for (id, status, at) in std::mem::take(&mut world.life.changes) {
-            warehouse.changed(id, status, at);
-        }
         let kill = rng.u32(..100) < 3;
         let weather = Weather { killed_at: kill.then(|| rng.usize(1..12)), ..Weather::default() };
         syncs += 1;

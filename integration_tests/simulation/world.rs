@@ -126,6 +126,9 @@ impl World {
             sync.checkpoint();
             steps.extend(sync.steps());
         }
+        for (id, status, at) in std::mem::take(&mut self.life.changes) {
+            warehouse.changed(id, status, at);
+        }
         warehouse.take(&steps, self.clock());
         drop(sync);
         self.config = config;

@@ -34,6 +34,8 @@ pub(super) struct Lane {
     pub(super) range: Option<Reading>,
     witness: Option<Witness>,
     pub(super) sweep: Option<Reading>,
+    /// Orders behind the sweep's slice that are known already. They are handed out when the sweep has proven itself.
+    behind_sweep: Vec<Row>,
     /// The sweep could not be made.
     pub(super) unswept: bool,
 }
@@ -51,6 +53,7 @@ impl Lane {
             range: None,
             witness: None,
             sweep: None,
+            behind_sweep: Vec::new(),
             unswept: false,
         }
     }
@@ -153,10 +156,18 @@ impl Lane {
             return Ok(Vec::new());
         };
         let mut reading = Reading::from(sweep.slice.start, sweep.selection);
-        let mut rows = reading.until(sweep.slice.end, Some(sweep.goal))?;
-        rows.extend(sweep.rows);
+        let rows = reading.until(sweep.slice.end, Some(sweep.goal))?;
         self.sweep = Some(reading);
-        Ok(rows)
+        self.behind_sweep = sweep.rows;
+        Ok(self.with_those_behind(rows))
+    }
+
+    /// The rows that a sweep has handed out, and those behind it once it has ended.
+    fn with_those_behind(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+        if self.is_swept() {
+            rows.append(&mut self.behind_sweep);
+        }
+        rows
     }
 
     /// Takes the answer to a question of the sweep. An API that does not filter ends it.
@@ -169,10 +180,11 @@ impl Lane {
         match sweep.answer(ticket, answer) {
             Err(failure) if failure.kind == FailureKind::UpdatedFilter => {
                 self.unswept = true;
+                self.behind_sweep.clear();
                 self.sweep = Some(Reading::over(self.selection.clone(), DateTime::default()));
                 Ok(Vec::new())
             }
-            other => other,
+            other => other.map(|rows| self.with_those_behind(rows)),
         }
     }
 
