@@ -398,3 +398,6 @@ impl<'c> Sync<'c> {
 
 #[cfg(test)]
 mod simulated;
+
+#[cfg(test)]
+mod hunt;

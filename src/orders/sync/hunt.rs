@@ -1,0 +1,163 @@
+//! Failing tests: ways in which orders are lost, or stay stale, or the API is asked too much.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::super::cursor::Saved;
+use super::super::page::Row;
+use super::super::query::{Query, Sort};
+use super::super::reading::Ask;
+use super::super::versions::tests::row;
+use super::{Answer, Step, Sync};
+use crate::config::Config;
+use crate::protocol::catalog::SyncMode;
+use crate::timestamp;
+
+const NOW: &str = "2026-03-01T12:00:00Z";
+
+fn at(text: &str) -> DateTime<Utc> {
+    timestamp::parse(text).unwrap()
+}
+
+fn config(more: &Value) -> Config {
+    let mut config = json!({
+        "credentials": {"auth_type": "access_token", "access_token": "t"},
+        "start_date": "2025-01-01T00:00:00Z",
+    });
+    for (key, value) in more.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    Config::parse(&config.to_string()).unwrap()
+}
+
+fn order(id: u64, at: DateTime<Utc>, content: &'static str) -> Row {
+    Row { at, updated: Some(at), data: content.into(), ..row(0, id) }
+}
+
+/// Bounds are inclusive, pages count from 0, `minUpdatedAt` works.
+fn list(orders: &[Row], query: &Query) -> Vec<Row> {
+    let inside = |row: &&Row| {
+        let selection = &query.selection;
+        query.min.is_none_or(|min| min <= row.at)
+            && query.max.is_none_or(|max| row.at <= max)
+            && selection.updated_from.is_none_or(|from| row.updated.is_some_and(|at| from <= at))
+            && selection.store_id.is_none_or(|store| row.store_id == Some(store))
+    };
+    let mut rows: Vec<Row> = orders.iter().filter(inside).cloned().collect();
+    match query.sort {
+        Sort::OldestFirst => rows.sort_by_key(|row| row.at),
+        Sort::NewestFirst => rows.sort_by_key(|row| std::cmp::Reverse(row.at)),
+        Sort::LowestId => rows.sort_by_key(|row| row.id),
+        Sort::HighestId => rows.sort_by_key(|row| std::cmp::Reverse(row.id)),
+    }
+    let page = query.page.unwrap_or(0) as usize;
+    rows.into_iter().skip(page * query.page_size).take(query.page_size).collect()
+}
+
+#[derive(Default)]
+struct Warehouse {
+    table: BTreeMap<u64, bytes::Bytes>,
+    written: Vec<u64>,
+    state: Option<Value>,
+}
+
+impl Warehouse {
+    fn take(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Record(row) => {
+                    self.written.push(row.id);
+                    self.table.insert(row.id, row.data);
+                }
+                Step::State(state, _) => self.state = Some(state),
+                _ => (),
+            }
+        }
+    }
+
+    fn saved(&self) -> Option<Saved> {
+        self.state.as_ref().map(|state| Saved::parse(state).unwrap())
+    }
+
+    /// A sync with `flight` questions under way, answered in order. How many were asked; it is ended after `most`, or
+    /// with the first state if `cut`.
+    fn sync(
+        &mut self,
+        config: &Config,
+        now: DateTime<Utc>,
+        flight: usize,
+        most: usize,
+        cut: bool,
+        mut answer: impl FnMut(&Query, usize) -> Vec<Row>,
+    ) -> usize {
+        let mut sync = Sync::new(config, SyncMode::Incremental, self.saved(), now);
+        let mut waiting: VecDeque<(u64, Ask)> = VecDeque::new();
+        let mut asked = 0;
+        while !sync.is_done() && asked < most {
+            while waiting.len() < flight
+                && let Some(question) = sync.question()
+            {
+                asked += 1;
+                waiting.push_back(question);
+            }
+            let (ticket, ask) = waiting.pop_front().expect("it goes on");
+            let rows = Ok(answer(&ask.query, asked));
+            sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+            let steps = sync.steps();
+            let ends = cut && steps.iter().any(|step| matches!(step, Step::State(..)));
+            self.take(steps);
+            if ends {
+                break;
+            }
+        }
+        asked
+    }
+
+    fn quiet(&mut self, config: &Config, now: DateTime<Utc>, orders: &[Row]) {
+        self.sync(config, now, 4, usize::MAX, false, |query, _| list(orders, query));
+    }
+}
+
+fn minutes(minutes: i64) -> TimeDelta {
+    TimeDelta::minutes(minutes)
+}
+
+/// A first sync: pages are asked for and answered at 12:00, but the first question, which fixes the horizon, is
+/// refused for four minutes and answered at 12:04. What happened meanwhile is `later`.
+fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row]) -> Warehouse {
+    let mut warehouse = Warehouse::default();
+    let now = at(NOW);
+    let mut sync = Sync::new(config, SyncMode::Incremental, None, now);
+    let (first, ask) = sync.question().unwrap();
+    let first_query = ask.query;
+    assert_eq!(first_query.sort, Sort::NewestFirst);
+    let pages: Vec<(u64, Ask)> = std::iter::from_fn(|| sync.question()).collect();
+    for (ticket, ask) in pages {
+        let rows = Ok(list(earlier, &ask.query));
+        sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+    }
+    let now = now + minutes(4);
+    sync.answer(first, Answer { rows: Ok(list(later, &first_query)), date: Some(now) }).unwrap();
+    while !sync.is_done() {
+        let (ticket, ask) = sync.question().expect("it goes on");
+        let rows = Ok(list(later, &ask.query));
+        sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+    }
+    warehouse.take(sync.steps());
+    warehouse
+}
+
+#[test]
+fn an_order_that_surfaces_within_the_settle_delay_is_not_lost_where_pages_came_before_the_horizon_was_fixed() {
+    let config = config(&json!({"changes": "off"}));
+    let earlier = [order(1, at(NOW) - minutes(60), "a"), order(2, at(NOW) - TimeDelta::seconds(5), "b")];
+    // Drafted 30 s before, and listed 20 s after the page was answered: well within two minutes.
+    let late = order(3, at(NOW) - TimeDelta::seconds(30), "late");
+    let later = [earlier.to_vec(), vec![late, order(4, at(NOW) + minutes(1), "c")]].concat();
+    let mut warehouse = first_question_answered_late(&config, &earlier, &later);
+    warehouse.quiet(&config, at(NOW) + minutes(30), &later);
+    warehouse.quiet(&config, at(NOW) + minutes(60 * 30), &later);
+    assert_eq!(warehouse.table.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
