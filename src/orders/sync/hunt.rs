@@ -161,3 +161,28 @@ fn an_order_that_surfaces_within_the_settle_delay_is_not_lost_where_pages_came_b
     warehouse.quiet(&config, at(NOW) + minutes(60 * 30), &later);
     assert_eq!(warehouse.table.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
+
+#[test]
+fn one_store_whose_list_is_empty_for_some_looks_does_not_lose_its_orders() {
+    let config = config(&json!({"store_ids": [1, 2]}));
+    let of = |id: u64, days: i64, store| Row {
+        store_id: Some(store),
+        ..order(id, at(NOW) - TimeDelta::days(days), "x")
+    };
+    let orders: Vec<Row> = (0..40).map(|n| of(n, 300 - 7 * (n as i64 / 2), 1 + n % 2)).collect();
+    let mut warehouse = Warehouse::default();
+    let mut empties = 5;
+    // Five answers for store 2 are empty; all others are right.
+    warehouse.sync(&config, at(NOW), 4, usize::MAX, false, |query, _| {
+        if query.selection.store_id == Some(2) && empties > 0 {
+            empties -= 1;
+            return Vec::new();
+        }
+        list(&orders, query)
+    });
+    for hours in [1, 30, 60] {
+        warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &orders);
+    }
+    let missing: Vec<u64> = orders.iter().map(|row| row.id).filter(|id| !warehouse.table.contains_key(id)).collect();
+    assert_eq!(missing, [0_u64; 0]);
+}
