@@ -186,3 +186,19 @@ fn one_store_whose_list_is_empty_for_some_looks_does_not_lose_its_orders() {
     let missing: Vec<u64> = orders.iter().map(|row| row.id).filter(|id| !warehouse.table.contains_key(id)).collect();
     assert_eq!(missing, [0_u64; 0]);
 }
+
+#[test]
+fn a_sync_that_saw_no_order_at_all_does_not_say_that_changes_were_followed() {
+    let config = config(&json!({"changes": "updated"}));
+    let old = at(NOW) - TimeDelta::days(100);
+    let mut orders = vec![order(1, old, "draft"), order(2, old + minutes(5), "b"), order(3, at(NOW) - minutes(60), "c")];
+    let mut warehouse = Warehouse::default();
+    warehouse.quiet(&config, at(NOW), &orders);
+    orders[0] = Row { updated: Some(at(NOW) + minutes(10)), ..order(1, old, "paid") };
+    // The list is empty for a while.
+    warehouse.quiet(&config, at(NOW) + minutes(30), &[]);
+    for hours in [1, 30, 60] {
+        warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &orders);
+    }
+    assert_eq!(warehouse.table[&1], "paid");
+}
