@@ -202,3 +202,18 @@ fn a_sync_that_saw_no_order_at_all_does_not_say_that_changes_were_followed() {
     }
     assert_eq!(warehouse.table[&1], "paid");
 }
+
+#[test]
+fn a_change_between_a_page_and_the_horizon_is_not_lost_where_pages_came_before_the_horizon_was_fixed() {
+    let config = config(&json!({"changes": "updated"}));
+    let old = at(NOW) - TimeDelta::days(100);
+    let earlier = [order(1, old, "draft"), order(2, old + minutes(5), "b"), order(3, at(NOW) - minutes(5), "c")];
+    let mut later = earlier.clone();
+    // Changed one minute after its page was answered, and before 12:02, which the state says changes are followed from.
+    later[0] = Row { updated: Some(at(NOW) + minutes(1)), ..order(1, old, "paid") };
+    let mut warehouse = first_question_answered_late(&config, &earlier, &later);
+    for hours in [1, 30, 60] {
+        warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &later);
+    }
+    assert_eq!(warehouse.table[&1], "paid");
+}
