@@ -217,3 +217,20 @@ fn a_change_between_a_page_and_the_horizon_is_not_lost_where_pages_came_before_t
     }
     assert_eq!(warehouse.table[&1], "paid");
 }
+
+#[test]
+fn the_window_is_read_again_also_where_the_end_date_has_been_reached() {
+    for changes in ["window", "updated"] {
+        let config = config(&json!({"changes": changes, "end_date": "2026-03-01T11:00:00Z"}));
+        let drafted = at(NOW) - minutes(90);
+        let mut orders = vec![order(1, drafted, "draft"), order(2, drafted + minutes(5), "b")];
+        let mut warehouse = Warehouse::default();
+        warehouse.quiet(&config, at(NOW), &orders);
+        // No update time moves.
+        orders[0].data = "paid".into();
+        for hours in [1, 30, 60] {
+            warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &orders);
+        }
+        assert_eq!(warehouse.table[&1], "paid", "{changes}");
+    }
+}
