@@ -253,3 +253,23 @@ fn a_sweep_that_ends_behind_a_dense_second_ends() {
     assert!(asked < 100, "{asked} questions for 250 changed orders, and no end");
     assert_eq!(warehouse.table[&7], "paid");
 }
+
+/// How many questions a first sync of so many orders takes, with `page` what the API makes of page numbers.
+fn questions(count: u64, flight: usize, answer: impl Fn(&[Row], &Query, usize) -> Vec<Row>) -> usize {
+    let config = config(&json!({}));
+    let orders: Vec<Row> = (0..count).map(|n| order(n, at(NOW) - minutes(5 * (count - n) as i64), "x")).collect();
+    let mut warehouse = Warehouse::default();
+    let asked = warehouse.sync(&config, at(NOW), flight, 100_000, false, |query, asked| answer(&orders, query, asked));
+    println!("{count} orders, {flight} under way: {asked} questions, {} written", warehouse.table.len());
+    asked
+}
+
+#[test]
+fn an_api_that_gives_nothing_behind_the_first_page_is_not_asked_for_every_page_again_and_again() {
+    for count in [40_000] {
+        let asked = questions(count, 6, |orders, query, _| {
+            if query.page.is_some() { Vec::new() } else { list(orders, query) }
+        });
+        assert!(asked < 10 * count as usize / 200, "{asked} for {} pages", count / 200);
+    }
+}
