@@ -273,3 +273,12 @@ fn an_api_that_gives_nothing_behind_the_first_page_is_not_asked_for_every_page_a
         assert!(asked < 10 * count as usize / 200, "{asked} for {} pages", count / 200);
     }
 }
+
+#[test]
+fn one_wrong_answer_at_the_beginning_of_a_small_list_is_no_storm() {
+    let wrong = std::cell::Cell::new(true);
+    let asked = questions(50, 6, |orders, query, _| {
+        if query.sort == Sort::OldestFirst && query.page.is_none() && wrong.take() { Vec::new() } else { list(orders, query) }
+    });
+    assert!(asked < 40, "{asked} questions for 50 orders");
+}
