@@ -282,3 +282,19 @@ fn one_wrong_answer_at_the_beginning_of_a_small_list_is_no_storm() {
     });
     assert!(asked < 40, "{asked} questions for 50 orders");
 }
+
+#[test]
+fn a_first_sync_in_trouble_does_not_make_a_later_one_read_everything_again() {
+    let config = config(&json!({"changes": "updated"}));
+    let orders: Vec<Row> = (0..6_000).map(|n| order(n, at(NOW) - minutes(10 * (6_000 - n as i64)), "x")).collect();
+    let mut warehouse = Warehouse::default();
+    // While the API is down, the state is repeated; that is all that this sync says.
+    warehouse.state = Some(Sync::new(&config, SyncMode::Incremental, None, at(NOW)).standing());
+    warehouse.sync(&config, at(NOW), 4, usize::MAX, true, |query, _| list(&orders, query));
+    let begun = warehouse.written.len();
+    assert!(begun >= 1_000 && begun < 3_000, "{begun}");
+    warehouse.quiet(&config, at(NOW) + minutes(30), &orders);
+    assert_eq!(warehouse.table.len(), orders.len());
+    let twice = warehouse.written.len() - orders.len();
+    assert!(twice < 500, "{twice} of {begun} orders were read and written again");
+}
