@@ -2,7 +2,8 @@
 //!
 //! `{"draftCreatedAt": T, "updatedAt": U}` says: every order drafted before T has been written, as it was at U or
 //! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
-//! digests of what was written of the last days, see [`super::window`].
+//! digests of what was written of the last days, see [`super::window`]. `unseen` names the selections (stores, roles) of
+//! which this is not said: they showed no order, which is no order's word, and are read as a whole once they do.
 //!
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
 //! incremental state under a full refresh is not a place to go on from; the whole is read.
@@ -21,6 +22,8 @@ pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
 /// The field of an order, and of the state, that says when it was changed last.
 pub const UPDATED_FIELD: &str = "updatedAt";
+/// Where the state names the selections that showed no order.
+const UNSEEN: &str = "unseen";
 /// Where the state keeps its digests.
 const WINDOW: &str = "window";
 /// Marks a state of a full refresh that is under way.
@@ -47,6 +50,8 @@ pub struct Saved {
     /// None in a state that was written before changes were followed.
     pub(super) updated: Option<DateTime<Utc>>,
     pub(super) window: Value,
+    /// Selections of which it says nothing.
+    pub(super) unseen: Vec<String>,
     full_refresh: bool,
     complete: bool,
 }
@@ -74,10 +79,15 @@ impl Saved {
             at,
             updated,
             window: state[WINDOW].clone(),
+            unseen: names(&state[UNSEEN]),
             full_refresh: marked(FULL_REFRESH),
             complete: marked(FULL_REFRESH_COMPLETE),
         })
     }
+}
+
+fn names(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// Where a sync of the stream stands: what is left to read, and how its states are written.
@@ -94,7 +104,8 @@ impl Cursor {
     /// Where to begin: at the start date, or where the saved state ends.
     pub fn new(mode: SyncMode, start_date: DateTime<Utc>, saved: Option<Saved>) -> Self {
         let resumed = match mode {
-            SyncMode::Incremental => saved,
+            // A state that a first sync repeated before it had read anything says nothing.
+            SyncMode::Incremental => saved.filter(|saved| saved.updated.is_some() || saved.at > start_date),
             SyncMode::FullRefresh => saved.filter(|saved| saved.full_refresh || saved.complete),
         };
         let start = resumed.as_ref().map_or(start_date, |saved| saved.at.max(start_date));
@@ -128,23 +139,26 @@ impl Cursor {
         position: DateTime<Utc>,
         updated: Option<DateTime<Utc>>,
         window: Option<Value>,
+        unseen: &[String],
         complete: bool,
     ) -> Value {
-        let at = timestamp::write(position.max(self.start));
+        let mut state = json!({CURSOR_FIELD: timestamp::write(position.max(self.start))});
+        if !unseen.is_empty() {
+            state[UNSEEN] = unseen.into();
+        }
         match (self.mode, complete) {
-            (SyncMode::FullRefresh, false) => json!({CURSOR_FIELD: at, FULL_REFRESH: true}),
-            (SyncMode::FullRefresh, true) => json!({CURSOR_FIELD: at, FULL_REFRESH_COMPLETE: true}),
+            (SyncMode::FullRefresh, false) => state[FULL_REFRESH] = true.into(),
+            (SyncMode::FullRefresh, true) => state[FULL_REFRESH_COMPLETE] = true.into(),
             (SyncMode::Incremental, _) => {
-                let mut state = json!({CURSOR_FIELD: at});
                 if let Some(updated) = updated {
                     state[UPDATED_FIELD] = timestamp::write(updated).into();
                 }
                 if let Some(window) = window {
                     state[WINDOW] = window;
                 }
-                state
             }
         }
+        state
     }
 }
 
@@ -178,7 +192,7 @@ mod tests {
         assert_eq!(cursor.start(), at("2025-11-05T00:00:00Z"));
         assert_eq!(cursor.resumed().unwrap().updated, Some(at("2025-11-04T00:00:00Z")));
         assert_eq!(
-            cursor.state(at(END), Some(at(END)), None, true),
+            cursor.state(at(END), Some(at(END)), None, &[], true),
             json!({CURSOR_FIELD: "2025-12-01T00:00:00.000Z", UPDATED_FIELD: "2025-12-01T00:00:00.000Z"})
         );
     }
@@ -193,7 +207,7 @@ mod tests {
     fn a_state_from_the_future_is_kept() {
         let state = json!({CURSOR_FIELD: "2999-12-31T23:59:59.999Z"});
         let cursor = Cursor::new(SyncMode::Incremental, at(START), saved(&state));
-        assert_eq!(cursor.state(at(END), None, None, true), state);
+        assert_eq!(cursor.state(at(END), None, None, &[], true), state);
     }
 
     #[test]
@@ -203,9 +217,9 @@ mod tests {
         assert_eq!(begin(&incremental).start(), at(START));
         let cursor = Cursor::new(SyncMode::FullRefresh, at(START), None);
         let middle = at("2025-11-05T00:00:00Z");
-        let cut = begin(&cursor.state(middle, Some(middle), None, false));
+        let cut = begin(&cursor.state(middle, Some(middle), None, &[], false));
         assert_eq!((cut.start(), cut.is_complete()), (middle, false));
-        assert!(begin(&cursor.state(middle, None, None, true)).is_complete());
+        assert!(begin(&cursor.state(middle, None, None, &[], true)).is_complete());
     }
 
     #[test]

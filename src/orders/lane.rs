@@ -29,6 +29,8 @@ pub(super) struct Lane {
     search: Option<Search>,
     searching: bool,
     looks: u32,
+    /// It showed no order when it was read last, so it is read as a whole.
+    pub(super) whole: bool,
     /// The inner none says that there is no order.
     pub(super) goal: Option<Option<Goal>>,
     pub(super) range: Option<Reading>,
@@ -42,13 +44,14 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Of one of so many selections. Nothing is known yet.
-    pub(super) fn new(selection: Selection, selections: usize) -> Self {
+    pub(super) fn new(selection: Selection, selections: usize, whole: bool) -> Self {
         Self {
             first: Search::first_question(selection.clone(), selections),
             selection,
             search: None,
             searching: false,
             looks: 0,
+            whole,
             goal: None,
             range: None,
             witness: None,
@@ -72,6 +75,11 @@ impl Lane {
         }
         self.goal = search.found().map(Option::<&Goal>::cloned);
         self.search = Some(search);
+    }
+
+    /// Whether it shows no order.
+    pub(super) fn shows_no_order(&self) -> bool {
+        matches!(self.goal, Some(None))
     }
 
     /// How many questions are under way, or answered before their turn.
@@ -144,8 +152,8 @@ impl Lane {
         before: DateTime<Utc>,
         since: DateTime<Utc>,
     ) -> Result<Vec<Row>, Failure> {
-        let Some(goal) = self.goal.as_ref().and_then(Option::as_ref) else {
-            // Without an order there is no change.
+        let Some(goal) = self.goal.as_ref().and_then(Option::as_ref).filter(|_| !self.whole) else {
+            // What is read as a whole, now or once it shows an order, is read as it is then.
             self.sweep = Some(Reading::over(self.selection.clone(), start));
             return Ok(Vec::new());
         };

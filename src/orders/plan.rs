@@ -63,7 +63,8 @@ impl Known<'_> {
             }
             Changes::Updated | Changes::Window => true,
         };
-        let reread = due && resumed.is_some() && cursor < end && config.start_date < cursor;
+        // A state from the future is left alone.
+        let reread = due && resumed.is_some() && cursor <= end && config.start_date < cursor;
         let empty = Window::new(days, selections, cursor, settled);
         let start = if reread { empty.start(cursor).max(config.start_date) } else { cursor };
         let window = (incremental && config.changes != Changes::Off).then(|| match &written {

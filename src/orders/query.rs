@@ -4,6 +4,8 @@
 //! encoded is unknown) and UTC times with milliseconds and `Z`. `page` is left out wherever it can be, since
 //! whether the first page is 0 or 1 is a guess, but leaving it out means the first under both readings.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::page::Row;
@@ -58,6 +60,17 @@ impl Selection {
             roles.iter().map(of)
         };
         stores.into_iter().flat_map(pair).collect()
+    }
+}
+
+impl fmt::Display for Selection {
+    /// As it is named in a state: `storeId=2&customerRole=customer`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = self.store_id.map(|store| format!("storeId={store}"));
+        let role = self.customer_role.as_ref().map(|role| format!("customerRole={role}"));
+        let parts: Vec<String> = store.into_iter().chain(role).collect();
+        f.write_str(if parts.is_empty() { "all" } else { "" })?;
+        f.write_str(&parts.join("&"))
     }
 }
 
@@ -247,6 +260,9 @@ mod tests {
     fn stores_and_roles_are_asked_one_by_one() {
         let roles = ["customer".to_owned(), "employee".to_owned()];
         assert_eq!(Selection::all_of(&[], &[]), [Selection::default()]);
-        assert_eq!(Selection::all_of(&[2, 1, 2], &roles).len(), 4);
+        let four = Selection::all_of(&[2, 1, 2], &roles);
+        let names: Vec<String> = four.iter().map(Selection::to_string).collect();
+        assert_eq!((names.len(), names[3].as_str()), (4, "storeId=2&customerRole=employee"));
+        assert_eq!(Selection::default().to_string(), "all");
     }
 }

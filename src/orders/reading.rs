@@ -18,6 +18,10 @@ use crate::failure::Failure;
 /// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
 pub const LOOKS: u32 = 6;
 
+/// After so many pages ahead in a row that were of no use, the rest is read by key: the API makes something else of page
+/// numbers than we think.
+const USELESS: u32 = 8;
+
 /// A question, and how often it has been asked already without an answer that could be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
@@ -57,6 +61,8 @@ pub(super) struct Reading {
     asked: VecDeque<Asked>,
     /// How often the present question by key was asked.
     looks: u32,
+    /// How many pages ahead in a row were of no use.
+    useless: u32,
     /// There is much to read: pages ahead are asked for before a row is known.
     much: bool,
 }
@@ -65,7 +71,7 @@ impl Reading {
     /// Starts at `start`; where it ends becomes known later.
     pub(super) fn from(start: DateTime<Utc>, selection: Selection) -> Self {
         let ahead = ReadAhead::new(start);
-        Self { selection, walk: None, ahead, asked: VecDeque::new(), looks: 0, much: false }
+        Self { selection, walk: None, ahead, asked: VecDeque::new(), looks: 0, useless: 0, much: false }
     }
 
     /// The same, where much is to be expected.
@@ -130,7 +136,7 @@ impl Reading {
             return Some(Ask { query, look: self.looks });
         }
         let blind = self.ahead.count() == 0 && !self.much;
-        if !room || blind || walk.is_some_and(Walk::is_dense) {
+        if !room || blind || self.useless >= USELESS || walk.is_some_and(Walk::is_dense) {
             return None;
         }
         let limit = walk.and_then(|walk| self.ahead.limit(walk.tail_start()));
@@ -208,9 +214,11 @@ impl Reading {
                 self.ahead.took(&new);
                 self.shift(drift);
                 self.looks = 0;
+                self.useless = 0;
                 Ok(Some(rows))
             }
             Fit::Useless => {
+                self.useless += 1;
                 let early = if come > 0 { self.ahead.came_early() } else { 0 };
                 self.shift(early);
                 Ok(Some(Vec::new()))

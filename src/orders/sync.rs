@@ -58,6 +58,8 @@ pub struct Sync<'c> {
     cursor: Cursor,
     /// This machine's clock.
     now: DateTime<Utc>,
+    /// The server's clock when it gave the first answer, whichever that was.
+    earliest: Option<DateTime<Utc>>,
     lanes: Vec<Lane>,
     asking_first: bool,
     first_looks: u32,
@@ -81,8 +83,12 @@ impl<'c> Sync<'c> {
         let cursor = Cursor::new(mode, config.start_date, saved);
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
         let count = selections.len();
-        let mut lanes: Vec<Lane> =
-            selections.into_iter().map(|selection| Lane::new(selection, count)).collect();
+        let unseen = cursor.resumed().map_or(&[][..], |saved| &saved.unseen);
+        let lane = |selection: Selection| {
+            let whole = unseen.contains(&selection.to_string());
+            Lane::new(selection, count, whole)
+        };
+        let mut lanes: Vec<Lane> = selections.into_iter().map(lane).collect();
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
         let probe = (asks_for_changes && resumed).then(|| Probe::new(lanes[0].selection.clone(), now));
@@ -95,6 +101,7 @@ impl<'c> Sync<'c> {
             writing: Writing::new(config, cursor.clone()),
             cursor,
             now,
+            earliest: None,
             lanes,
             asking_first: false,
             first_looks: 0,
@@ -162,6 +169,9 @@ impl<'c> Sync<'c> {
     /// Takes the answer to the question with this ticket.
     pub fn answer(&mut self, ticket: u64, answer: Answer) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
+        if self.times.is_none() {
+            self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
+        }
         let rows = answer.rows.and_then(|rows| query.verify(&rows).map(|()| rows));
         if let Ok(rows) = &rows
             && rows.len() > 1
@@ -169,19 +179,13 @@ impl<'c> Sync<'c> {
             let bytes: usize = rows.iter().map(|row| row.data.len()).sum();
             self.page_bytes = bytes.max((self.page_bytes * 7 + bytes) / 8);
         }
-        self.take(ticket, place, rows, answer.date).map_err(|failure| failure.at(query.encode()))?;
+        self.take(ticket, place, rows).map_err(|failure| failure.at(query.encode()))?;
         self.go_on()
     }
 
-    fn take(
-        &mut self,
-        ticket: u64,
-        place: Place,
-        rows: Result<Vec<Row>, Doubt>,
-        date: Option<DateTime<Utc>>,
-    ) -> Result<(), Failure> {
+    fn take(&mut self, ticket: u64, place: Place, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         match place {
-            Place::First => self.first_answer(rows, date)?,
+            Place::First => self.first_answer(rows)?,
             Place::Probe => {
                 if let Some(probe) = &mut self.probe {
                     probe.answer(rows)?;
@@ -213,21 +217,18 @@ impl<'c> Sync<'c> {
         }
     }
 
-    fn first_answer(
-        &mut self,
-        rows: Result<Vec<Row>, Doubt>,
-        date: Option<DateTime<Utc>>,
-    ) -> Result<(), Failure> {
+    fn first_answer(&mut self, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.asking_first = false;
         let rows = match rows {
             Ok(rows) => rows,
             Err(doubt) if self.first_looks >= LOOKS => return Err(doubt.into_failure(self.first_looks)),
             Err(_) => return Ok(()),
         };
-        if date.is_none() {
+        if self.earliest.is_none() {
             self.writing.log(Level::Warn, told::NO_CLOCK.to_owned());
         }
-        let now = date.unwrap_or(self.now);
+        // Pages ahead may have come before: what they hold is as old as that.
+        let now = self.earliest.unwrap_or(self.now);
         let (end, settled) = (cursor::horizon(now, self.config.end_date), cursor::settled(now));
         self.times = Some((end, settled));
         // Fixed before anything is read: what changes meanwhile is found by the first sweep.
@@ -247,7 +248,12 @@ impl<'c> Sync<'c> {
         self.roles_are_told_apart()?;
         for lane in 0..self.lanes.len() {
             if self.lanes[lane].goal.is_some() && self.lanes[lane].position().is_none() {
-                let rows = self.lanes[lane].begin(plan.start, plan.end)?;
+                let whole = self.lanes[lane].whole;
+                if whole {
+                    self.writing.begin_whole(lane);
+                }
+                let start = if whole { self.config.start_date } else { plan.start };
+                let rows = self.lanes[lane].begin(start, plan.end)?;
                 self.write_range(lane, rows);
             }
         }
@@ -290,9 +296,11 @@ impl<'c> Sync<'c> {
             self.writing.log(Level::Warn, told::no_filter(filter, self.config.changes_days));
         }
         let cursor = self.cursor.start();
-        if self.cursor.is_complete() || (cursor >= end && plan.sweep_since.is_none()) {
+        let nothing =
+            plan.start >= end && plan.sweep_since.is_none() && !self.lanes.iter().any(|lane| lane.whole);
+        if self.cursor.is_complete() || nothing {
             self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
-            self.writing.state(end, false, true);
+            self.writing.state(end, &self.unseen(), false, true);
             self.writing.complete(end);
             self.done = true;
             return;
@@ -322,7 +330,8 @@ impl<'c> Sync<'c> {
         if let Some(since) = self.plan.and_then(|plan| plan.sweep_since) {
             self.lanes[lane].observe(&rows, since);
         }
-        self.writing.range(lane, rows, self.lanes[lane].position());
+        let Lane { whole, .. } = self.lanes[lane];
+        self.writing.range(lane, rows, self.lanes[lane].position(), whole);
     }
 
     fn write_changes(&mut self, rows: Vec<Row>) {
@@ -331,10 +340,20 @@ impl<'c> Sync<'c> {
         }
     }
 
-    /// Everything before it has been handed out, in all lanes.
+    /// Everything before it has been handed out, in all lanes that are not unseen.
     pub fn position(&self) -> Option<DateTime<Utc>> {
         let plan = self.plan?;
-        self.lanes.iter().map(|lane| lane.position().unwrap_or(plan.start)).min()
+        let said = self.lanes.iter().filter(|lane| !lane.whole && !lane.shows_no_order());
+        Some(said.map(|lane| lane.position().unwrap_or(plan.start)).min().unwrap_or(plan.end))
+    }
+
+    /// The selections of which a state can say nothing: those that show no order while others do, and those that are not
+    /// read as a whole yet.
+    fn unseen(&self) -> Vec<String> {
+        let some = !self.no_order_anywhere();
+        let unseen =
+            |lane: &&Lane| (lane.shows_no_order() && (some || lane.whole)) || (lane.whole && !lane.is_read());
+        self.lanes.iter().filter(unseen).map(|lane| lane.selection.to_string()).collect()
     }
 
     /// Says what has been written so far. A state is a proof: everything before the lowest position stands in the steps
@@ -345,7 +364,7 @@ impl<'c> Sync<'c> {
         if self.done || position < self.cursor.start() || self.no_order_anywhere() {
             return;
         }
-        self.writing.state(position, self.is_sweeping(), false);
+        self.writing.state(position, &self.unseen(), self.is_sweeping(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
             let estimates = self.lanes.iter().map(|lane| lane.range.as_ref()?.estimate());
@@ -360,7 +379,7 @@ impl<'c> Sync<'c> {
     }
 
     fn no_order_anywhere(&self) -> bool {
-        self.lanes.iter().all(|lane| matches!(lane.goal, Some(None)))
+        self.lanes.iter().all(Lane::shows_no_order)
     }
 
     fn finish(&mut self, plan: Plan) {
@@ -368,14 +387,15 @@ impl<'c> Sync<'c> {
         if unswept {
             self.writing.log(Level::Warn, told::UNSWEPT.to_owned());
         }
+        // An empty list is no order's word: the cursor stays, and the next sync looks again.
+        let none = self.no_order_anywhere();
+        let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.
         let whole = plan.start <= self.config.start_date && self.cursor.mode() == SyncMode::Incremental;
-        if whole || (plan.sweep_since.is_some() && !unswept) {
+        if !none && (whole || (plan.sweep_since.is_some() && !unswept)) {
             self.writing.updated = self.writing.updated.max(Some(plan.settled));
         }
-        // An empty list is no order's word: the cursor stays, and the next sync looks again.
-        let end = if self.no_order_anywhere() { self.cursor.start() } else { plan.end };
-        self.writing.state(end, self.is_sweeping(), true);
+        self.writing.state(end, &self.unseen(), self.is_sweeping(), true);
         self.writing.complete(end);
         self.done = true;
     }
@@ -400,4 +420,4 @@ impl<'c> Sync<'c> {
 mod simulated;
 
 #[cfg(test)]
-mod hunt;
+mod traps;

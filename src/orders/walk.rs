@@ -139,7 +139,7 @@ impl Walk {
                 self.dense = None;
                 self.anchor.clear();
                 self.position = until;
-                self.done = until > self.goal.at;
+                self.done = until > self.goal.at || until >= self.slice.end;
                 Ok(rows)
             }
             None => self.accept_by_key(rows),

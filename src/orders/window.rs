@@ -86,6 +86,11 @@ impl Window {
         *sum = sum.wrapping_add(digest(row));
     }
 
+    /// Forgets what is known of a selection, which is read anew as a whole.
+    pub(super) fn forget(&mut self, selection: usize) {
+        self.digests[selection].clear();
+    }
+
     /// The digest of a span, if it was read whole; 0 for no order.
     pub(super) fn of(&self, selection: usize, span: i64) -> Option<u64> {
         (span >= self.first).then(|| self.digests[selection].get(&span).copied().unwrap_or(0))

@@ -85,10 +85,23 @@ impl<'c> Writing<'c> {
         self.steps.push(Step::Estimate(rows));
     }
 
-    /// Writes what the range of a selection has handed out, up to `position`.
-    pub(super) fn range(&mut self, selection: usize, rows: Vec<Row>, position: Option<DateTime<Utc>>) {
+    /// A selection of which nothing is written yet is read as a whole.
+    pub(super) fn begin_whole(&mut self, selection: usize) {
+        if let Some(window) = &mut self.window {
+            window.forget(selection);
+        }
+    }
+
+    /// Writes what the range of a selection has handed out, up to `position`. Of a `whole` one nothing is written yet.
+    pub(super) fn range(
+        &mut self,
+        selection: usize,
+        rows: Vec<Row>,
+        position: Option<DateTime<Utc>>,
+        whole: bool,
+    ) {
         self.since_state += rows.len() as u64;
-        let cursor = self.cursor.start();
+        let cursor = if whole { self.config.start_date } else { self.cursor.start() };
         let mut again = rows;
         let new = again.split_off(again.partition_point(|row| row.at < cursor));
         let again = newest_of_each(again, &mut self.superseded, true);
@@ -99,7 +112,7 @@ impl<'c> Writing<'c> {
                 window.add(selection, &row);
             }
             let row = match (&mut self.changed, &self.window) {
-                (Some(changed), Some(window)) => changed.hold(selection, row, window),
+                (Some(changed), Some(window)) if !whole => changed.hold(selection, row, window),
                 _ => Some(row),
             };
             if let Some(row) = row {
@@ -146,10 +159,17 @@ impl<'c> Writing<'c> {
     }
 
     /// Says that everything before `position` is written. What it covers stands in the steps before it.
-    pub(super) fn state(&mut self, position: DateTime<Utc>, changes: bool, complete: bool) {
+    /// Nothing is said of the selections that are `unseen`.
+    pub(super) fn state(
+        &mut self,
+        position: DateTime<Utc>,
+        unseen: &[String],
+        changes: bool,
+        complete: bool,
+    ) {
         let position = position.max(self.cursor.start());
         let window = self.window.as_mut().map(|window| window.write(position));
-        let state = self.cursor.state(position, self.updated, window, complete);
+        let state = self.cursor.state(position, self.updated, window, unseen, complete);
         let tally = std::mem::take(&mut self.tally).until(position, changes);
         self.standing = Some(state.clone());
         self.steps.push(Step::State(state, tally));
@@ -159,8 +179,10 @@ impl<'c> Writing<'c> {
     /// What the last state said, or the one that the sync goes on from.
     pub(super) fn standing(&self) -> Value {
         self.standing.clone().unwrap_or_else(|| {
-            let window = self.cursor.resumed().map(|saved| saved.window.clone()).filter(Value::is_object);
-            self.cursor.state(self.cursor.start(), self.updated, window, false)
+            let saved = self.cursor.resumed();
+            let window = saved.map(|saved| saved.window.clone()).filter(Value::is_object);
+            let unseen = saved.map_or(&[][..], |saved| &saved.unseen);
+            self.cursor.state(self.cursor.start(), self.updated, window, unseen, false)
         })
     }
 

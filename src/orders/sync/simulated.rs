@@ -59,7 +59,8 @@ fn content(id: u64, change: u64) -> bytes::Bytes {
 impl Api {
     fn add(&mut self, at: DateTime<Utc>, updated: DateTime<Utc>) {
         let id = self.orders.len() as u64 + 1;
-        let order = Row { at, updated: Some(updated.max(at)), data: content(id, 0), ..row(0, id) };
+        let store_id = Some(1 + self.rng.u64(..2));
+        let order = Row { at, updated: Some(updated.max(at)), store_id, data: content(id, 0), ..row(0, id) };
         self.orders.push(order);
     }
 
@@ -89,6 +90,7 @@ impl Api {
             (ignored
                 || query.min.is_none_or(|min| above(min, row.at))
                     && query.max.is_none_or(|max| below(max, row.at)))
+                && query.selection.store_id.is_none_or(|store| row.store_id == Some(store))
                 && updated
                     .is_none_or(|from| row.updated.is_some_and(|at| above(from - timestamp::MILLISECOND, at)))
         };
@@ -244,11 +246,12 @@ impl World {
     }
 }
 
-fn config(start_date: DateTime<Utc>, changes: &str) -> Config {
+fn config(start_date: DateTime<Utc>, changes: &str, stores: &[u64]) -> Config {
     let text = json!({
         "credentials": {"auth_type": "access_token", "access_token": "t"},
         "start_date": timestamp::write(start_date),
         "changes": changes,
+        "store_ids": stores,
     });
     Config::parse(&text.to_string()).unwrap()
 }
@@ -294,6 +297,7 @@ proptest! {
         history in any_history(),
         syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90), 0..7),
         window: bool,
+        stores in prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 2])],
         seed: u64,
     ) {
         let now = timestamp::parse("2026-03-01T12:00:00Z").unwrap();
@@ -310,7 +314,7 @@ proptest! {
                 api.add(at, updated);
             }
         }
-        let config = Rc::new(config(start_date, if window { "window" } else { "updated" }));
+        let config = Rc::new(config(start_date, if window { "window" } else { "updated" }, &stores));
         let mut world = World { api, config, warehouse: Warehouse::default(), changeable };
         for (wrong, busy, killed_at, minutes) in syncs {
             // Too many wrong answers in a row fail a sync, by name; the next one goes on.
