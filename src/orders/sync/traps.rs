@@ -313,3 +313,46 @@ fn a_first_sync_in_trouble_does_not_make_a_later_one_read_everything_again() {
     let twice = warehouse.written.len() - orders.len();
     assert!(twice < 500, "{twice} of {begun} orders were read and written again");
 }
+
+#[test]
+fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
+    let config = config(&json!({"changes": "updated"}));
+    let old = at(NOW) - TimeDelta::days(100);
+    let mut orders =
+        vec![order(1, old, "draft"), order(2, old + minutes(5), "b"), order(3, at(NOW) - minutes(60), "c")];
+    let mut warehouse = Warehouse::default();
+    warehouse.quiet(&config, at(NOW) - minutes(30), &orders);
+    // One of several servers is ten minutes ahead; this machine's clock is right, and nobody asks it.
+    let mut sync = Sync::new(&config, SyncMode::Incremental, warehouse.saved(), at(NOW));
+    while let Some((ticket, ask)) = sync.question() {
+        let answer = Answer { rows: Ok(list(&orders, &ask.query)), date: Some(at(NOW) + minutes(10)) };
+        sync.answer(ticket, answer).unwrap();
+    }
+    assert!(sync.is_done());
+    warehouse.take(sync.steps());
+    orders[0] = Row { updated: Some(at(NOW) + minutes(3)), ..order(1, old, "paid") };
+    for hours in [1, 30, 60] {
+        warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &orders);
+    }
+    assert_eq!(warehouse.table[&1], "paid");
+}
+
+#[test]
+fn a_sweep_that_is_cut_off_again_and_again_gets_on() {
+    let config = config(&json!({"changes": "updated"}));
+    let count = 20_000_u64;
+    let mut orders: Vec<Row> =
+        (0..count).map(|n| order(n, at(NOW) - minutes(5 * (count - n) as i64), "draft")).collect();
+    let mut warehouse = Warehouse::default();
+    warehouse.quiet(&config, at(NOW), &orders);
+    // A migration of the API touches every order.
+    for order in &mut orders {
+        *order = Row { updated: Some(at(NOW) + minutes(5)), data: "paid".into(), ..order.clone() };
+    }
+    for n in 1..=10 {
+        // Each sync may ask 60 questions; the sweep alone takes 100.
+        warehouse.sync(&config, at(NOW) + minutes(60 * n), 4, 60, false, |query, _| list(&orders, query));
+    }
+    let stale = warehouse.table.values().filter(|data| *data != "paid").count();
+    assert_eq!(stale, 0, "orders are stale after ten syncs of 60 questions each");
+}
