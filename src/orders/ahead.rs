@@ -25,6 +25,11 @@ const OVERLAP: i64 = 2;
 /// The most it grows to where several orders have one timestamp.
 const WIDEST_OVERLAP: i64 = 20;
 
+/// After so many pages in a row with the same number of rows, and fewer than asked for, that is taken for a cap.
+const CAPPED: u32 = 3;
+/// No API caps its pages below this; what is shorter is only short.
+const SMALLEST_CAP: usize = 10;
+
 /// Instants of known rows that are kept: enough that a page counted from one of them can begin anywhere.
 const KNOWN: usize = 2 * PAGE_SIZE;
 
@@ -48,8 +53,8 @@ pub(super) struct ReadAhead {
     overlap: i64,
     /// Rows in a page: what is asked for, or what the server caps it at.
     page_size: usize,
-    /// How many rows the last page had, if fewer than asked for.
-    last_short: usize,
+    /// How many rows the last pages had that had fewer than asked for, and how many in a row had as many.
+    short: (usize, u32),
     /// The number of the first page: a guess, until a page has shown it.
     first_page: u32,
     first_page_shown: bool,
@@ -66,7 +71,7 @@ impl ReadAhead {
             asked_to: 0,
             overlap: OVERLAP,
             page_size: PAGE_SIZE,
-            last_short: 0,
+            short: (0, 0),
             first_page: 0,
             first_page_shown: false,
             marks: VecDeque::new(),
@@ -164,13 +169,16 @@ impl ReadAhead {
         signed(self.page_size)
     }
 
-    /// Notes how many rows came with a page: twice the same, and fewer than asked for, is a cap.
+    /// Notes how many rows came with a page: [`CAPPED`] times the same, and fewer than asked for, is a cap.
     pub(super) fn came(&mut self, rows: usize, asked: usize) {
-        let short = rows < asked;
-        if rows > self.page_size || (short && rows > 1 && rows == self.last_short) {
+        self.short = match self.short {
+            _ if rows >= asked => (0, 0),
+            (same, times) if same == rows => (rows, times + 1),
+            _ => (rows, 1),
+        };
+        if rows > self.page_size || (self.short.1 >= CAPPED && rows >= SMALLEST_CAP) {
             self.page_size = rows;
         }
-        self.last_short = if short { rows } else { 0 };
     }
 
     /// About how many rows there are in all before `end`, from the density of the past that is as long as what is left,
@@ -310,17 +318,19 @@ mod tests {
     }
 
     #[test]
-    fn two_equal_short_pages_are_a_cap_and_one_is_not() {
+    fn three_equal_short_pages_are_a_cap_and_fewer_are_not() {
         let mut ahead = ReadAhead::new(at(0));
-        ahead.came(120, 200);
-        ahead.came(200, 200);
-        ahead.came(120, 200);
-        assert_eq!(ahead.page_size, 200);
+        for rows in [120, 120, 200, 120, 130, 120, 120] {
+            ahead.came(rows, 200);
+            assert_eq!(ahead.page_size, 200);
+        }
         ahead.came(120, 200);
         assert_eq!(ahead.page_size, 120);
         ahead.came(120, 120);
         ahead.came(200, 200);
         assert_eq!(ahead.page_size, 200, "a larger page shows that there was none");
+        (0..9).for_each(|_| ahead.came(3, 200));
+        assert_eq!(ahead.page_size, 200, "nobody caps at three");
     }
 
     #[test]

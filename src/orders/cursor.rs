@@ -2,7 +2,8 @@
 //!
 //! `{"draftCreatedAt": T, "updatedAt": U}` says: every order drafted before T has been written, as it was at U or
 //! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
-//! digests of what was written of the last days, see [`super::window`]. `unseen` names the selections (stores, roles) of
+//! digests of what was written of the last days, see [`super::window`]. `sweep`, while one is under way, says of the
+//! orders drafted before its own T that they are as they were at its own U. `unseen` names the selections (stores, roles) of
 //! which this is not said: they showed no order, which is no order's word, and are read as a whole once they do.
 //!
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
@@ -22,6 +23,8 @@ pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
 /// The field of an order, and of the state, that says when it was changed last.
 pub const UPDATED_FIELD: &str = "updatedAt";
+/// Where the state says how far a sweep is that was cut off.
+const SWEEP: &str = "sweep";
 /// Where the state names the selections that showed no order.
 const UNSEEN: &str = "unseen";
 /// Where the state keeps its digests.
@@ -37,10 +40,56 @@ pub fn settled(server_now: DateTime<Utc>) -> DateTime<Utc> {
     timestamp::floor_second(server_now - SETTLE_DELAY)
 }
 
+/// Two clocks that are closer than this both mean now.
+const CLOSE: TimeDelta = TimeDelta::hours(1);
+
+/// The server's now. If this machine's clock, read when the sync began, is close and behind it, that is taken: a server
+/// that is ahead, as one of several may be, would make us pass over what is not there yet; to be behind only delays.
+pub fn server_now(server: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> DateTime<Utc> {
+    server.map_or(ours, |server| if (server - ours).abs() < CLOSE { server.min(ours) } else { server })
+}
+
 /// The end of what a sync reads: fixed once, by the server's clock.
 pub fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
     let settled = settled(server_now);
     end_date.map_or(settled, |end| end.min(settled))
+}
+
+/// How far a sweep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// Orders drafted before it
+    pub(super) before: DateTime<Utc>,
+    /// are written as they were then or later.
+    pub(super) updated: DateTime<Utc>,
+}
+
+impl Swept {
+    fn parse(value: &Value) -> Option<Self> {
+        let time = |field: &str| value[field].as_str().and_then(timestamp::parse);
+        Some(Self { before: time(CURSOR_FIELD)?, updated: time(UPDATED_FIELD)? })
+    }
+
+    fn write(self) -> Value {
+        json!({CURSOR_FIELD: timestamp::write(self.before), UPDATED_FIELD: timestamp::write(self.updated)})
+    }
+}
+
+/// What a state says.
+#[derive(Clone, Debug, Default)]
+pub struct Said<'a> {
+    /// Everything drafted before it is written.
+    pub position: DateTime<Utc>,
+    /// As it was then or later.
+    pub updated: Option<DateTime<Utc>>,
+    /// See [`Swept`].
+    pub swept: Option<Swept>,
+    /// Digests of the last days.
+    pub window: Option<Value>,
+    /// Selections of which nothing is said.
+    pub unseen: &'a [String],
+    /// Everything is written.
+    pub complete: bool,
 }
 
 /// A saved state of the stream.
@@ -50,6 +99,8 @@ pub struct Saved {
     /// None in a state that was written before changes were followed.
     pub(super) updated: Option<DateTime<Utc>>,
     pub(super) window: Value,
+    /// How far a sweep was that was cut off.
+    pub(super) swept: Option<Swept>,
     /// Selections of which it says nothing.
     pub(super) unseen: Vec<String>,
     full_refresh: bool,
@@ -79,6 +130,7 @@ impl Saved {
             at,
             updated,
             window: state[WINDOW].clone(),
+            swept: Swept::parse(&state[SWEEP]),
             unseen: names(&state[UNSEEN]),
             full_refresh: marked(FULL_REFRESH),
             complete: marked(FULL_REFRESH_COMPLETE),
@@ -132,32 +184,22 @@ impl Cursor {
         self.mode == SyncMode::FullRefresh && self.resumed.as_ref().is_some_and(|saved| saved.complete)
     }
 
-    /// The state that says: everything before `position` is written, as it was at `updated` or later. It is never
-    /// before the start, so a state from the future is kept as it is.
-    pub fn state(
-        &self,
-        position: DateTime<Utc>,
-        updated: Option<DateTime<Utc>>,
-        window: Option<Value>,
-        unseen: &[String],
-        complete: bool,
-    ) -> Value {
-        let mut state = json!({CURSOR_FIELD: timestamp::write(position.max(self.start))});
-        if !unseen.is_empty() {
-            state[UNSEEN] = unseen.into();
-        }
-        match (self.mode, complete) {
-            (SyncMode::FullRefresh, false) => state[FULL_REFRESH] = true.into(),
-            (SyncMode::FullRefresh, true) => state[FULL_REFRESH_COMPLETE] = true.into(),
-            (SyncMode::Incremental, _) => {
-                if let Some(updated) = updated {
-                    state[UPDATED_FIELD] = timestamp::write(updated).into();
-                }
-                if let Some(window) = window {
-                    state[WINDOW] = window;
-                }
+    /// The state that says it. Its position is never before the start, so a state from the future is kept as it is.
+    pub fn state(&self, said: Said<'_>) -> Value {
+        let mut state = json!({CURSOR_FIELD: timestamp::write(said.position.max(self.start))});
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                state[key] = value;
             }
+        };
+        if self.mode == SyncMode::Incremental {
+            set(UPDATED_FIELD, said.updated.map(|updated| timestamp::write(updated).into()));
+            set(SWEEP, said.swept.map(Swept::write));
+            set(WINDOW, said.window);
+        } else {
+            set(if said.complete { FULL_REFRESH_COMPLETE } else { FULL_REFRESH }, Some(true.into()));
         }
+        set(UNSEEN, (!said.unseen.is_empty()).then(|| said.unseen.into()));
         state
     }
 }
@@ -186,15 +228,41 @@ mod tests {
     }
 
     #[test]
+    fn of_two_clocks_that_are_close_the_earlier_one_is_taken() {
+        let (ours, hour) = (at(END), TimeDelta::hours(1));
+        let minute = TimeDelta::minutes(1);
+        assert_eq!(server_now(Some(ours + minute), ours), ours);
+        assert_eq!(server_now(Some(ours - minute), ours), ours - minute);
+        assert_eq!(server_now(Some(ours + hour), ours), ours + hour, "ours is wrong");
+        assert_eq!(server_now(None, ours), ours);
+    }
+
+    #[test]
     fn an_incremental_sync_goes_on_where_the_state_ends() {
         let state = json!({CURSOR_FIELD: "2025-11-05T00:00:00.000Z", UPDATED_FIELD: "2025-11-04T00:00:00.000Z", "other": 1});
         let cursor = Cursor::new(SyncMode::Incremental, at(START), saved(&state));
         assert_eq!(cursor.start(), at("2025-11-05T00:00:00Z"));
         assert_eq!(cursor.resumed().unwrap().updated, Some(at("2025-11-04T00:00:00Z")));
         assert_eq!(
-            cursor.state(at(END), Some(at(END)), None, &[], true),
+            cursor.state(Said { position: at(END), updated: Some(at(END)), ..Said::default() }),
             json!({CURSOR_FIELD: "2025-12-01T00:00:00.000Z", UPDATED_FIELD: "2025-12-01T00:00:00.000Z"})
         );
+    }
+
+    #[test]
+    fn how_far_a_sweep_is_stands_in_the_state_and_is_read_back() {
+        let swept = Swept { before: at(START), updated: at(END) };
+        let cursor = Cursor::new(SyncMode::Incremental, at(START), None);
+        let names = ["storeId=2".to_owned()];
+        let said = Said {
+            position: at(END),
+            updated: Some(at(START)),
+            swept: Some(swept),
+            unseen: &names,
+            ..Said::default()
+        };
+        let read = Saved::parse(&cursor.state(said)).unwrap();
+        assert_eq!((read.swept, read.unseen.as_slice()), (Some(swept), &names[..]));
     }
 
     #[test]
@@ -207,7 +275,7 @@ mod tests {
     fn a_state_from_the_future_is_kept() {
         let state = json!({CURSOR_FIELD: "2999-12-31T23:59:59.999Z"});
         let cursor = Cursor::new(SyncMode::Incremental, at(START), saved(&state));
-        assert_eq!(cursor.state(at(END), None, None, &[], true), state);
+        assert_eq!(cursor.state(Said { position: at(END), ..Said::default() }), state);
     }
 
     #[test]
@@ -217,9 +285,10 @@ mod tests {
         assert_eq!(begin(&incremental).start(), at(START));
         let cursor = Cursor::new(SyncMode::FullRefresh, at(START), None);
         let middle = at("2025-11-05T00:00:00Z");
-        let cut = begin(&cursor.state(middle, Some(middle), None, &[], false));
+        let said = |complete| Said { position: middle, complete, ..Said::default() };
+        let cut = begin(&cursor.state(said(false)));
         assert_eq!((cut.start(), cut.is_complete()), (middle, false));
-        assert!(begin(&cursor.state(middle, None, None, &[], true)).is_complete());
+        assert!(begin(&cursor.state(said(true))).is_complete());
     }
 
     #[test]

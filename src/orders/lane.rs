@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Doubt;
 use super::page::Row;
-use super::query::{Query, Selection};
+use super::plan::Stretch;
+use super::query::{PAGE_SIZE, Query, Selection};
 use super::reading::{Ask, LOOKS, Reading};
 use super::sweep::{Sweep, Witness};
 use super::tail::{Goal, Search};
@@ -35,7 +36,13 @@ pub(super) struct Lane {
     pub(super) goal: Option<Option<Goal>>,
     pub(super) range: Option<Reading>,
     witness: Option<Witness>,
-    pub(super) sweep: Option<Reading>,
+    sweep: Option<Reading>,
+    /// How many sweeps have begun.
+    sweeps: usize,
+    /// What the present one is about, while it asks for more than that.
+    wider_than: Option<Stretch>,
+    /// How many orders came that it is not about.
+    beside: usize,
     /// Orders behind the sweep's slice that are known already. They are handed out when the sweep has proven itself.
     behind_sweep: Vec<Row>,
     /// The sweep could not be made.
@@ -56,6 +63,9 @@ impl Lane {
             range: None,
             witness: None,
             sweep: None,
+            sweeps: 0,
+            wider_than: None,
+            beside: 0,
             behind_sweep: Vec::new(),
             unswept: false,
         }
@@ -75,6 +85,11 @@ impl Lane {
         }
         self.goal = search.found().map(Option::<&Goal>::cloned);
         self.search = Some(search);
+    }
+
+    /// Whether a sweep has begun.
+    pub(super) fn is_sweeping(&self) -> bool {
+        self.sweeps > 0
     }
 
     /// Whether it shows no order.
@@ -145,29 +160,61 @@ impl Lane {
         }
     }
 
-    /// Starts the sweep of orders drafted before `before`. Hands out rows.
-    pub(super) fn begin_sweep(
-        &mut self,
-        start: DateTime<Utc>,
-        before: DateTime<Utc>,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<Row>, Failure> {
+    /// Starts the next sweep. Hands out rows.
+    pub(super) fn begin_sweep(&mut self, stretch: Stretch) -> Result<Vec<Row>, Failure> {
+        self.sweeps += 1;
         let Some(goal) = self.goal.as_ref().and_then(Option::as_ref).filter(|_| !self.whole) else {
             // What is read as a whole, now or once it shows an order, is read as it is then.
-            self.sweep = Some(Reading::over(self.selection.clone(), start));
+            self.sweep = Some(Reading::over(self.selection.clone(), stretch.before));
             return Ok(Vec::new());
         };
-        let Some(sweep) = Sweep::plan(&self.selection, (start, before), since, self.witness, &goal.rows)
-        else {
-            self.sweep = Some(Reading::over(self.selection.clone(), start));
-            self.unswept = true;
+        let Some(sweep) = Sweep::plan(&self.selection, stretch, self.witness, &goal.rows) else {
+            self.give_up_sweeping();
             return Ok(Vec::new());
         };
+        self.wider_than = (sweep.selection.updated_from < Some(stretch.since)).then_some(stretch);
+        self.beside = 0;
+        self.read_sweep(sweep)
+    }
+
+    fn read_sweep(&mut self, sweep: Sweep) -> Result<Vec<Row>, Failure> {
         let mut reading = Reading::from(sweep.slice.start, sweep.selection);
         let rows = reading.until(sweep.slice.end, Some(sweep.goal))?;
         self.sweep = Some(reading);
         self.behind_sweep = sweep.rows;
         Ok(self.with_those_behind(rows))
+    }
+
+    /// Where a sweep asks for more than it is about, to hold its witness, and much of that comes: goes on without.
+    fn narrow(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Failure> {
+        let Some(stretch) = self.wider_than.filter(|_| !self.is_swept()) else { return Ok(rows) };
+        self.beside += rows.iter().filter(|row| row.updated < Some(stretch.since)).count();
+        if let (true, Some(position)) = (self.beside > PAGE_SIZE, self.swept_to()) {
+            self.wider_than = None;
+            let known = self.behind_sweep.first().map_or(stretch.before, |row| row.at);
+            let stretch = Stretch { before: known, ..stretch };
+            let behind = std::mem::take(&mut self.behind_sweep);
+            let sweep = Sweep { rows: behind, ..Sweep::without_witness(&self.selection, stretch, position) };
+            rows.append(&mut self.read_sweep(sweep)?);
+        }
+        Ok(rows)
+    }
+
+    /// The number of the sweep that has begun last, from 0.
+    pub(super) fn sweep_number(&self) -> Option<usize> {
+        self.sweeps.checked_sub(1)
+    }
+
+    /// Everything of the present sweep before it has been handed out.
+    pub(super) fn swept_to(&self) -> Option<DateTime<Utc>> {
+        self.sweep.as_ref().filter(|_| !self.unswept).and_then(Reading::position)
+    }
+
+    /// The API does not tell of changes.
+    fn give_up_sweeping(&mut self) {
+        self.unswept = true;
+        self.behind_sweep.clear();
+        self.sweep = Some(Reading::over(self.selection.clone(), DateTime::default()));
     }
 
     /// The rows that a sweep has handed out, and those behind it once it has ended.
@@ -187,16 +234,32 @@ impl Lane {
         let Some(sweep) = &mut self.sweep else { return Ok(Vec::new()) };
         match sweep.answer(ticket, answer) {
             Err(failure) if failure.kind == FailureKind::UpdatedFilter => {
-                self.unswept = true;
-                self.behind_sweep.clear();
-                self.sweep = Some(Reading::over(self.selection.clone(), DateTime::default()));
+                self.give_up_sweeping();
                 Ok(Vec::new())
             }
-            other => other.map(|rows| self.with_those_behind(rows)),
+            Err(failure) => Err(failure),
+            Ok(rows) => {
+                let rows = self.narrow(rows)?;
+                Ok(self.with_those_behind(rows))
+            }
         }
     }
 
-    /// Whether the sweep has ended.
+    /// The API does not accept the question with this ticket. Whether that can be done without.
+    pub(super) fn refused(&mut self, ticket: u64, part: Part) -> bool {
+        match part {
+            Part::Search => false,
+            Part::Range => self.range.as_mut().is_some_and(|range| range.refused(ticket)),
+            Part::Sweep => {
+                if !self.sweep.as_mut().is_some_and(|sweep| sweep.refused(ticket)) {
+                    self.give_up_sweeping();
+                }
+                true
+            }
+        }
+    }
+
+    /// Whether the present sweep has ended.
     pub(super) fn is_swept(&self) -> bool {
         self.sweep.as_ref().is_some_and(Reading::is_done)
     }

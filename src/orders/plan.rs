@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Swept};
 use super::probe::UpdatedFilter;
 use super::window::{Changed, Window};
 use crate::config::{Changes, Config};
@@ -21,10 +21,39 @@ pub(super) struct Plan {
     pub(super) settled: DateTime<Utc>,
     /// Orders drafted from it on are read whole.
     pub(super) start: DateTime<Utc>,
-    /// Of the others, those that have changed since.
-    pub(super) sweep_since: Option<DateTime<Utc>>,
+    /// Of the others, those that have changed, in two stretches at most: where a sweep was cut off, the one that it has
+    /// been through needs a later look only.
+    pub(super) sweeps: [Option<Stretch>; 2],
     /// Whether that begins with orders that were read before.
     pub(super) reread: bool,
+}
+
+/// Orders to sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Drafted at or after it,
+    pub(super) start: DateTime<Utc>,
+    /// before it,
+    pub(super) before: DateTime<Utc>,
+    /// and changed since.
+    pub(super) since: DateTime<Utc>,
+}
+
+impl Plan {
+    /// The sweep number `number`, from 0.
+    pub(super) fn sweep(&self, number: usize) -> Option<Stretch> {
+        self.sweeps.get(number).copied().flatten()
+    }
+
+    /// Whether there is a sweep.
+    pub(super) fn sweeps(&self) -> bool {
+        self.sweeps[0].is_some()
+    }
+
+    /// A moment after the start of each sweep.
+    pub(super) fn swept_since(&self) -> Option<DateTime<Utc>> {
+        self.sweeps.iter().flatten().map(|stretch| stretch.since).max()
+    }
 }
 
 /// What has to be known for a plan.
@@ -74,9 +103,53 @@ impl Known<'_> {
             None => empty.without_its_first_span(),
         });
         let changed = reread.then(|| Changed::since(written, cursor, selections));
-        let sweep_since = self
+        let since = self
             .updated
             .filter(|since| resumed.is_some() && honoured && *since < settled && config.start_date < start);
-        (Plan { end, settled, start, sweep_since, reread }, window, changed)
+        let swept = resumed.and_then(|saved| saved.swept);
+        let sweeps = since.map_or([None, None], |since| sweeps((config.start_date, start), since, swept));
+        (Plan { end, settled, start, sweeps, reread }, window, changed)
+    }
+}
+
+/// The stretches of `[start, before)` that have changed since `since`; a part of it may have been swept later.
+fn sweeps(
+    (start, before): (DateTime<Utc>, DateTime<Utc>),
+    since: DateTime<Utc>,
+    swept: Option<Swept>,
+) -> [Option<Stretch>; 2] {
+    let Some(swept) = swept.filter(|swept| start < swept.before && since < swept.updated) else {
+        return [Some(Stretch { start, before, since }), None];
+    };
+    let middle = swept.before.min(before);
+    let rest = Stretch { start: middle, before, since };
+    [Some(Stretch { start, before: middle, since: swept.updated }), (middle < before).then_some(rest)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::versions::tests::row;
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        row(second, 0).at
+    }
+
+    #[test]
+    fn what_was_swept_before_needs_a_later_look_only() {
+        let stretch =
+            |start, before, since| Some(Stretch { start: at(start), before: at(before), since: at(since) });
+        let plan = |swept: Option<(i64, i64)>| {
+            let swept = swept.map(|(before, updated)| Swept { before: at(before), updated: at(updated) });
+            sweeps((at(0), at(100)), at(200), swept)
+        };
+        assert_eq!(plan(None), [stretch(0, 100, 200), None]);
+        assert_eq!(plan(Some((40, 300))), [stretch(0, 40, 300), stretch(40, 100, 200)]);
+        assert_eq!(plan(Some((400, 300))), [stretch(0, 100, 300), None]);
+        assert_eq!(
+            plan(Some((40, 150))),
+            [stretch(0, 100, 200), None],
+            "a sweep from before the last complete one"
+        );
     }
 }

@@ -159,6 +159,17 @@ impl Reading {
         self.go_on()
     }
 
+    /// The API does not accept the question with this ticket. If it was one ahead, the rest is read by key; whether it was.
+    pub(super) fn refused(&mut self, ticket: u64) -> bool {
+        let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
+        if self.asked[place].by_key {
+            return false;
+        }
+        _ = self.asked.remove(place);
+        self.useless = USELESS;
+        true
+    }
+
     /// Feeds the walk with what has arrived, as far as it goes.
     fn go_on(&mut self) -> Result<Vec<Row>, Failure> {
         let Some(mut walk) = self.walk.take() else { return Ok(Vec::new()) };

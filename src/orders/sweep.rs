@@ -4,7 +4,8 @@
 //! little or nothing, and an empty answer proves nothing. So each sweep is asked such that it must bring an order which
 //! is known (the *witness*): one that was read a moment ago behind the sweep's slice and has changed since, or else
 //! the one among the newest that changed last; then the sweep asks from that change on, and what is older than the
-//! sweep itself is not written again.
+//! sweep itself is not written again. Should much have changed since then (an API that touches all its orders at once), that
+//! would read it over and over; then the sweep goes on from its own start, and several looks decide that there is nothing.
 //!
 //! No upper bound of the update time is sent: an order that changes meanwhile would leave the answer. What has changed
 //! behind the horizon is left to the next sync, which begins there.
@@ -12,6 +13,7 @@
 use chrono::{DateTime, Utc};
 
 use super::page::Row;
+use super::plan::Stretch;
 use super::query::Selection;
 use super::tail::Goal;
 use super::walk::Slice;
@@ -59,13 +61,15 @@ pub(super) struct Sweep {
     pub(super) rows: Vec<Row>,
 }
 
+/// How often nothing new has to come before we believe it, where no order is known that has to come.
+const LOOKS: u32 = 4;
+
 impl Sweep {
-    /// Of orders drafted in `[start, before)` that have changed since `since`. `witness` is an order behind that; without
-    /// one, `newest` are the newest orders that there are. None, if no order says when it has changed.
+    /// Of the orders of a stretch that have changed. `witness` is an order behind it; without one, `newest` are the newest
+    /// orders that there are. None, if no order says when it has changed.
     pub(super) fn plan(
         selection: &Selection,
-        (start, before): (DateTime<Utc>, DateTime<Utc>),
-        since: DateTime<Utc>,
+        Stretch { start, before, since }: Stretch,
         witness: Option<Witness>,
         newest: &[Row],
     ) -> Option<Self> {
@@ -81,9 +85,20 @@ impl Sweep {
         Some(Self {
             slice: Slice { start, end },
             selection: Selection { updated_from: Some(since.min(witness.updated)), ..selection.clone() },
-            goal: Goal { at: witness.at, ids: vec![witness.id], rows: Vec::new() },
+            goal: Goal { at: witness.at, ids: vec![witness.id], rows: Vec::new(), or_looks: None },
             rows,
         })
+    }
+
+    /// The same from `start` on, without a witness.
+    pub(super) fn without_witness(selection: &Selection, stretch: Stretch, start: DateTime<Utc>) -> Self {
+        let goal = Goal { at: stretch.before, ids: Vec::new(), rows: Vec::new(), or_looks: Some(LOOKS) };
+        Self {
+            slice: Slice { start, end: stretch.before },
+            selection: Selection { updated_from: Some(stretch.since), ..selection.clone() },
+            goal,
+            rows: Vec::new(),
+        }
     }
 }
 
@@ -101,7 +116,8 @@ mod tests {
     }
 
     fn plan(witness: Option<Witness>, newest: &[Row]) -> Option<Sweep> {
-        Sweep::plan(&Selection::default(), (at(0), at(100)), at(90), witness, newest)
+        let stretch = Stretch { start: at(0), before: at(100), since: at(90) };
+        Sweep::plan(&Selection::default(), stretch, witness, newest)
     }
 
     fn ids(sweep: &Sweep) -> Vec<u64> {

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::Doubt;
-use super::cursor::{self, Cursor, Saved};
+use super::cursor::{self, Cursor, Saved, Swept};
 use super::lane::{Lane, Part};
 use super::page::Row;
-use super::plan::{Known, Plan};
+use super::plan::{Known, Plan, Stretch};
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection};
 use super::reading::{Ask, LOOKS, Reading};
@@ -206,15 +206,19 @@ impl<'c> Sync<'c> {
         Ok(())
     }
 
-    /// The API does not accept the question with this ticket.
+    /// The question with this ticket failed. It can be done without, if the API did not accept it and it was the probe, a
+    /// question for changes, or one for a page ahead.
     pub fn refused(&mut self, ticket: u64, failure: Failure) -> Result<(), Failure> {
-        match (self.asked.remove(&ticket), &mut self.probe) {
-            (Some((Place::Probe, _)), Some(probe)) if failure.kind == FailureKind::Rejected => {
+        let asked = self.asked.remove(&ticket).filter(|_| failure.kind == FailureKind::Rejected);
+        let without = match (asked, &mut self.probe) {
+            (Some((Place::Probe, _)), Some(probe)) => {
                 probe.refused();
-                self.go_on()
+                true
             }
-            _ => Err(failure),
-        }
+            (Some((Place::Lane(lane, part), _)), _) => self.lanes[lane].refused(ticket, part),
+            _ => false,
+        };
+        if without { self.go_on() } else { Err(failure) }
     }
 
     fn first_answer(&mut self, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
@@ -228,7 +232,7 @@ impl<'c> Sync<'c> {
             self.writing.log(Level::Warn, told::NO_CLOCK.to_owned());
         }
         // Pages ahead may have come before: what they hold is as old as that.
-        let now = self.earliest.unwrap_or(self.now);
+        let now = cursor::server_now(self.earliest, self.now);
         let (end, settled) = (cursor::horizon(now, self.config.end_date), cursor::settled(now));
         self.times = Some((end, settled));
         // Fixed before anything is read: what changes meanwhile is found by the first sweep.
@@ -258,14 +262,9 @@ impl<'c> Sync<'c> {
             }
         }
         // First forward, then the sweep: all new orders come before any change.
-        if self.lanes.iter().all(Lane::is_read) {
-            if let Some(since) = plan.sweep_since {
-                self.sweep(plan, since)?;
-            }
-            if plan.sweep_since.is_none() || self.lanes.iter().all(Lane::is_swept) {
-                self.finish(plan);
-                return Ok(());
-            }
+        if self.lanes.iter().all(Lane::is_read) && self.sweep(plan)? {
+            self.finish(plan);
+            return Ok(());
         }
         if self.writing.since_state >= ORDERS_PER_STATE {
             self.checkpoint();
@@ -296,8 +295,7 @@ impl<'c> Sync<'c> {
             self.writing.log(Level::Warn, told::no_filter(filter, self.config.changes_days));
         }
         let cursor = self.cursor.start();
-        let nothing =
-            plan.start >= end && plan.sweep_since.is_none() && !self.lanes.iter().any(|lane| lane.whole);
+        let nothing = plan.start >= end && !plan.sweeps() && !self.lanes.iter().any(|lane| lane.whole);
         if self.cursor.is_complete() || nothing {
             self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
             self.writing.state(end, &self.unseen(), false, true);
@@ -307,27 +305,45 @@ impl<'c> Sync<'c> {
         }
         let resumed = self.cursor.resumed().is_some();
         self.writing.log(Level::Info, told::range(&plan, resumed, cursor, self.config.requests_per_second));
-        if let Some(since) = plan.sweep_since {
-            self.writing.log(Level::Info, told::sweep(since, plan.start));
+        for stretch in plan.sweeps.iter().flatten() {
+            self.writing.log(Level::Info, told::sweep(stretch));
         }
     }
 
-    /// Starts the sweeps that have not started yet.
-    fn sweep(&mut self, plan: Plan, since: DateTime<Utc>) -> Result<(), Failure> {
-        if self.lanes.iter().all(|lane| lane.sweep.is_none()) && self.writing.since_state > 0 {
+    /// Starts the sweeps that can start. Whether all have ended.
+    fn sweep(&mut self, plan: Plan) -> Result<bool, Failure> {
+        if plan.sweeps() && !self.is_sweeping() && self.writing.since_state > 0 {
             self.checkpoint();
         }
-        for lane in 0..self.lanes.len() {
-            if self.lanes[lane].sweep.is_none() {
-                let rows = self.lanes[lane].begin_sweep(self.config.start_date, plan.start, since)?;
-                self.write_changes(rows);
+        for number in 0..plan.sweeps.len() {
+            let Some(stretch) = plan.sweep(number) else { break };
+            for lane in 0..self.lanes.len() {
+                if !self.lanes[lane].unswept && self.lanes[lane].sweep_number() < Some(number) {
+                    let rows = self.lanes[lane].begin_sweep(stretch)?;
+                    self.write_changes(rows);
+                }
+            }
+            // One stretch after the other in all lanes: the state says how far the sweep is.
+            if !self.lanes.iter().all(Lane::is_swept) {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Notes how far the sweep is: what lies before has been through all of it.
+    fn note_sweep(&mut self) {
+        let Some(plan) = self.plan.filter(Plan::sweeps) else { return };
+        let last = plan.sweeps.iter().flatten().count() - 1;
+        if self.lanes.iter().all(|lane| lane.sweep_number() == Some(last))
+            && let Some(before) = self.lanes.iter().map(Lane::swept_to).min().flatten()
+        {
+            self.writing.swept = Some(Swept { before, updated: plan.settled });
+        }
     }
 
     fn write_range(&mut self, lane: usize, rows: Vec<Row>) {
-        if let Some(since) = self.plan.and_then(|plan| plan.sweep_since) {
+        if let Some(since) = self.plan.and_then(|plan| plan.swept_since()) {
             self.lanes[lane].observe(&rows, since);
         }
         let Lane { whole, .. } = self.lanes[lane];
@@ -335,8 +351,11 @@ impl<'c> Sync<'c> {
     }
 
     fn write_changes(&mut self, rows: Vec<Row>) {
-        if let Some(Plan { settled, sweep_since: Some(since), .. }) = self.plan {
-            self.writing.changes(rows, since, settled);
+        let Some(plan) = self.plan else { return };
+        // All lanes are in the same stretch.
+        let number = self.lanes.iter().filter_map(Lane::sweep_number).max();
+        if let Some(Stretch { since, .. }) = number.and_then(|number| plan.sweep(number)) {
+            self.writing.changes(rows, since, plan.settled);
         }
     }
 
@@ -364,6 +383,7 @@ impl<'c> Sync<'c> {
         if self.done || position < self.cursor.start() || self.no_order_anywhere() {
             return;
         }
+        self.note_sweep();
         self.writing.state(position, &self.unseen(), self.is_sweeping(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
@@ -375,7 +395,7 @@ impl<'c> Sync<'c> {
     }
 
     fn is_sweeping(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.sweep.is_some())
+        self.lanes.iter().any(Lane::is_sweeping)
     }
 
     fn no_order_anywhere(&self) -> bool {
@@ -392,8 +412,9 @@ impl<'c> Sync<'c> {
         let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.
         let whole = plan.start <= self.config.start_date && self.cursor.mode() == SyncMode::Incremental;
-        if !none && (whole || (plan.sweep_since.is_some() && !unswept)) {
+        if !none && (whole || (plan.sweeps() && !unswept)) {
             self.writing.updated = self.writing.updated.max(Some(plan.settled));
+            self.writing.swept = None;
         }
         self.writing.state(end, &self.unseen(), self.is_sweeping(), true);
         self.writing.complete(end);

@@ -32,6 +32,8 @@ pub struct Goal {
     /// The newest rows before the end, oldest first: every order between the first of them and the end is among them.
     /// Empty where that is not known.
     pub rows: Vec<Row>,
+    /// Where no order is known: after so many answers in a row that bring nothing new, there is none.
+    pub or_looks: Option<u32>,
 }
 
 impl Goal {
@@ -43,7 +45,7 @@ impl Goal {
         let at = rows[0].at;
         let ids = rows.iter().filter(|row| row.at == at).map(|row| row.id).collect();
         let rows = if whole { rows.iter().rev().cloned().collect() } else { Vec::new() };
-        Some(Self { at, ids, rows })
+        Some(Self { at, ids, rows, or_looks: None })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::plan::Plan;
+use super::plan::{Plan, Stretch};
 use super::probe::UpdatedFilter;
 use super::tally::Tally;
 use super::versions::Superseded;
@@ -36,11 +36,11 @@ pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32
 }
 
 /// What is swept.
-pub(super) fn sweep(since: DateTime<Utc>, before: DateTime<Utc>) -> String {
+pub(super) fn sweep(stretch: &Stretch) -> String {
     format!(
         "orders: then reading what was drafted before {} and has changed since {}",
-        timestamp::write(before),
-        timestamp::write(since)
+        timestamp::write(stretch.before),
+        timestamp::write(stretch.since)
     )
 }
 

@@ -56,6 +56,8 @@ pub struct Walk {
     /// The ids seen at the position, that the next answer has to bring back.
     anchor: Vec<u64>,
     dense: Option<Dense>,
+    /// How many answers in a row brought nothing new.
+    quiet: u32,
     done: bool,
 }
 
@@ -64,8 +66,18 @@ impl Walk {
     /// is none within or behind the slice, the walk is done.
     pub fn new(slice: Slice, selection: Selection, goal: Option<Goal>) -> Self {
         let done = slice.start >= slice.end || goal.as_ref().is_none_or(|goal| goal.at < slice.start);
-        let goal = goal.unwrap_or(Goal { at: slice.start, ids: Vec::new(), rows: Vec::new() });
-        Self { slice, selection, goal, position: slice.start, anchor: Vec::new(), dense: None, done }
+        let goal =
+            goal.unwrap_or(Goal { at: slice.start, ids: Vec::new(), rows: Vec::new(), or_looks: None });
+        Self {
+            slice,
+            selection,
+            goal,
+            position: slice.start,
+            anchor: Vec::new(),
+            dense: None,
+            quiet: 0,
+            done,
+        }
     }
 
     /// Everything of the slice before this has been handed out; the slice's end, once the walk is done.
@@ -184,6 +196,10 @@ impl Walk {
             question.verify(&rows)?;
         }
         let Some(last) = rows.last().map(|row| row.at) else {
+            if self.anchor.is_empty() && self.is_quiet() {
+                self.done = true;
+                return Ok(rows);
+            }
             return Err(self.missing("the answer is empty"));
         };
         if last <= self.position && rows.len() > 1 {
@@ -194,6 +210,10 @@ impl Walk {
         }
         let position = self.position;
         if last > position || self.anchor.is_empty() {
+            if last < position && self.is_quiet() {
+                self.done = true;
+                return Ok(Vec::new());
+            }
             if last < position {
                 // All of it lies before the position: bounds that are cut to seconds, and nothing new.
                 return Err(self.missing("the answer brings nothing new"));
@@ -202,7 +222,9 @@ impl Walk {
         }
         // Nothing but the order it continued from: the end, if the goal has been reached.
         let arrived = |id: &u64| rows.iter().any(|row| row.id == *id);
-        if position < self.goal.at || (position == self.goal.at && !self.goal.ids.iter().all(arrived)) {
+        let short =
+            position < self.goal.at || (position == self.goal.at && !self.goal.ids.iter().all(arrived));
+        if short && !self.is_quiet() {
             return Err(self.missing("the answer brings nothing new"));
         }
         rows.retain(|row| row.at == position);
@@ -210,8 +232,15 @@ impl Walk {
         Ok(rows)
     }
 
+    /// One more answer brought nothing new. Whether that is enough, where no order is known to arrive at.
+    fn is_quiet(&mut self) -> bool {
+        self.quiet += 1;
+        self.goal.or_looks.is_some_and(|looks| self.quiet >= looks)
+    }
+
     /// Hands out what continues the walk, and holds back its last instant.
     fn advance(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+        self.quiet = 0;
         // The server's bounds only narrow the answer; this decides.
         let (position, end) = (self.position, self.slice.end);
         let last = rows.last().map_or(position, |row| row.at);
@@ -248,7 +277,7 @@ mod tests {
     use super::*;
 
     fn goal(second: i64, ids: &[u64]) -> Goal {
-        Goal { at: row(second, 0).at, ids: ids.to_vec(), rows: Vec::new() }
+        Goal { at: row(second, 0).at, ids: ids.to_vec(), rows: Vec::new(), or_looks: None }
     }
 
     fn walk(start: i64, end: i64, newest: i64) -> Walk {
@@ -386,5 +415,20 @@ mod tests {
         assert_eq!(walk.accept(vec![row(1, 1)]).unwrap_err().kind, FailureKind::MissingOrder);
         assert_eq!(ids(&walk.accept(vec![row(1, 1), row(20, 2)]).unwrap()), [1]);
         assert!(walk.is_done());
+    }
+
+    #[test]
+    fn where_no_order_is_known_several_looks_are_the_end() {
+        let slice = Slice { start: row(0, 0).at, end: row(10, 0).at };
+        let goal = || Some(Goal { or_looks: Some(3), ..goal(10, &[]) });
+        let mut walk = Walk::new(slice, Selection::default(), goal());
+        assert_eq!(ids(&walk.accept(vec![row(1, 1), row(5, 2)]).unwrap()), [1]);
+        for answer in [vec![row(5, 2)], vec![], vec![row(5, 2)]] {
+            assert_eq!(walk.accept(answer).unwrap_err().kind, FailureKind::MissingOrder);
+        }
+        assert_eq!((ids(&walk.accept(vec![row(5, 2)]).unwrap()), walk.is_done()), (vec![2], true));
+        let mut empty = Walk::new(slice, Selection::default(), goal());
+        assert!(empty.accept(vec![]).is_err() && empty.accept(vec![]).is_err());
+        assert!(empty.accept(vec![]).unwrap().is_empty() && empty.is_done());
     }
 }

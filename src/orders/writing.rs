@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Said, Swept};
 use super::page::Row;
 use super::tally::Tally;
 use super::told::Summary;
@@ -33,6 +33,8 @@ pub(super) struct Writing<'c> {
     cursor: Cursor,
     /// Changes before it are written. Fixed before anything is read, and kept until a sweep is complete.
     pub(super) updated: Option<DateTime<Utc>>,
+    /// How far the sweep is.
+    pub(super) swept: Option<Swept>,
     window: Option<Window>,
     changed: Option<Changed>,
     steps: Vec<Step>,
@@ -52,6 +54,7 @@ impl<'c> Writing<'c> {
         let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
         Self {
             config,
+            swept: cursor.resumed().and_then(|saved| saved.swept),
             cursor,
             updated,
             window: None,
@@ -169,7 +172,8 @@ impl<'c> Writing<'c> {
     ) {
         let position = position.max(self.cursor.start());
         let window = self.window.as_mut().map(|window| window.write(position));
-        let state = self.cursor.state(position, self.updated, window, unseen, complete);
+        let (updated, swept) = (self.updated, self.swept);
+        let state = self.cursor.state(Said { position, updated, swept, window, unseen, complete });
         let tally = std::mem::take(&mut self.tally).until(position, changes);
         self.standing = Some(state.clone());
         self.steps.push(Step::State(state, tally));
@@ -180,9 +184,14 @@ impl<'c> Writing<'c> {
     pub(super) fn standing(&self) -> Value {
         self.standing.clone().unwrap_or_else(|| {
             let saved = self.cursor.resumed();
-            let window = saved.map(|saved| saved.window.clone()).filter(Value::is_object);
-            let unseen = saved.map_or(&[][..], |saved| &saved.unseen);
-            self.cursor.state(self.cursor.start(), self.updated, window, unseen, false)
+            self.cursor.state(Said {
+                position: self.cursor.start(),
+                updated: self.updated,
+                swept: self.swept,
+                window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
+                unseen: saved.map_or(&[], |saved| &saved.unseen),
+                complete: false,
+            })
         })
     }
 

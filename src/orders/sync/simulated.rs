@@ -46,6 +46,8 @@ struct Readings {
 
 /// The API.
 struct Api {
+    /// Orders are drafted at microseconds, not only at milliseconds.
+    micros: bool,
     readings: Readings,
     now: DateTime<Utc>,
     orders: Vec<Row>,
@@ -60,7 +62,11 @@ impl Api {
     fn add(&mut self, at: DateTime<Utc>, updated: DateTime<Utc>) {
         let id = self.orders.len() as u64 + 1;
         let store_id = Some(1 + self.rng.u64(..2));
-        let order = Row { at, updated: Some(updated.max(at)), store_id, data: content(id, 0), ..row(0, id) };
+        let at = at - TimeDelta::microseconds(if self.micros { self.rng.i64(0..1_000) } else { 0 });
+        // Some orders do not say when they were changed.
+        let known = updated >= self.now - MINUTE || self.rng.u32(..20) > 0;
+        let updated = known.then(|| updated.max(at));
+        let order = Row { at, updated, store_id, data: content(id, 0), ..row(0, id) };
         self.orders.push(order);
     }
 
@@ -295,8 +301,9 @@ proptest! {
     fn after_a_last_quiet_sync_the_table_is_the_truth(
         readings in any_readings(),
         history in any_history(),
-        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90), 0..7),
+        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90, 0_usize..5), 0..7),
         window: bool,
+        micros: bool,
         stores in prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 2])],
         seed: u64,
     ) {
@@ -306,7 +313,7 @@ proptest! {
         let changeable = if honoured && !window { TimeDelta::days(3_000) } else { TimeDelta::days(12) };
         let start_date = timestamp::parse("2019-01-01T00:00:00Z").unwrap();
         let rng = fastrand::Rng::with_seed(seed);
-        let mut api = Api { readings, now, orders: Vec::new(), rng };
+        let mut api = Api { micros, readings, now, orders: Vec::new(), rng };
         for (age, ties) in history {
             let at = now - TimeDelta::milliseconds(age);
             for _ in 0..ties {
@@ -316,7 +323,13 @@ proptest! {
         }
         let config = Rc::new(config(start_date, if window { "window" } else { "updated" }, &stores));
         let mut world = World { api, config, warehouse: Warehouse::default(), changeable };
-        for (wrong, busy, killed_at, minutes) in syncs {
+        let lasting = world.config.clone();
+        for (wrong, busy, killed_at, minutes, changes) in syncs {
+            // The user changes the settings now and then.
+            world.config = match ["off", "window"].get(changes) {
+                Some(changes) => Rc::new(self::config(start_date, changes, &stores)),
+                None => lasting.clone(),
+            };
             // Too many wrong answers in a row fail a sync, by name; the next one goes on.
             _ = world.sync(Weather { wrong, busy, killed_at });
             world.api.now += MINUTE * minutes;
@@ -324,6 +337,7 @@ proptest! {
                 world.happen();
             }
         }
+        world.config = lasting;
         world.api.now += MINUTE * 40;
         world.sync(QUIET).unwrap();
         // A change that moves no update time is found once a day.

@@ -94,7 +94,7 @@ proptest! {
         let slice = Slice { start, end: start + TimeDelta::milliseconds(length) };
         let at = all.iter().map(|row| row.at).filter(|at| *at < slice.end).max();
         let ids = all.iter().filter(|row| Some(row.at) == at).map(|row| row.id).take(10).collect();
-        let goal = at.map(|at| Goal { at, ids, rows: Vec::new() });
+        let goal = at.map(|at| Goal { at, ids, rows: Vec::new(), or_looks: None });
         let mut walk = Walk::new(slice, Selection::default(), goal);
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut handed_out, mut asked) = (Vec::new(), 0);
