@@ -12,6 +12,7 @@
 //!
 //! Nothing here knows of orders.
 
+mod answer;
 pub mod http;
 pub mod pace;
 pub mod refusal;

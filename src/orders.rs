@@ -14,7 +14,7 @@
 //! 4. [`sweep`] then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
 //! 5. [`versions`] keeps the newest version of each order.
-//! 6. [`sync`] is all of this as one machine ([`lane`] for each selection): questions out, answers in, records and
+//! 6. [`sync`] is all of this as one machine ([`lane`] for each selection, [`lanes`] for all): questions out, answers in, records and
 //!    states out. [`plan`] decides what is read, [`writing`] turns rows into records and states, [`cursor`] says what a
 //!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), [`told`] what people read.
 //! 7. [`read`] drives the machine: against the API, at its pace.
@@ -28,6 +28,7 @@ pub mod check;
 pub mod cursor;
 pub mod dense;
 mod lane;
+mod lanes;
 pub mod page;
 mod plan;
 pub mod probe;

@@ -14,6 +14,7 @@ use reqwest::header::{AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
+use super::answer::{body, header};
 use super::pace::Pace;
 use super::refusal::{self, Asked, Trouble};
 use super::retry::{self, Decision};
@@ -31,8 +32,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// For a whole answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
-/// The largest answer: 200 orders of 160 kB each. Anything beyond is no page of orders.
-const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// How late after its reserved moment a request may start.
 const LATE: Duration = Duration::from_millis(20);
 /// From this attempt on, a question is in trouble.
@@ -402,28 +401,4 @@ impl Drop for InTrouble<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<&str> {
-    response.headers().get(name)?.to_str().ok()
-}
-
-/// The whole body, as long as it is not beyond all measure.
-async fn body(mut response: Response) -> Result<Vec<u8>, Outcome> {
-    let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| Outcome::from(transport::sort(error, Asked::WithToken)))?
-    {
-        if body.len() + chunk.len() > LARGEST_BODY {
-            return Err(Outcome::Fail(Failure::new(
-                FailureKind::TooLarge,
-                format!(
-                    "The answer is larger than {} MiB, which no page of the API is. Check API base URL (base_url).",
-                    LARGEST_BODY >> 20
-                ),
-            )));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

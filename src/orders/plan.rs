@@ -50,6 +50,11 @@ impl Plan {
         self.sweeps[0].is_some()
     }
 
+    /// The number of the last sweep, if there is one.
+    pub(super) fn last_sweep(&self) -> usize {
+        self.sweeps.iter().flatten().count().saturating_sub(1)
+    }
+
     /// A moment after the start of each sweep.
     pub(super) fn swept_since(&self) -> Option<DateTime<Utc>> {
         self.sweeps.iter().flatten().map(|stretch| stretch.since).max()

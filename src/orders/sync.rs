@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Doubt;
 use super::cursor::{self, Cursor, Saved, Swept};
 use super::lane::{Lane, Part};
+use super::lanes::Lanes;
 use super::page::Row;
 use super::plan::{Known, Plan, Stretch};
 use super::probe::{Probe, UpdatedFilter};
@@ -60,7 +61,7 @@ pub struct Sync<'c> {
     now: DateTime<Utc>,
     /// The server's clock when it gave the first answer, whichever that was.
     earliest: Option<DateTime<Utc>>,
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     asking_first: bool,
     first_looks: u32,
     probe: Option<Probe>,
@@ -82,13 +83,7 @@ impl<'c> Sync<'c> {
     pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
         let cursor = Cursor::new(mode, config.start_date, saved);
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
-        let count = selections.len();
-        let unseen = cursor.resumed().map_or(&[][..], |saved| &saved.unseen);
-        let lane = |selection: Selection| {
-            let whole = unseen.contains(&selection.to_string());
-            Lane::new(selection, count, whole)
-        };
-        let mut lanes: Vec<Lane> = selections.into_iter().map(lane).collect();
+        let mut lanes = Lanes::new(selections, cursor.resumed().map_or(&[][..], |saved| &saved.unseen));
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
         let probe = (asks_for_changes && resumed).then(|| Probe::new(lanes[0].selection.clone(), now));
@@ -153,17 +148,10 @@ impl<'c> Sync<'c> {
         if let Some(ask) = self.probe.as_mut().and_then(Probe::question) {
             return Some((Place::Probe, ask));
         }
-        let outstanding: usize = self.lanes.iter().map(Lane::outstanding).sum();
         // A page under way takes its bytes twice: as an answer, and as records.
-        let room = (outstanding + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
-        // The one with the fewest questions first, and of these the one furthest behind: the state is the lowest
-        // position, so it gets on too.
-        let mut order: Vec<usize> = (0..self.lanes.len()).collect();
-        order.sort_by_key(|lane| (self.lanes[*lane].outstanding(), self.lanes[*lane].position()));
-        order.into_iter().find_map(|lane| {
-            let (part, ask) = self.lanes[lane].question(ticket, room)?;
-            Some((Place::Lane(lane, part), ask))
-        })
+        let room = (self.lanes.outstanding() + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
+        let (lane, part, ask) = self.lanes.question(ticket, room)?;
+        Some((Place::Lane(lane, part), ask))
     }
 
     /// Takes the answer to the question with this ticket.
@@ -249,7 +237,7 @@ impl<'c> Sync<'c> {
             self.make_plan();
         }
         let Some(plan) = self.plan.filter(|_| !self.done) else { return Ok(()) };
-        self.roles_are_told_apart()?;
+        self.lanes.are_told_apart()?;
         for lane in 0..self.lanes.len() {
             if self.lanes[lane].goal.is_some() && self.lanes[lane].position().is_none() {
                 let whole = self.lanes[lane].whole;
@@ -262,7 +250,7 @@ impl<'c> Sync<'c> {
             }
         }
         // First forward, then the sweep: all new orders come before any change.
-        if self.lanes.iter().all(Lane::is_read) && self.sweep(plan)? {
+        if self.lanes.are_read() && self.sweep(plan)? {
             self.finish(plan);
             return Ok(());
         }
@@ -298,7 +286,7 @@ impl<'c> Sync<'c> {
         let nothing = plan.start >= end && !plan.sweeps() && !self.lanes.iter().any(|lane| lane.whole);
         if self.cursor.is_complete() || nothing {
             self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
-            self.writing.state(end, &self.unseen(), false, true);
+            self.writing.state(end, &self.lanes.unseen(), false, true);
             self.writing.complete(end);
             self.done = true;
             return;
@@ -312,7 +300,7 @@ impl<'c> Sync<'c> {
 
     /// Starts the sweeps that can start. Whether all have ended.
     fn sweep(&mut self, plan: Plan) -> Result<bool, Failure> {
-        if plan.sweeps() && !self.is_sweeping() && self.writing.since_state > 0 {
+        if plan.sweeps() && !self.lanes.are_sweeping() && self.writing.since_state > 0 {
             self.checkpoint();
         }
         for number in 0..plan.sweeps.len() {
@@ -324,22 +312,11 @@ impl<'c> Sync<'c> {
                 }
             }
             // One stretch after the other in all lanes: the state says how far the sweep is.
-            if !self.lanes.iter().all(Lane::is_swept) {
+            if !self.lanes.are_swept() {
                 return Ok(false);
             }
         }
         Ok(true)
-    }
-
-    /// Notes how far the sweep is: what lies before has been through all of it.
-    fn note_sweep(&mut self) {
-        let Some(plan) = self.plan.filter(Plan::sweeps) else { return };
-        let last = plan.sweeps.iter().flatten().count() - 1;
-        if self.lanes.iter().all(|lane| lane.sweep_number() == Some(last))
-            && let Some(before) = self.lanes.iter().map(Lane::swept_to).min().flatten()
-        {
-            self.writing.swept = Some(Swept { before, updated: plan.settled });
-        }
     }
 
     fn write_range(&mut self, lane: usize, rows: Vec<Row>) {
@@ -359,20 +336,10 @@ impl<'c> Sync<'c> {
         }
     }
 
-    /// Everything before it has been handed out, in all lanes that are not unseen.
+    /// Everything before it has been handed out, in all lanes that a state speaks of.
     pub fn position(&self) -> Option<DateTime<Utc>> {
         let plan = self.plan?;
-        let said = self.lanes.iter().filter(|lane| !lane.whole && !lane.shows_no_order());
-        Some(said.map(|lane| lane.position().unwrap_or(plan.start)).min().unwrap_or(plan.end))
-    }
-
-    /// The selections of which a state can say nothing: those that show no order while others do, and those that are not
-    /// read as a whole yet.
-    fn unseen(&self) -> Vec<String> {
-        let some = !self.no_order_anywhere();
-        let unseen =
-            |lane: &&Lane| (lane.shows_no_order() && (some || lane.whole)) || (lane.whole && !lane.is_read());
-        self.lanes.iter().filter(unseen).map(|lane| lane.selection.to_string()).collect()
+        Some(self.lanes.position(plan.start, plan.end))
     }
 
     /// Says what has been written so far. A state is a proof: everything before the lowest position stands in the steps
@@ -380,11 +347,15 @@ impl<'c> Sync<'c> {
     pub fn checkpoint(&mut self) {
         let Some(position) = self.position() else { return };
         // Within a window that is read again, nothing new can be said yet.
-        if self.done || position < self.cursor.start() || self.no_order_anywhere() {
+        if self.done || position < self.cursor.start() || self.lanes.show_no_order() {
             return;
         }
-        self.note_sweep();
-        self.writing.state(position, &self.unseen(), self.is_sweeping(), false);
+        if let Some(plan) = self.plan.filter(Plan::sweeps)
+            && let Some(before) = self.lanes.swept_to(plan.last_sweep())
+        {
+            self.writing.swept = Some(Swept { before, updated: plan.settled });
+        }
+        self.writing.state(position, &self.lanes.unseen(), self.lanes.are_sweeping(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
             let estimates = self.lanes.iter().map(|lane| lane.range.as_ref()?.estimate());
@@ -394,21 +365,13 @@ impl<'c> Sync<'c> {
         }
     }
 
-    fn is_sweeping(&self) -> bool {
-        self.lanes.iter().any(Lane::is_sweeping)
-    }
-
-    fn no_order_anywhere(&self) -> bool {
-        self.lanes.iter().all(Lane::shows_no_order)
-    }
-
     fn finish(&mut self, plan: Plan) {
         let unswept = self.lanes.iter().any(|lane| lane.unswept);
         if unswept {
             self.writing.log(Level::Warn, told::UNSWEPT.to_owned());
         }
         // An empty list is no order's word: the cursor stays, and the next sync looks again.
-        let none = self.no_order_anywhere();
+        let none = self.lanes.show_no_order();
         let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.
         let whole = plan.start <= self.config.start_date && self.cursor.mode() == SyncMode::Incremental;
@@ -416,24 +379,9 @@ impl<'c> Sync<'c> {
             self.writing.updated = self.writing.updated.max(Some(plan.settled));
             self.writing.swept = None;
         }
-        self.writing.state(end, &self.unseen(), self.is_sweeping(), true);
+        self.writing.state(end, &self.lanes.unseen(), self.lanes.are_sweeping(), true);
         self.writing.complete(end);
         self.done = true;
-    }
-
-    /// An order belongs to a customer of one role. If it is the newest of two roles, the filter is ignored, and every
-    /// order would come once for each role.
-    fn roles_are_told_apart(&self) -> Result<(), Failure> {
-        let goals =
-            || self.lanes.iter().filter_map(|lane| Some((&lane.selection, lane.goal.as_ref()?.as_ref()?)));
-        for ((one, goal), (other, same)) in goals().zip(goals().skip(1)) {
-            if one.store_id == other.store_id && (goal.at, &goal.ids) == (same.at, &same.ids) {
-                let text =
-                    "order filters by customer role are ignored: the same order is the newest of two roles";
-                return Err(Doubt::new(FailureKind::OutOfRange, text).into_failure(2));
-            }
-        }
-        Ok(())
     }
 }
 
