@@ -363,3 +363,29 @@ fn a_person_is_told_what_is_read_and_a_platform_how_much_there_will_be() {
     assert!(!estimates.is_empty());
     assert!((14_000..28_000).contains(&estimates[0]), "{estimates:?}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_bounded_whatever_is_under_way() {
+    use std::io::{BufRead, BufReader};
+    use std::time::Duration;
+
+    let sandbox =
+        sandbox(Options { orders: 20_000, latency: Duration::from_millis(1_500), ..Options::default() });
+    let run = Run::incremental(&config(&sandbox));
+    let mut child = run.spawn();
+    let status = format!("/proc/{}/status", child.id());
+    let (mut records, mut peak) = (0, 0);
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        records += usize::from(line.unwrap().contains("\"RECORD\""));
+        if records % 100 == 0
+            && let Ok(text) = std::fs::read_to_string(&status)
+            && let Some(kib) = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))
+        {
+            peak = peak.max(kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(records > 19_000 && peak > 1_000, "{records} records, {peak} KiB");
+    assert!(peak < 64 * 1024, "{peak} KiB");
+}

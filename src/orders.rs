@@ -8,15 +8,15 @@
 //!    without further orders is known to be wrong. So an empty answer is never taken for the end, and a truly quiet
 //!    API is told apart by one question.
 //! 3. [`walk`] goes from the cursor to the newest orders by key: sorted by `draftCreatedAt`, each question starts at
-//!    the last timestamp seen and must bring the order it continues from back. [`ahead`] says which pages to ask for
+//!    the last timestamp seen and must bring the order it continues from back. `ahead` says which pages to ask for
 //!    before the walk needs them; [`reading`] hands them to it in order. A second in which one page cannot get on is
 //!    [`dense`].
-//! 4. [`sweep`] then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
+//! 4. `sweep` then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
 //! 5. [`versions`] keeps the newest version of each order.
-//! 6. [`sync`] is all of this as one machine ([`lane`] for each selection, [`lanes`] for all): questions out, answers in, records and
-//!    states out. [`plan`] decides what is read, [`writing`] turns rows into records and states, [`cursor`] says what a
-//!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), [`told`] what people read.
+//! 6. [`sync`] is all of this as one machine (`lane` for each selection, `lanes` for all): questions out, answers in, records and
+//!    states out. `plan` decides what is read, `writing` turns rows into records and states, [`cursor`] says what a
+//!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), `told` what people read.
 //! 7. [`read`] drives the machine: against the API, at its pace.
 //!
 //! All of it but [`read`] and [`check`] is pure.

@@ -1,6 +1,6 @@
 //! One slice of one selection, read with pages ahead: questions out, answers in, rows in order. Pure.
 //!
-//! The walk decides what may be believed and [`ReadAhead`] what to ask for next; this keeps the answers that arrived
+//! The walk decides what may be believed and `ReadAhead` what to ask for next; this keeps the answers that arrived
 //! before their turn.
 
 use std::collections::VecDeque;

@@ -2,7 +2,7 @@
 //!
 //! Some changes cannot be asked for: where the API does not filter by update time, and where it does not move that
 //! time. Then the orders of the last days are read again. So that a month is not written anew each time, the state holds
-//! a digest for each hour of the window (or for several hours, so that there are never more than [`MOST`]): an hour
+//! a digest for each hour of the window (or for several hours, so that there are hardly ever more than a thousand): an hour
 //! whose orders have the digest that the state holds is not written again.
 //!
 //! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
