@@ -36,6 +36,7 @@ mod model;
 mod odd;
 mod options;
 mod order;
+mod params;
 mod query;
 mod render;
 mod sandbox;

@@ -15,6 +15,7 @@ use crate::expected::{Expected, Filter};
 use crate::faults::{Fault, Faults, Injector};
 use crate::limiter::{Limit, Limiter, RetryAfter};
 use crate::options::Options;
+use crate::params;
 use crate::query;
 use crate::stamp;
 use crate::stats::{RequestLog, Stats};
@@ -241,7 +242,7 @@ impl Model {
             Ok(query) => query,
             Err(problems) => {
                 self.stats.invalid += 1;
-                return Answer::json(422, query::problems_body(&problems));
+                return Answer::json(422, params::problems_body(&problems));
             }
         };
         if fault == Some(Fault::OutOfRange) {
