@@ -68,6 +68,8 @@ mod sessions;
 mod stamp;
 mod stats;
 mod stores;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod visit;
 
