@@ -228,3 +228,7 @@ fn forbidden() -> Answer {
 fn unauthorized(message: &str) -> Answer {
     Answer::json(401, json!({"message": message, "type": "E_UNAUTHORIZED"}).to_string())
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;
