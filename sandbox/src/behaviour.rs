@@ -14,7 +14,7 @@ pub enum Bounds {
     TruncatedToSeconds,
 }
 
-/// The number of the first page. INFERRED: 0.
+/// The number of the first page, of orders and contests. INFERRED: 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FirstPage {
     /// Pages count from 0.
@@ -24,7 +24,7 @@ pub enum FirstPage {
     One,
 }
 
-/// The order of rows whose sort keys are equal. UNKNOWN.
+/// The order of orders whose sort keys are equal. UNKNOWN; the other lists are stable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Ties {
     /// By id, then version.
@@ -34,7 +34,7 @@ pub enum Ties {
     Unstable,
 }
 
-/// What `minUpdatedAt` and `maxUpdatedAt` do. KNOWN to be documented; UNKNOWN whether they work.
+/// What `minUpdatedAt` and `maxUpdatedAt` do, of every list. KNOWN to be documented; UNKNOWN whether they work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum UpdatedFilter {
     /// They filter.
@@ -76,7 +76,7 @@ pub enum Superseded {
     Stale,
 }
 
-/// Whether a change of an order moves its `updatedAt`. INFERRED: it does.
+/// Whether a change of an order moves its `updatedAt`. INFERRED: it does. That of a contest moves always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum UpdatedAt {
     /// Each change moves it.
@@ -106,13 +106,14 @@ pub enum Ids {
     String,
 }
 
-/// What stands beside `data`. UNKNOWN.
+/// What stands beside `data`, of orders and sessions. UNKNOWN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Envelope {
     /// Nothing.
     #[default]
     DataOnly,
-    /// `total` and `pagination`; before `data` on pages with an odd number, else behind it.
+    /// `total` and `pagination`; before `data` on pages with an odd number, else behind it. Of sessions
+    /// `pagination` with the two cursors.
     WithPagination,
 }
 
@@ -178,7 +179,7 @@ pub struct Behaviour {
     /// What happens to undocumented parameters
     #[arg(long, value_enum, default_value_t)]
     pub unknown_parameters: UnknownParameters,
-    /// Clamp pageSize to this without a word (above 200 is refused always)
+    /// Clamp pageSize and count to this without a word (above 200 is refused always)
     #[arg(long, value_name = "ROWS")]
     pub page_cap: Option<usize>,
     /// Precision of dates
@@ -187,7 +188,7 @@ pub struct Behaviour {
     /// Pretty-printed JSON
     #[arg(long)]
     pub pretty: bool,
-    /// Orders, their lines and transactions carry fields nobody documented
+    /// Orders, their lines and transactions, and all other rows carry fields nobody documented
     #[arg(long)]
     pub extra_fields: bool,
     /// Some orders carry values of the wrong type

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use crate::behaviour::{Behaviour, VersionIds};
 use crate::expected::{Expected, Filter};
 use crate::generate::{fresh, order_seed, rows};
+use crate::look::Look;
 use crate::options::Options;
 use crate::order::{NONE, ROLES, Row, STATUSES, Status};
 use crate::query::Query;
-use crate::render::Look;
 
 /// Rows and their indexes.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Book {
     pub(crate) superseded: usize,
     /// Filtered and sorted lists of recent queries; any change of an order empties it.
     pub(crate) recent: Vec<(Query, Vec<u32>)>,
+    /// Grows with each change of an order.
+    pub(crate) changes: u64,
     ids: VersionIds,
     last_id: u64,
     /// How many orders were ever made.
@@ -39,6 +41,7 @@ impl Book {
             by_id: (0..rows.len() as u32).collect(),
             superseded: rows.iter().filter(|row| !row.is_latest()).count(),
             recent: Vec::new(),
+            changes: 0,
             ids: options.behaviour.version_ids,
             last_id,
             serial: options.orders as u64,
@@ -51,6 +54,11 @@ impl Book {
         book
     }
 
+    fn changed(&mut self) {
+        self.recent.clear();
+        self.changes += 1;
+    }
+
     fn sort(&mut self) {
         let (rows, ids) = (&self.rows, self.ids);
         let by_id = |at: &u32| (rows[*at as usize].shown_id(ids), rows[*at as usize].version);
@@ -60,7 +68,7 @@ impl Book {
 
     /// Takes over how ids of versions are shown.
     pub(crate) fn set_ids(&mut self, ids: VersionIds) {
-        self.recent.clear();
+        self.changed();
         if self.ids != ids {
             self.ids = ids;
             self.sort();
@@ -115,16 +123,27 @@ impl Book {
         let place = self.by_draft.partition_point(|at| by_draft(&rows[*at as usize]) < draft);
         self.by_draft.insert(place, at);
         self.rows.push(row);
-        self.recent.clear();
+        self.changed();
+    }
+
+    /// A row with this id on the wire.
+    fn find(&self, id: u64) -> Option<usize> {
+        let start = self.by_id.partition_point(|at| self.rows[*at as usize].shown_id(self.ids) < id);
+        let at = *self.by_id.get(start)? as usize;
+        (self.rows[at].shown_id(self.ids) == id).then_some(at)
+    }
+
+    /// The newest row that shows this id.
+    pub(crate) fn shown(&self, id: u64) -> Option<usize> {
+        match self.ids {
+            VersionIds::Same => self.newest(id),
+            VersionIds::New => self.find(id),
+        }
     }
 
     /// The row of the newest version of an order, by the id of any version.
-    fn newest(&self, id: u64) -> Option<usize> {
-        let start = self.by_id.partition_point(|at| self.rows[*at as usize].shown_id(self.ids) < id);
-        let mut at = *self.by_id.get(start)? as usize;
-        if self.rows[at].shown_id(self.ids) != id {
-            return None;
-        }
+    pub(crate) fn newest(&self, id: u64) -> Option<usize> {
+        let mut at = self.find(id)?;
         while self.rows[at].newer != NONE {
             at = self.rows[at].newer as usize;
         }
@@ -136,10 +155,12 @@ impl Book {
         let row = &mut self.rows[at];
         row.status = status;
         row.updated = now.timestamp_micros();
-        if status == Status::Paid {
-            row.paid = row.updated;
+        match status {
+            Status::Paid => row.paid = row.updated,
+            Status::Reviewed => row.reviewed = true,
+            _ => {}
         }
-        self.recent.clear();
+        self.changed();
         Some(self.rows[at].shown_id(self.ids))
     }
 
@@ -179,13 +200,21 @@ impl Book {
         self.superseded -= gone.len() - 1;
         self.by_draft.retain(|at| !gone.contains(at));
         self.by_id.retain(|at| !gone.contains(at));
-        self.recent.clear();
+        self.changed();
         true
     }
 
+    /// The first version of the order that a row belongs to.
+    pub(crate) fn first<'b>(&'b self, row: &'b Row) -> &'b Row {
+        let mut row = row;
+        while row.older != NONE {
+            row = &self.rows[row.older as usize];
+        }
+        row
+    }
+
     /// The current version of each order that the filter names, by (`draftCreatedAt`, id).
-    pub(crate) fn expected(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
-        let look = Look::new(behaviour);
+    pub(crate) fn named<'b>(&'b self, filter: &'b Filter) -> impl Iterator<Item = &'b Row> {
         let from = filter.from.map_or(i64::MIN, |from| from.timestamp_micros());
         let until = filter.until.map_or(i64::MAX, |until| until.timestamp_micros());
         let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
@@ -193,13 +222,17 @@ impl Book {
         self.by_draft[start..]
             .iter()
             .map(|at| &self.rows[*at as usize])
-            .take_while(|row| row.draft < until)
+            .take_while(move |row| row.draft < until)
             .filter(|row| row.is_latest())
             .filter(|row| filter.store_ids.is_empty() || filter.store_ids.contains(&row.store))
-            .filter(|row| named(&filter.statuses, STATUSES[row.status as usize]))
-            .filter(|row| named(&filter.customer_roles, ROLES[usize::from(row.role)]))
-            .map(|row| look.expected(row))
-            .collect()
+            .filter(move |row| named(&filter.statuses, STATUSES[row.status as usize]))
+            .filter(move |row| named(&filter.customer_roles, ROLES[usize::from(row.role)]))
+    }
+
+    /// What a copy of the orders that the filter names should hold.
+    pub(crate) fn expected(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
+        let look = Look::new(behaviour);
+        self.named(filter).map(|row| look.expected(row)).collect()
     }
 }
 

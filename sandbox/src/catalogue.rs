@@ -30,57 +30,107 @@ const ENTRIES: [Entry; 20] = [
     Entry("Gift card", "Other", 1_000, 0, 5),
 ];
 
+/// How many products there are. Only those of [`ENTRIES`] are sold; the others make the list longer than a page.
+pub(crate) const PRODUCTS: usize = 240;
+
 /// The part of a product's JSON that is equal in all lines: from `name` to `taxCode`, without braces.
 static FRAGMENTS: LazyLock<Vec<Vec<u8>>> =
-    LazyLock::new(|| ENTRIES.iter().enumerate().map(|(at, entry)| fragment(at, entry)).collect());
+    LazyLock::new(|| (0..PRODUCTS).map(|at| fragment(Product(at))).collect());
 
-fn fragment(at: usize, Entry(name, category, _, tax, _): &Entry) -> Vec<u8> {
-    let name = serde_json::Value::from(*name);
+fn fragment(product: Product) -> Vec<u8> {
+    let name = serde_json::Value::from(product.name());
     format!(
-        "\"name\":{name},\"barcode\":\"40{at:011}\",\"category\":\"{category}\",\
-         \"thumbnail\":\"https://cdn.example/products/{at}.png\",\"sku\":\"SKU-{at:04}\",\
-         \"externalId\":\"ext-{at}\",\"taxCode\":\"T{tax}\""
+        "\"name\":{name},\"barcode\":\"{}\",\"category\":\"{}\",\"thumbnail\":\"{}\",\"sku\":\"{}\",\
+         \"externalId\":\"{}\",\"taxCode\":\"T{}\"",
+        product.barcode(),
+        product.category(),
+        product.thumbnail(),
+        product.sku(),
+        product.external_id(),
+        product.tax_permille()
     )
     .into_bytes()
+}
+
+/// A product, by its place in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Product(pub(crate) usize);
+
+impl Product {
+    fn entry(self) -> &'static Entry {
+        &ENTRIES[self.0 % ENTRIES.len()]
+    }
+
+    /// How many products of the same kind come before.
+    fn variant(self) -> usize {
+        self.0 / ENTRIES.len()
+    }
+
+    pub(crate) fn id(self) -> u64 {
+        1_000 + self.0 as u64
+    }
+
+    pub(crate) fn name(self) -> String {
+        match self.variant() {
+            0 => self.entry().0.to_owned(),
+            variant => format!("{} #{}", self.entry().0, variant + 1),
+        }
+    }
+
+    pub(crate) fn category(self) -> &'static str {
+        self.entry().1
+    }
+
+    pub(crate) fn price(self) -> u32 {
+        self.entry().2 + 10 * self.variant() as u32
+    }
+
+    pub(crate) fn tax_permille(self) -> u32 {
+        self.entry().3
+    }
+
+    pub(crate) fn grams(self) -> u32 {
+        self.entry().4
+    }
+
+    pub(crate) fn thumbnail(self) -> String {
+        format!("https://cdn.example/products/{}.png", self.0)
+    }
+
+    pub(crate) fn barcode(self) -> String {
+        format!("40{:011}", self.0)
+    }
+
+    pub(crate) fn sku(self) -> String {
+        format!("SKU-{:04}", self.0)
+    }
+
+    pub(crate) fn external_id(self) -> String {
+        format!("ext-{}", self.0)
+    }
+
+    /// From `name` to `taxCode`, without braces.
+    pub(crate) fn fragment(self) -> &'static [u8] {
+        &FRAGMENTS[self.0]
+    }
 }
 
 /// One line of an order.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
-    entry: usize,
+    pub(crate) product: Product,
     pub(crate) quantity: u32,
     pub(crate) subtotal: u32,
     pub(crate) tax: u32,
 }
 
 impl Line {
-    /// The line of an order with this seed at this place; `extra` pieces come on top.
-    pub(crate) fn new(order_seed: u64, place: u8, extra: u8) -> Line {
+    /// The line of an order with this seed at this place.
+    pub(crate) fn new(order_seed: u64, place: u8) -> Line {
         let draw = mix(order_seed ^ (0x11E5_0000 + u64::from(place)));
-        let entry = (draw % ENTRIES.len() as u64) as usize;
-        let quantity = [1, 1, 1, 1, 2, 2, 3, 4][(draw >> 32) as usize % 8] + u32::from(extra);
-        let Entry(_, _, price, tax, _) = ENTRIES[entry];
-        let subtotal = price * quantity;
-        Line { entry, quantity, subtotal, tax: (subtotal * tax + 500) / 1_000 }
-    }
-
-    pub(crate) fn price(&self) -> u32 {
-        ENTRIES[self.entry].2
-    }
-
-    pub(crate) fn tax_permille(&self) -> u32 {
-        ENTRIES[self.entry].3
-    }
-
-    pub(crate) fn grams(&self) -> u32 {
-        ENTRIES[self.entry].4
-    }
-
-    pub(crate) fn product_id(&self) -> u64 {
-        1_000 + self.entry as u64
-    }
-
-    pub(crate) fn fragment(&self) -> &'static [u8] {
-        &FRAGMENTS[self.entry]
+        let product = Product((draw % ENTRIES.len() as u64) as usize);
+        let quantity = [1, 1, 1, 1, 2, 2, 3, 4][(draw >> 32) as usize % 8];
+        let subtotal = product.price() * quantity;
+        Line { product, quantity, subtotal, tax: (subtotal * product.tax_permille() + 500) / 1_000 }
     }
 }

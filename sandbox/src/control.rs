@@ -17,6 +17,11 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
     let done = match (method, command) {
         (&Method::GET, "stats") => Ok(json!(model.stats())),
         (&Method::GET, "expected") => filter(&pairs).map(|filter| json!(model.expected(&filter))),
+        (&Method::GET, "expected/lines") => filter(&pairs).map(|filter| json!(model.expected_lines(&filter))),
+        (&Method::GET, "expected/contests") => Ok(json!(model.expected_contests())),
+        (&Method::GET, "expected/stores") => Ok(json!(model.expected_stores())),
+        (&Method::GET, "expected/sessions") => Ok(json!(model.expected_sessions())),
+        (&Method::GET, "expected/products") => Ok(json!(model.expected_products())),
         (&Method::POST, "advance") => seconds(&pairs).map(|by| {
             model.advance(by);
             json!({"now": model.now()})
@@ -94,6 +99,12 @@ mod tests {
         assert_eq!(call(&mut model, Method::POST, "contest", &format!("id={id}")).1["id"], id);
         let (_, expected) = call(&mut model, Method::GET, "expected", "");
         assert_eq!(expected.as_array().unwrap().len(), 23);
+        for (list, least) in
+            [("lines", 23), ("contests", 1), ("stores", 5), ("sessions", 23), ("products", 240)]
+        {
+            let (_, expected) = call(&mut model, Method::GET, &format!("expected/{list}"), "");
+            assert!(expected.as_array().unwrap().len() >= least, "{list}");
+        }
         let query =
             "from=2025-11-01T00:00:00Z&until=2025-11-10&statuses=paid&customer_roles=customer&store_ids=1";
         assert!(call(&mut model, Method::GET, "expected", query).1.as_array().unwrap().len() < 20);

@@ -1,12 +1,15 @@
-//! A page of orders as the body of an answer.
+//! The bodies of answers: a page of orders, and any object with an array.
 
 use crate::behaviour::{Behaviour, Envelope};
 use crate::book::Book;
+use crate::contests::Contest;
 use crate::list::Page;
+use crate::look::Look;
+use crate::paging;
 use crate::query::Query;
-use crate::render::Look;
+use crate::render::Part;
 
-/// A page as the body of an answer.
+/// A page of orders as the body of an answer.
 pub(crate) fn body(book: &Book, page: &Page, query: &Query, behaviour: &Behaviour) -> Vec<u8> {
     let look = Look::new(behaviour);
     let with_pagination = behaviour.envelope == Envelope::WithPagination;
@@ -23,7 +26,18 @@ pub(crate) fn body(book: &Book, page: &Page, query: &Query, behaviour: &Behaviou
         if place > 0 {
             out.push(b',');
         }
-        look.order(&mut out, &book.rows[*at as usize], query);
+        let row = &book.rows[*at as usize];
+        out.push(b'{');
+        look.order(&mut out, row, Part::Whole);
+        if query.include_contest {
+            out.extend_from_slice(b",\"contest\":");
+            look.contest_if(&mut out, Contest::of(book, row).as_ref());
+        }
+        if query.include_products {
+            out.extend_from_slice(b",\"products\":");
+            look.products(&mut out, row);
+        }
+        out.push(b'}');
     }
     out.push(b']');
     if with_pagination && !before {
@@ -31,21 +45,49 @@ pub(crate) fn body(book: &Book, page: &Page, query: &Query, behaviour: &Behaviou
         pagination(&mut out, page, query);
     }
     out.push(b'}');
-    if behaviour.pretty { pretty(&out) } else { out }
+    finished(out, behaviour)
 }
 
 /// INFERRED (weak), like that of contests.
 fn pagination(out: &mut Vec<u8>, page: &Page, query: &Query) {
-    let size = query.page_size;
-    let end = page.offset + size;
-    let part = |there: bool, offset: usize, count: usize| {
-        if there { format!("{{\"offset\":{offset},\"count\":{count}}}") } else { "null".to_owned() }
-    };
-    let previous = part(page.offset > 0, page.offset.saturating_sub(size), size);
-    let next = part(end < page.total, end, size.min(page.total.saturating_sub(end)));
-    let total = page.total;
-    let text = format!("\"total\":{total},\"pagination\":{{\"previous\":{previous},\"next\":{next}}}");
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(format!("\"total\":{},", page.total).as_bytes());
+    out.extend_from_slice(paging::pagination(page.offset, query.page_size, page.total).as_bytes());
+}
+
+/// An object with an array in it, before it is a body: faults change its rows.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// Pairs before the array, each with a comma behind it.
+    pub(crate) before: Vec<u8>,
+    /// The key of the array.
+    pub(crate) name: &'static str,
+    pub(crate) rows: Vec<Vec<u8>>,
+    /// Pairs behind the array, each with a comma before it.
+    pub(crate) behind: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn body(&self, behaviour: &Behaviour) -> Vec<u8> {
+        let length = self.rows.iter().map(Vec::len).sum::<usize>() + self.before.len() + self.behind.len();
+        let mut out = Vec::with_capacity(length + self.rows.len() + 64);
+        out.push(b'{');
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(format!("\"{}\":[", self.name).as_bytes());
+        for (place, row) in self.rows.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(row);
+        }
+        out.push(b']');
+        out.extend_from_slice(&self.behind);
+        out.push(b'}');
+        finished(out, behaviour)
+    }
+}
+
+fn finished(body: Vec<u8>, behaviour: &Behaviour) -> Vec<u8> {
+    if behaviour.pretty { pretty(&body) } else { body }
 }
 
 /// The same JSON with line breaks and indents.

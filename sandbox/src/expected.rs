@@ -38,3 +38,115 @@ pub struct Expected {
     /// How many `products` there are.
     pub products: usize,
 }
+
+/// A line of the current version of an order, as in `lineItems` of its detail.
+///
+/// In `products` of the list are the same lines with the same ids, but those that are `REMOVED`. Odd values are not
+/// told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedLine {
+    /// `id`, as digits.
+    pub id: String,
+    /// `id` of the order, as digits.
+    pub order_id: String,
+    /// `version` of the order.
+    pub order_version: u32,
+    /// `productId`, as digits.
+    pub product_id: String,
+    /// `quantity`.
+    pub quantity: u32,
+    /// `ORIGINAL`, `ADDED` or `REMOVED`.
+    pub status: &'static str,
+    /// `price` of one piece.
+    pub price: String,
+    /// `subtotalPrice` of the line.
+    pub subtotal_price: String,
+    /// `totalTax` of the line.
+    pub total_tax: String,
+    /// `totalPrice` of the line.
+    pub total_price: String,
+    /// `updatedAt` of the order.
+    pub updated_at: String,
+}
+
+/// A contest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedContest {
+    /// `id`, as digits.
+    pub id: String,
+    /// `orderId`: the id of the order's first version.
+    pub order_id: String,
+    /// `orderVersion`.
+    pub order_version: u32,
+    /// `sessionId`.
+    pub session_id: String,
+    /// The order's `storeId`, which is in `order`.
+    pub store_id: u32,
+    /// `contested` or `reviewed`.
+    pub status: &'static str,
+    /// `originalTotalPrice`.
+    pub original_total_price: String,
+    /// `contestedTotalPrice`.
+    pub contested_total_price: String,
+    /// `reviewedTotalPrice`; null before the review.
+    pub reviewed_total_price: Option<String>,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
+}
+
+/// A store. No moments are known of stores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedStore {
+    /// `id`, as digits.
+    pub id: String,
+    /// `name`.
+    pub name: String,
+    /// `status`.
+    pub status: &'static str,
+    /// `deploymentStatus`.
+    pub deployment_status: &'static str,
+    /// `thirdPartyId`.
+    pub third_party_id: String,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedSession {
+    /// `id`, as digits; the `customerShoppingSessionId` of the order that came of it.
+    pub id: String,
+    /// `sessionId`.
+    pub session_id: String,
+    /// `storeId`.
+    pub store_id: u32,
+    /// `customerId`, as digits.
+    pub customer_id: String,
+    /// `status`.
+    pub status: &'static str,
+    /// `visitors`.
+    pub visitors: u32,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
+    /// Whether an order came of it.
+    pub bought: bool,
+}
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedProduct {
+    /// `id`, as digits; the `productId` of lines.
+    pub id: String,
+    /// `name`.
+    pub name: String,
+    /// `price`.
+    pub price: String,
+    /// `quantity`.
+    pub quantity: u32,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
+}

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One way in which a request to `/orders` goes wrong.
+/// One way in which a request goes wrong. Of the detail of an order, and of a contest, the rows are its lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// 503 with an empty body.
@@ -31,7 +31,7 @@ pub enum Fault {
     Short,
     /// `{"message":"ok"}` with status 200.
     NoEnvelope,
-    /// `{"data":null}` with status 200.
+    /// `{"data":null}` with status 200, or null under the name that the rows have.
     NullData,
     /// The rows of the page in random order.
     Unsorted,
@@ -135,7 +135,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Which requests to `/orders` go wrong, and how.
+/// Which requests to the API's resources go wrong, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// The share of requests that meets each fault, drawn per request. The shares add up to 1 at most.

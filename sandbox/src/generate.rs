@@ -51,7 +51,7 @@ fn contest(rows: &mut Vec<Row>, own_id: u64, now: i64) {
     first.superseded = contested;
     first.newer = at as u32 + 1;
     if let Some(reviewed) = reviewed {
-        (second.status, second.updated) = (Status::Reviewed, reviewed);
+        (second.status, second.reviewed, second.updated) = (Status::Reviewed, true, reviewed);
     }
     rows.push(second);
 }

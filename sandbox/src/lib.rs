@@ -1,7 +1,19 @@
 //! An AiFi Admin API on loopback, for tests without an account.
 //!
-//! The sandbox serves `GET /api/admin/v2/orders` and an OAuth token address from generated orders. What AiFi's
+//! The sandbox serves seven resources of the API and an OAuth token address, all from generated orders. What AiFi's
 //! documentation leaves open is a switch of [`Behaviour`]; what goes wrong between two machines is a [`Fault`].
+//!
+//! | below `/api/admin/v2` | paged by | rows |
+//! | --- | --- | --- |
+//! | `/orders` | `page`, `pageSize` (50, at most 200) | `data` |
+//! | `/orders/{orderId}` | | one order with `lineItems` and `session` |
+//! | `/contests` | `page`, `pageSize` (10) | `contestedOrders`, one for each order with a version 2 |
+//! | `/contests/{orderId}` | | one contest with `items` |
+//! | `/stores` | `count` (20, at most 200), `after`, `before` | `stores` |
+//! | `/sessions` | the same | `data`, one for each order and some that nobody bought in |
+//! | `/products` | `offset`, `count` (50, at most 200) | `products`, the sold ones and more |
+//!
+//! Where the words KNOWN, INFERRED and UNKNOWN stand in capitals they tell what is documented.
 //!
 //! ```
 //! use aifi_sandbox::{Options, Sandbox};
@@ -15,8 +27,11 @@
 //! | --- | --- |
 //! | `options`, `behaviour`, `faults`, `limiter`, `auth` | what can be set, and the small machines behind it |
 //! | `order`, `catalogue`, `generate`, `book` | orders, their life, and the book that keeps them in order |
-//! | `query`, `list`, `envelope`, `render`, `texts`, `odd`, `stamp` | from a request to a page of JSON |
-//! | `model`, `answer` | the whole API in memory |
+//! | `params`, `paging`, `resources` | what all requests have in common: parameters, parts of lists, paths |
+//! | `query`, `list`, `render`, `lines`, `texts`, `odd`, `stamp` | from a request to a page of orders |
+//! | `detail`, `contests`, `stores`, `sessions`, `visit`, `products` | the other resources, one each; a visit is a session |
+//! | `look`, `envelope`, `expected` | how values look, in rows and bodies; what a faithful copy holds |
+//! | `model`, `serve`, `answer`, `stats` | the whole API in memory |
 //! | `server`, `body`, `sandbox`, `control` | the same over HTTP |
 
 mod answer;
@@ -25,24 +40,38 @@ mod behaviour;
 mod body;
 mod book;
 mod catalogue;
+mod contests;
 mod control;
+mod detail;
 mod envelope;
 mod expected;
 mod faults;
 mod generate;
 mod limiter;
+mod lines;
 mod list;
+mod look;
 mod model;
 mod odd;
 mod options;
 mod order;
+mod paging;
+mod params;
+mod products;
 mod query;
 mod render;
+mod resources;
 mod sandbox;
+mod serve;
 mod server;
+mod sessions;
 mod stamp;
 mod stats;
+mod stores;
+#[cfg(test)]
+mod testing;
 mod texts;
+mod visit;
 
 pub use answer::{Answer, Delivery};
 pub use auth::Auth;
@@ -50,10 +79,13 @@ pub use behaviour::{
     Behaviour, Bounds, Envelope, FirstPage, Ids, IsLatest, Stamps, Superseded, Ties, UnknownParameters,
     UpdatedAt, UpdatedFilter, VersionIds, Versions,
 };
-pub use expected::{Expected, Filter};
+pub use expected::{
+    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+};
 pub use faults::{Fault, Faults};
 pub use limiter::{Limit, Limiter, RetryAfter};
 pub use model::Model;
 pub use options::Options;
+pub use resources::RESOURCES;
 pub use sandbox::Sandbox;
 pub use stats::{RequestLog, Stats};

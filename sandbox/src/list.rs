@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::behaviour::{Behaviour, Ties, Versions};
 use crate::book::Book;
 use crate::order::Row;
-use crate::query::{OrderBy, PRICE_SCALE, Query, Span};
+use crate::params::{PRICE_SCALE, Span};
+use crate::query::{OrderBy, Query};
 use crate::texts::{self, Text};
 
 /// How many lists are kept for the next pages.

@@ -6,13 +6,14 @@ use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aifi_sandbox::{Auth, Behaviour, Fault, Faults, Limit, Options, RetryAfter, Sandbox};
+use aifi_sandbox::{Auth, Behaviour, Fault, Faults, Limit, Options, RESOURCES, RetryAfter, Sandbox};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
 
 /// An AiFi Admin API on loopback, for tests without an account.
 ///
-/// Serves GET /api/admin/v2/orders from generated orders. What AiFi's documentation leaves open is a switch.
+/// Serves below /api/admin/v2, from generated orders: /orders, /orders/{orderId}, /contests, /contests/{orderId},
+/// /stores, /sessions and /products, each paged in its own way. What AiFi's documentation leaves open is a switch.
 /// Prints its address in one line when it listens, and runs until it is terminated.
 #[derive(Debug, Parser)]
 #[command(version, after_help = CONTROL)]
@@ -56,6 +57,10 @@ struct Flags {
     /// Answer the token with 403
     #[arg(long, conflicts_with = "client_id")]
     forbidden: bool,
+    /// Answer a resource with 403 while all else works (repeat for more). Resources: orders, order, contests,
+    /// contest, stores, sessions, products; order and contest are the details of one
+    #[arg(long, value_name = "RESOURCE", value_parser = RESOURCES)]
+    forbid: Vec<String>,
     /// Let in tokens issued to this client, not --token
     #[arg(long, requires = "client_secret")]
     client_id: Option<String>,
@@ -98,9 +103,11 @@ struct Flags {
 
 const CONTROL: &str = "\
 While it runs it can be steered (no token needed):
-  GET  /_sandbox/stats                  counts of requests and faults
+  GET  /_sandbox/stats                  counts of requests and faults, pages of each resource
   GET  /_sandbox/expected               the current orders, for comparison; narrowed by
                                         ?from=&until=&store_ids=&statuses=&customer_roles=
+  GET  /_sandbox/expected/lines         the lines of these orders, narrowed in the same way
+  GET  /_sandbox/expected/contests      the same for contests, stores, sessions, products
   POST /_sandbox/advance?seconds=60     move the clock
   POST /_sandbox/orders?count=10        add orders
   POST /_sandbox/pay?id=                the life of an order: pay, contest, review, remove
@@ -167,6 +174,7 @@ impl Flags {
             retry_after: self.retry_after,
             latency: Duration::from_millis(self.latency_ms),
             auth,
+            forbidden: self.forbid,
             gzip: !self.no_gzip,
             listen,
         }
@@ -243,6 +251,7 @@ mod tests {
         for fault in Fault::every() {
             assert!(help.contains(fault.name()), "{}", fault.name());
         }
+        assert!(RESOURCES.iter().all(|resource| help.contains(resource)));
     }
 
     #[test]
@@ -259,6 +268,8 @@ mod tests {
             "--page-cap=100",
             "--port=0",
             "--retry-after=date",
+            "--forbid=contests",
+            "--forbid=order",
         ]);
         let options = flags.options();
         assert_eq!(options.first.to_rfc3339(), "2025-11-01T00:00:00+00:00");
@@ -268,6 +279,8 @@ mod tests {
         assert_eq!(options.behaviour.page_cap, Some(100));
         assert_eq!(options.behaviour.bounds, aifi_sandbox::Bounds::Exclusive);
         assert_eq!(options.retry_after, Some(RetryAfter::Date));
+        assert_eq!(options.forbidden, ["contests", "order"]);
         assert!(Flags::try_parse_from(["aifi-sandbox", "--fault=cut=2"]).is_err());
+        assert!(Flags::try_parse_from(["aifi-sandbox", "--forbid=customers"]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The whole API in memory: state, clock, and the way from a request to its answer.
+//! The whole API in memory: state and clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,18 +6,24 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::json;
 
-use crate::answer::{Answer, Delivery};
-use crate::auth::{Access, Tokens};
+use crate::answer::Answer;
+use crate::auth::Tokens;
 use crate::behaviour::Behaviour;
 use crate::book::Book;
-use crate::envelope;
-use crate::expected::{Expected, Filter};
-use crate::faults::{Fault, Faults, Injector};
-use crate::limiter::{Limit, Limiter, RetryAfter};
+use crate::contests;
+use crate::expected::{
+    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+};
+use crate::faults::{Faults, Injector};
+use crate::limiter::{Limit, Limiter};
+use crate::look::Look;
 use crate::options::Options;
-use crate::query;
+use crate::paging::Recent;
+use crate::products;
+use crate::sessions;
 use crate::stamp;
 use crate::stats::{RequestLog, Stats};
+use crate::stores;
 
 /// The path under which the API answers.
 pub(crate) const API: &str = "/api/admin/v2";
@@ -25,23 +31,22 @@ pub(crate) const API: &str = "/api/admin/v2";
 pub(crate) const TOKEN: &str = "/realms/aifi/protocol/openid-connect/token";
 /// How many requests are remembered.
 const REMEMBERED: usize = 10_000;
-const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
-    <body><form method=\"post\"><input name=\"user\"></form></body></html>\n";
-const PROXY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n\
-    <body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
 /// An AiFi Admin API in memory, for tests and simulations without a socket.
 #[derive(Debug)]
 pub struct Model {
-    options: Options,
-    book: Book,
-    tokens: Tokens,
-    limiter: Limiter,
-    injector: Injector,
-    draws: fastrand::Rng,
-    stats: Stats,
+    pub(crate) options: Options,
+    pub(crate) book: Book,
+    /// Lists of recent queries.
+    pub(crate) contests: Recent<contests::Query>,
+    pub(crate) sessions: Recent<sessions::List>,
+    pub(crate) tokens: Tokens,
+    pub(crate) limiter: Limiter,
+    pub(crate) injector: Injector,
+    pub(crate) draws: fastrand::Rng,
+    pub(crate) stats: Stats,
     log: VecDeque<RequestLog>,
-    started: Instant,
+    pub(crate) started: Instant,
     advanced: TimeDelta,
 }
 
@@ -50,6 +55,8 @@ impl Model {
     pub fn new(options: Options) -> Model {
         Model {
             book: Book::new(&options),
+            contests: Recent::new(),
+            sessions: Recent::new(),
             tokens: Tokens::default(),
             limiter: Limiter::default(),
             injector: Injector::new(options.faults.clone()),
@@ -140,6 +147,11 @@ impl Model {
         self.options.latency = latency;
     }
 
+    /// Sets which resources, named as in [`RESOURCES`](crate::RESOURCES), are answered with 403.
+    pub fn set_forbidden(&mut self, forbidden: Vec<String>) {
+        self.options.forbidden = forbidden;
+    }
+
     /// Ends the life of all issued tokens.
     pub fn revoke_tokens(&mut self) {
         self.tokens.revoke();
@@ -166,16 +178,30 @@ impl Model {
         self.book.expected(filter, &self.options.behaviour)
     }
 
-    /// Answers a `GET` request.
-    pub fn answer(&mut self, path_and_query: &str, bearer: Option<&str>) -> Answer {
-        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let mut answer = match path.strip_prefix(API) {
-            Some("/orders") => self.orders(&pairs, bearer),
-            _ => Answer::new(404),
-        };
-        answer.delay += self.options.latency;
-        self.finish(answer, path, pairs)
+    /// The lines of these orders, in the same order of orders.
+    pub fn expected_lines(&self, filter: &Filter) -> Vec<ExpectedLine> {
+        let look = Look::new(&self.options.behaviour);
+        self.book.named(filter).flat_map(|row| look.expected_lines(row, self.book.first(row))).collect()
+    }
+
+    /// All contests, by id.
+    pub fn expected_contests(&self) -> Vec<ExpectedContest> {
+        contests::expected(&self.book, &self.options.behaviour)
+    }
+
+    /// All stores, by id.
+    pub fn expected_stores(&self) -> Vec<ExpectedStore> {
+        stores::expected(&self.options)
+    }
+
+    /// All sessions, by id.
+    pub fn expected_sessions(&self) -> Vec<ExpectedSession> {
+        sessions::expected(&self.book, &self.options.behaviour)
+    }
+
+    /// All products, by id.
+    pub fn expected_products(&self) -> Vec<ExpectedProduct> {
+        products::expected(&self.options)
     }
 
     /// Answers a `POST` request to the token address with this form.
@@ -197,7 +223,7 @@ impl Model {
         self.finish(answer, TOKEN, Vec::new())
     }
 
-    fn finish(&mut self, answer: Answer, path: &str, query: Vec<(String, String)>) -> Answer {
+    pub(crate) fn finish(&mut self, answer: Answer, path: &str, query: Vec<(String, String)>) -> Answer {
         self.stats.requests += 1;
         if self.log.len() == REMEMBERED {
             self.log.pop_front();
@@ -206,117 +232,6 @@ impl Model {
         self.log.push_back(RequestLog { path: path.to_owned(), query, status, at });
         answer.header("date", stamp::http_date(self.now()))
     }
-
-    /// The list of orders: the limit first, then the token, then what goes wrong, then the query.
-    fn orders(&mut self, pairs: &[(String, String)], bearer: Option<&str>) -> Answer {
-        let fault = self.injector.next();
-        if !self.limiter.accept(self.options.limit, self.started.elapsed()) {
-            self.stats.refused += 1;
-            return self.refusal(503);
-        }
-        match self.tokens.check(&self.options.auth, bearer, Instant::now()) {
-            Access::Granted => {}
-            Access::Unauthorized => {
-                self.stats.unauthorized += 1;
-                return unauthorized("Access token is missing or not valid");
-            }
-            Access::Forbidden => {
-                let body = json!({"message": "Insufficient permissions", "type": "E_FORBIDDEN"});
-                return Answer::json(403, body.to_string());
-            }
-        }
-        if let Some(fault) = fault {
-            *self.stats.faults.entry(fault.name()).or_default() += 1;
-        }
-        match fault {
-            None => self.page(pairs, None),
-            Some(fault) => self.faulty(fault, pairs),
-        }
-    }
-
-    /// A page, with what a fault does to its rows.
-    fn page(&mut self, pairs: &[(String, String)], fault: Option<Fault>) -> Answer {
-        let behaviour = &self.options.behaviour;
-        let mut query = match query::parse(pairs, behaviour) {
-            Ok(query) => query,
-            Err(problems) => {
-                self.stats.invalid += 1;
-                return Answer::json(422, query::problems_body(&problems));
-            }
-        };
-        if fault == Some(Fault::OutOfRange) {
-            query.forget_dates();
-        }
-        let mut page = self.book.page(&query, behaviour, &mut self.draws);
-        let rows = &mut page.rows;
-        let draws = self.injector.draws();
-        match fault {
-            Some(Fault::Empty) => rows.clear(),
-            Some(Fault::Short) if rows.len() > 1 => rows.truncate(draws.usize(1..rows.len())),
-            Some(Fault::Unsorted) => draws.shuffle(rows),
-            Some(Fault::DropMiddle) if !rows.is_empty() => drop(rows.remove(rows.len() / 2)),
-            None | Some(Fault::Slow(_)) => {
-                self.stats.orders += 1;
-                self.stats.full_pages += u64::from(rows.len() == 200);
-                self.stats.filled_pages += u64::from(rows.len() == query.page_size);
-            }
-            Some(_) => {}
-        }
-        Answer::json(200, envelope::body(&self.book, &page, &query, behaviour))
-    }
-
-    fn faulty(&mut self, fault: Fault, pairs: &[(String, String)]) -> Answer {
-        match fault {
-            Fault::Unavailable503 => self.refusal(503),
-            Fault::TooMany429 => self.refusal(429),
-            Fault::Error500 => {
-                let body = json!({"message": "Internal server error", "type": "E_INTERNAL"});
-                Answer::json(500, body.to_string())
-            }
-            Fault::BadGateway502Html => Answer::html(502, PROXY_PAGE),
-            Fault::Html200 => Answer::html(200, LOGIN_PAGE),
-            Fault::Expired401 => unauthorized("Access token expired"),
-            Fault::Redirect302 => Answer::new(302).header("location", "https://login.example/"),
-            Fault::NoEnvelope => Answer::json(200, "{\"message\":\"ok\"}"),
-            Fault::NullData => Answer::json(200, "{\"data\":null}"),
-            Fault::Reset => Answer::new(0).delivery(Delivery::Reset),
-            Fault::Hang(time) => Answer::new(0).delivery(Delivery::Hang(time)),
-            Fault::Huge => Answer::json(200, "").delivery(Delivery::Endless),
-            Fault::BadGzip => {
-                let garbage = b"\x1f\x8b\x08\x00 this is no deflate stream at all".as_slice();
-                Answer::json(200, garbage).header("content-encoding", "gzip")
-            }
-            Fault::Cut => self.page(pairs, Some(fault)).delivery(Delivery::Cut),
-            Fault::CutJson200 => {
-                let mut answer = self.page(pairs, Some(fault));
-                answer.body.truncate(answer.body.len() / 2);
-                answer
-            }
-            Fault::Slow(time) => {
-                let mut answer = self.page(pairs, Some(fault));
-                answer.delay = time;
-                answer
-            }
-            Fault::Empty | Fault::Short | Fault::Unsorted | Fault::OutOfRange | Fault::DropMiddle => {
-                self.page(pairs, Some(fault))
-            }
-        }
-    }
-
-    fn refusal(&self, status: u16) -> Answer {
-        let answer = Answer::new(status);
-        match self.options.retry_after {
-            None => answer,
-            Some(RetryAfter::Seconds(seconds)) => answer.header("retry-after", seconds.to_string()),
-            Some(RetryAfter::Date) => {
-                answer.header("retry-after", stamp::http_date(self.now() + TimeDelta::seconds(2)))
-            }
-        }
-    }
-}
-
-fn unauthorized(message: &str) -> Answer {
-    Answer::json(401, json!({"message": message, "type": "E_UNAUTHORIZED"}).to_string())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::behaviour::{Envelope, FirstPage, Ids, IsLatest, Stamps, UpdatedAt};
+use crate::faults::Fault;
+use crate::limiter::RetryAfter;
 
 const BEARER: Option<&str> = Some("sandbox-token-0123456789");
 
@@ -187,6 +189,7 @@ fn wrong_requests_are_told_apart_and_counted() {
         invalid: 1,
         full_pages: 1,
         filled_pages: 1,
+        pages: [("orders", 1)].into(),
         ..Stats::default()
     };
     assert_eq!(model.stats(), stats);

@@ -43,6 +43,8 @@ pub struct Options {
     pub latency: Duration,
     /// Who is let in.
     pub auth: Auth,
+    /// What is answered with 403, while all else works: names out of [`RESOURCES`](crate::RESOURCES).
+    pub forbidden: Vec<String>,
     /// Whether answers are compressed for clients that accept gzip.
     pub gzip: bool,
     /// Where to listen; port 0 takes a free one.
@@ -68,6 +70,7 @@ impl Default for Options {
             retry_after: None,
             latency: Duration::ZERO,
             auth: Auth::Token("sandbox-token-0123456789".to_owned()),
+            forbidden: Vec::new(),
             gzip: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }

@@ -48,6 +48,7 @@ pub(crate) enum Draw {
     Odd,
     Payment,
     OutOfOrder,
+    Visit,
 }
 
 /// One version of an order. Moments are microseconds since 1970, amounts are cents.
@@ -79,7 +80,9 @@ pub(crate) struct Row {
     pub(crate) external: u8,
     pub(crate) role: u8,
     pub(crate) lines: u8,
-    /// Pieces that a contest added to the first line.
+    /// Whether a contest of this version was reviewed.
+    pub(crate) reviewed: bool,
+    /// Pieces that contests added to an order without lines.
     extra: u8,
 }
 
@@ -107,6 +110,7 @@ impl Row {
             external: 0,
             role: 0,
             lines: 0,
+            reviewed: false,
             extra: 0,
         };
         row.customer += below(row.draw(Draw::Customer), 50_000);
@@ -153,8 +157,13 @@ impl Row {
 
     /// The lines.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line> {
-        let (seed, extra) = (self.seed, self.extra);
-        (0..self.lines).map(move |place| Line::new(seed, place, if place == 0 { extra } else { 0 }))
+        self.lines_to(self.lines)
+    }
+
+    /// The first so many lines, some of which may belong to another version.
+    pub(crate) fn lines_to(&self, count: u8) -> impl Iterator<Item = Line> {
+        let seed = self.seed;
+        (0..count).map(move |place| Line::new(seed, place))
     }
 
     /// Sets the amounts from the lines.
@@ -177,7 +186,8 @@ impl Row {
         self.subtotal + self.tax
     }
 
-    /// The next version, contested at `now`, with other amounts. `at` is the row of this one.
+    /// The next version, contested at `now`: without its last line, or with a second one. `at` is the row of
+    /// this one.
     pub(crate) fn contested(&self, own_id: u64, at: u32, now: i64) -> Row {
         let mut next = self.clone();
         next.own_id = own_id;
@@ -186,10 +196,11 @@ impl Row {
         (next.older, next.newer) = (at, NONE);
         next.superseded = 0;
         next.status = Status::Contested;
-        if next.lines > 1 {
-            next.lines -= 1;
-        } else {
-            next.extra = next.extra.saturating_add(1);
+        next.reviewed = false;
+        match next.lines {
+            0 => next.extra = next.extra.saturating_add(1),
+            1 => next.lines = 2,
+            _ => next.lines -= 1,
         }
         next.add_up();
         next

@@ -1,13 +1,22 @@
 //! Orders as JSON, written by hand: most of a sandbox's time would go here.
 
-use crate::behaviour::{Behaviour, Ids, IsLatest};
-use crate::catalogue::Line;
+use crate::behaviour::IsLatest;
 use crate::expected::Expected;
-use crate::odd::{BIG_PRICE, Odd, ROUND_PRICE, odd};
+use crate::look::{Look, quoted};
+use crate::odd::{BIG_PRICE, Odd, ROUND_PRICE};
 use crate::order::{Draw, EXTERNAL_STATUSES, Row, STATUSES, Status, below};
-use crate::query::Query;
 use crate::stamp::{self, SECOND};
 use crate::texts::{self, money, number};
+use crate::visit;
+
+/// How much of an order is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Whole,
+    /// What a contest shows: no `sessionId` and no transactions.
+    Nested,
+}
 
 /// Values of `extraText`, as JSON.
 const EXTRA_TEXTS: [&[u8]; 8] = [
@@ -21,25 +30,10 @@ const EXTRA_TEXTS: [&[u8]; 8] = [
     b"\"caf\\u00e9 \\ud83d\\ude00\"",
 ];
 
-/// How orders look.
-pub(crate) struct Look<'b> {
-    behaviour: &'b Behaviour,
-}
-
-impl<'b> Look<'b> {
-    pub(crate) fn new(behaviour: &'b Behaviour) -> Look<'b> {
-        Look { behaviour }
-    }
-
-    fn odd(&self, row: &Row) -> Option<Odd> {
-        if self.behaviour.odd_values { odd(row) } else { None }
-    }
-
+impl Look<'_> {
     /// The order as a copy should hold it.
     pub(crate) fn expected(&self, row: &Row) -> Expected {
         let odd = self.odd(row);
-        let mut total = Vec::new();
-        money(&mut total, row.total());
         Expected {
             id: row.shown_id(self.behaviour.version_ids).to_string(),
             version: u32::from(row.version),
@@ -52,17 +46,17 @@ impl<'b> Look<'b> {
             total_price: match odd {
                 Some(Odd::BigPrice) => BIG_PRICE.to_owned(),
                 Some(Odd::RoundPrice) => ROUND_PRICE.to_owned(),
-                _ => String::from_utf8(total).expect("digits are UTF-8"),
+                _ => texts::amount(row.total()),
             },
             updated_at: stamp::text(row.shown_updated(self.behaviour), self.behaviour.stamps),
             products: if odd == Some(Odd::Products) { 0 } else { usize::from(row.lines) },
         }
     }
 
-    /// Appends the order.
-    pub(crate) fn order(&self, out: &mut Vec<u8>, row: &Row, query: &Query) {
+    /// Appends the pairs of an order, without braces.
+    pub(crate) fn order(&self, out: &mut Vec<u8>, row: &Row, part: Part) {
         let odd = self.odd(row);
-        out.extend_from_slice(b"{\"createdAt\":");
+        out.extend_from_slice(b"\"createdAt\":");
         self.moment(out, row.created);
         out.extend_from_slice(b",\"updatedAt\":");
         self.moment(out, row.shown_updated(self.behaviour));
@@ -94,14 +88,9 @@ impl<'b> Look<'b> {
         out.extend_from_slice(b",\"transactionId\":");
         self.id(out, 1_000_000 + u64::from(below(transaction, 900_000_000)));
         out.extend_from_slice(b",\"customerShoppingSessionId\":");
-        self.id(out, 1_000_000 + u64::from(below(transaction >> 32, 900_000_000)));
-        out.extend_from_slice(b",\"sessionId\":");
-        if odd == Some(Odd::Session) {
-            number(out, row.draw(Draw::Session) >> 32);
-        } else {
-            out.push(b'"');
-            texts::session_id(row, out);
-            out.push(b'"');
+        self.id(out, visit::id(row));
+        if part == Part::Whole {
+            self.session_id(out, row, odd);
         }
         out.extend_from_slice(b",\"externalId\":");
         self.external_id(out, row, odd);
@@ -111,19 +100,26 @@ impl<'b> Look<'b> {
         self.moments(out, row, odd);
         out.extend_from_slice(b",\"extraText\":");
         out.extend_from_slice(EXTRA_TEXTS[row.draw(Draw::Text) as usize % EXTRA_TEXTS.len()]);
-        self.transactions(out, row);
-        if query.include_contest {
-            self.contest(out, row);
-        }
-        if query.include_products {
-            self.products(out, row, odd);
+        if part == Part::Whole {
+            self.transaction(out, row);
+            self.payment_transaction(out, row);
         }
         if self.behaviour.extra_fields {
             out.extend_from_slice(
                 b",\"loyaltyTier\":\"gold\",\"device\":{\"kind\":\"gate\",\"lanes\":[1,2]}",
             );
         }
-        out.push(b'}');
+    }
+
+    fn session_id(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
+        out.extend_from_slice(b",\"sessionId\":");
+        if odd == Some(Odd::Session) {
+            number(out, row.draw(Draw::Session) >> 32);
+        } else {
+            out.push(b'"');
+            texts::session_id(row, out);
+            out.push(b'"');
+        }
     }
 
     fn external_id(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
@@ -155,163 +151,56 @@ impl<'b> Look<'b> {
         self.moment_if(out, row.paid != 0 && row.role == 0, row.paid + SECOND);
     }
 
-    fn transactions(&self, out: &mut Vec<u8>, row: &Row) {
-        if matches!(row.status, Status::Draft | Status::CompletedSoFar) {
-            out.extend_from_slice(b",\"transaction\":null,\"paymentTransaction\":null");
+    /// Appends `transaction` with a comma before it.
+    pub(crate) fn transaction(&self, out: &mut Vec<u8>, row: &Row) {
+        out.extend_from_slice(b",\"transaction\":");
+        if !pays(out, row) {
             return;
         }
-        let (status, failed): (&[u8], &[u8]) = match row.status {
-            Status::PaymentProcessing => (b"processing", b"false"),
-            Status::Unpaid => (b"failure", b"true"),
-            _ => (b"success", b"false"),
-        };
-        let (refunded, tries): (&[u8], &[u8]) =
-            if row.status == Status::Reviewed { (b"true", b"1") } else { (b"false", b"0") };
-        for name in [b",\"transaction\":".as_slice(), b",\"paymentTransaction\":"] {
-            out.extend_from_slice(name);
-            out.extend_from_slice(b"{\"paymentTransactionId\":\"");
-            texts::payment_transaction_id(row, out);
-            out.extend_from_slice(b"\",\"refunded\":");
-            out.extend_from_slice(refunded);
-            out.extend_from_slice(b",\"tryRefundTimes\":");
-            out.extend_from_slice(tries);
-            if name.len() == b",\"transaction\":".len() {
-                out.extend_from_slice(b",\"paymentFailed\":");
-                out.extend_from_slice(failed);
-                if self.behaviour.extra_fields {
-                    out.extend_from_slice(b",\"acquirer\":\"bank \\u2116 1\"");
-                }
-            } else {
-                out.extend_from_slice(b",\"paymentStatus\":\"");
-                out.extend_from_slice(status);
-                out.push(b'"');
-            }
-            out.push(b'}');
-        }
-    }
-
-    /// Key and shape are UNKNOWN; INFERRED like the rows of the contests list.
-    fn contest(&self, out: &mut Vec<u8>, row: &Row) {
-        if row.version == 1 {
-            out.extend_from_slice(b",\"contest\":null");
-            return;
-        }
-        out.extend_from_slice(b",\"contest\":{\"createdAt\":");
-        self.moment(out, row.created);
-        out.extend_from_slice(b",\"updatedAt\":");
-        self.moment(out, row.updated);
-        out.extend_from_slice(b",\"deletedAt\":null,\"id\":");
-        number(out, row.draw(Draw::Contest) >> 32);
-        out.extend_from_slice(b",\"orderId\":\"");
-        number(out, row.id);
-        out.extend_from_slice(b"\",\"orderVersion\":");
-        number(out, u64::from(row.version));
-        out.extend_from_slice(b",\"message\":\"I did not take this\",\"fromOperator\":false,\"status\":");
-        quoted(out, if row.status == Status::Reviewed { "reviewed" } else { "contested" });
-        out.extend_from_slice(b",\"contestedTotalPrice\":\"");
-        money(out, row.total());
-        out.extend_from_slice(b"\"}");
-    }
-
-    fn products(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
-        out.extend_from_slice(b",\"products\":");
-        if odd == Some(Odd::Products) {
-            out.extend_from_slice(b"null");
-            return;
-        }
-        out.push(b'[');
-        for (place, line) in row.lines().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            self.line(out, row, place as u64, &line, odd.filter(|_| place == 0));
-        }
-        out.push(b']');
-    }
-
-    fn line(&self, out: &mut Vec<u8>, row: &Row, place: u64, line: &Line, odd: Option<Odd>) {
-        let id = (row.draw(Draw::Lines) >> 20) + place;
-        out.extend_from_slice(b"{\"id\":");
-        self.id(out, id);
-        out.extend_from_slice(b",\"productId\":");
-        self.text_id(out, line.product_id());
-        out.push(b',');
-        out.extend_from_slice(line.fragment());
-        out.extend_from_slice(b",\"price\":\"");
-        money(out, line.price());
-        out.extend_from_slice(b"\",\"weight\":");
-        if odd == Some(Odd::Weight) {
-            out.extend_from_slice(b"\"heavy\"");
-        } else {
-            money(out, line.grams() * 10);
-        }
-        out.extend_from_slice(b",\"createdAt\":");
-        self.moment(out, row.draft);
-        out.extend_from_slice(b",\"updatedAt\":");
-        self.moment(out, row.created);
-        out.extend_from_slice(b",\"isExternallyAdded\":");
-        out.extend_from_slice(if id.is_multiple_of(13) { b"true" } else { b"false" });
-        out.extend_from_slice(b",\"orderProductExternalId\":\"line-");
-        number(out, place + 1);
-        out.extend_from_slice(b"\",\"quantity\":");
-        if odd == Some(Odd::Quantity) {
-            out.extend_from_slice(b"\"");
-            number(out, u64::from(line.quantity));
-            out.extend_from_slice(b"\"");
-        } else {
-            number(out, u64::from(line.quantity));
-        }
-        prices(out, line.subtotal, line.tax, None);
-        if odd == Some(Odd::TaxRates) {
-            out.extend_from_slice(b",\"taxRates\":[{\"rate\":0.07}]");
-        } else {
-            out.extend_from_slice(b",\"taxRates\":\"Tax breakdown: ");
-            money(out, line.tax_permille() * 10);
-            out.extend_from_slice(b" %\"");
-        }
+        let failed = row.status == Status::Unpaid;
+        out.extend_from_slice(if failed { b",\"paymentFailed\":true" } else { b",\"paymentFailed\":false" });
         if self.behaviour.extra_fields {
-            out.extend_from_slice(b",\"shelf\":{\"gondola\":4,\"bin\":\"B-12\"}");
+            out.extend_from_slice(b",\"acquirer\":\"bank \\u2116 1\"");
         }
         out.push(b'}');
     }
 
-    /// An id that the samples show as a number.
-    fn id(&self, out: &mut Vec<u8>, id: u64) {
-        self.spelled(out, id, self.behaviour.ids == Ids::String);
-    }
-
-    /// An id that the samples show as a text.
-    fn text_id(&self, out: &mut Vec<u8>, id: u64) {
-        self.spelled(out, id, self.behaviour.ids == Ids::Number);
-    }
-
-    fn spelled(&self, out: &mut Vec<u8>, id: u64, text: bool) {
-        if text {
-            out.push(b'"');
+    fn payment_transaction(&self, out: &mut Vec<u8>, row: &Row) {
+        out.extend_from_slice(b",\"paymentTransaction\":");
+        if !pays(out, row) {
+            return;
         }
-        number(out, id);
-        if text {
-            out.push(b'"');
-        }
-    }
-
-    fn moment(&self, out: &mut Vec<u8>, micros: i64) {
-        out.push(b'"');
-        stamp::push(out, micros, self.behaviour.stamps);
-        out.push(b'"');
-    }
-
-    fn moment_if(&self, out: &mut Vec<u8>, there: bool, micros: i64) {
-        if there {
-            self.moment(out, micros);
-        } else {
-            out.extend_from_slice(b"null");
-        }
+        out.extend_from_slice(b",\"paymentStatus\":");
+        quoted(
+            out,
+            match row.status {
+                Status::PaymentProcessing => "processing",
+                Status::Unpaid => "failure",
+                _ => "success",
+            },
+        );
+        out.push(b'}');
     }
 }
 
+/// What both kinds of transaction begin with, or null for an order without.
+fn pays(out: &mut Vec<u8>, row: &Row) -> bool {
+    if matches!(row.status, Status::Draft | Status::CompletedSoFar) {
+        out.extend_from_slice(b"null");
+        return false;
+    }
+    out.extend_from_slice(b"{\"paymentTransactionId\":\"");
+    texts::payment_transaction_id(row, out);
+    out.extend_from_slice(if row.status == Status::Reviewed {
+        b"\",\"refunded\":true,\"tryRefundTimes\":1".as_slice()
+    } else {
+        b"\",\"refunded\":false,\"tryRefundTimes\":0"
+    });
+    true
+}
+
 /// The three prices of an order or a line.
-fn prices(out: &mut Vec<u8>, subtotal: u32, tax: u32, odd: Option<Odd>) {
+pub(crate) fn prices(out: &mut Vec<u8>, subtotal: u32, tax: u32, odd: Option<Odd>) {
     out.extend_from_slice(b",\"subtotalPrice\":\"");
     money(out, subtotal);
     out.extend_from_slice(b"\",\"totalPrice\":\"");
@@ -329,11 +218,4 @@ fn prices(out: &mut Vec<u8>, subtotal: u32, tax: u32, odd: Option<Odd>) {
     if quote {
         out.push(b'"');
     }
-}
-
-/// A text that needs no escapes.
-fn quoted(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
 }

@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::behaviour::Behaviour;
-use crate::expected::{Expected, Filter};
+use crate::expected::{
+    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+};
 use crate::faults::Faults;
 use crate::limiter::Limit;
 use crate::model::{API, Model, TOKEN};
@@ -118,6 +120,11 @@ impl Sandbox {
         lock(&self.model).set_latency(latency);
     }
 
+    /// See [`Model::set_forbidden`].
+    pub fn set_forbidden(&self, forbidden: Vec<String>) {
+        lock(&self.model).set_forbidden(forbidden);
+    }
+
     /// See [`Model::revoke_tokens`].
     pub fn revoke_tokens(&self) {
         lock(&self.model).revoke_tokens();
@@ -141,6 +148,31 @@ impl Sandbox {
     /// See [`Model::expected`].
     pub fn expected(&self, filter: &Filter) -> Vec<Expected> {
         lock(&self.model).expected(filter)
+    }
+
+    /// See [`Model::expected_lines`].
+    pub fn expected_lines(&self, filter: &Filter) -> Vec<ExpectedLine> {
+        lock(&self.model).expected_lines(filter)
+    }
+
+    /// See [`Model::expected_contests`].
+    pub fn expected_contests(&self) -> Vec<ExpectedContest> {
+        lock(&self.model).expected_contests()
+    }
+
+    /// See [`Model::expected_stores`].
+    pub fn expected_stores(&self) -> Vec<ExpectedStore> {
+        lock(&self.model).expected_stores()
+    }
+
+    /// See [`Model::expected_sessions`].
+    pub fn expected_sessions(&self) -> Vec<ExpectedSession> {
+        lock(&self.model).expected_sessions()
+    }
+
+    /// See [`Model::expected_products`].
+    pub fn expected_products(&self) -> Vec<ExpectedProduct> {
+        lock(&self.model).expected_products()
     }
 
     /// See [`Model::answer`].

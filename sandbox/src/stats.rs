@@ -12,6 +12,9 @@ pub struct Stats {
     pub requests: u64,
     /// Pages of orders answered with 200 and without a fault (a slow one counts).
     pub orders: u64,
+    /// Answers with 200 and without a fault (a slow one counts) by resource, named as in
+    /// [`RESOURCES`](crate::RESOURCES).
+    pub pages: BTreeMap<&'static str, u64>,
     /// Refusals of the limiter (503).
     pub refused: u64,
     /// Faults, by name.
@@ -29,6 +32,11 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// How often a resource was answered.
+    pub fn answered(&self, resource: &str) -> u64 {
+        self.pages.get(resource).copied().unwrap_or(0)
+    }
+
     /// How often a fault was met.
     pub fn fault(&self, name: &str) -> u64 {
         self.faults.get(name).copied().unwrap_or(0)

@@ -14,7 +14,11 @@ pub(crate) fn text(row: &Row, text: Text) -> String {
 
 /// The id of the shopping session, shaped like a UUID.
 pub(crate) fn session_id(row: &Row, out: &mut Vec<u8>) {
-    let (high, low) = (row.draw(Draw::Session), row.seed);
+    uuid(row.draw(Draw::Session), row.seed, out);
+}
+
+/// A text shaped like a UUID.
+pub(crate) fn uuid(high: u64, low: u64, out: &mut Vec<u8>) {
     hex(out, high >> 32, 8);
     out.push(b'-');
     hex(out, high >> 16, 4);
@@ -84,6 +88,13 @@ pub(crate) fn money(out: &mut Vec<u8>, cents: u32) {
     number(out, u64::from(cents / 100));
     out.push(b'.');
     two(out, cents % 100);
+}
+
+/// An amount of cents as text.
+pub(crate) fn amount(cents: u32) -> String {
+    let mut out = Vec::new();
+    money(&mut out, cents);
+    String::from_utf8(out).expect("digits are ASCII")
 }
 
 fn two(out: &mut Vec<u8>, value: u32) {

@@ -1,0 +1,27 @@
+//! The detail of one order: all that the list has, its line items, and its session.
+
+use crate::book::Book;
+use crate::envelope::Reply;
+use crate::look::Look;
+use crate::render::Part;
+use crate::visit::Session;
+
+/// The newest version of an order; where versions have ids of their own, the version with that id.
+///
+/// The object stands without a wrapper (INFERRED from the answer of `PATCH`). Whether a version can be asked for
+/// is UNKNOWN: it cannot here.
+pub(crate) fn detail(book: &Book, id: u64, look: &Look) -> Option<Reply> {
+    let row = &book.rows[book.shown(id)?];
+    let first = book.first(row);
+    let (mut before, mut behind) = (Vec::with_capacity(1_400), Vec::with_capacity(1_000));
+    look.order(&mut before, row, Part::Whole);
+    before.push(b',');
+    behind.extend_from_slice(b",\"session\":");
+    look.session(&mut behind, &Session::of_order(first));
+    let rows = row.placed(first).map(|placed| look.line_item(row, &placed)).collect();
+    Some(Reply { before, name: "lineItems", rows, behind })
+}
+
+#[cfg(test)]
+#[path = "detail_tests.rs"]
+mod tests;
