@@ -250,3 +250,34 @@ fn every_state_of_a_sync_that_sweeps_is_a_place_to_go_on_from() {
     }
     assert!(states >= 3, "{states} states");
 }
+
+#[test]
+fn what_changed_just_before_it_was_read_does_not_come_a_second_time() {
+    let sandbox = sandbox(options(Behaviour::default()));
+    let config = config(&sandbox);
+    // Changed within the settle delay before the first sync, and read like that.
+    change(&sandbox);
+    sandbox.advance(TimeDelta::minutes(-5));
+    let first = Run::incremental(&config).finish().succeeded();
+    sandbox.advance(TimeDelta::minutes(15));
+    let second = Run::incremental(&config).resuming(first.last_state()).finish().succeeded();
+    assert_eq!(ids(&second.records()), [""; 0], "they are as they were written");
+    let again = ids(&first.records())[700].parse().unwrap();
+    sandbox.contest(again);
+    sandbox.advance(TimeDelta::minutes(15));
+    let third = Run::incremental(&config).resuming(second.last_state()).finish().succeeded();
+    assert_eq!(third.records().len(), 1);
+}
+
+#[test]
+fn a_state_without_its_window_writes_the_last_days_once_more() {
+    let (sandbox, config, first) = first_sync(options(Behaviour::default()));
+    let mut edited = first.last_state().clone();
+    edited["state"]["stream"]["stream_state"].as_object_mut().unwrap().remove("window");
+    let second = Run::incremental(&config).resuming(&edited).finish().succeeded();
+    let days = second.records().len();
+    assert!((500..1_000).contains(&days), "{days} orders of the last 14 days, of 1,500 of 30");
+    let third = Run::incremental(&config).resuming(second.last_state()).finish().succeeded();
+    assert_eq!(third.records().len(), 0);
+    drop(sandbox);
+}
