@@ -217,4 +217,18 @@ mod tests {
         }
         assert_eq!(last.unwrap_err().kind, FailureKind::Restless);
     }
+
+    #[test]
+    fn a_pass_with_a_short_page_in_its_middle_is_not_whole() {
+        let all: Vec<Row> = (0..90).map(|id| row(0, id)).collect();
+        let known = all[..1].to_vec();
+        let mut dense = Dense::new(row(0, 0).at, row(1, 0).at, Selection::default(), known);
+        let turned: Vec<Row> = all.iter().rev().cloned().collect();
+        // The API gives 35 at a time; in both passes order 34 is cut off with the end of a page.
+        let pages =
+            [&all[..34], &all[35..70], &all[70..], &[], &turned[..35], &turned[35..55], &turned[56..], &[]];
+        for page in pages {
+            assert_eq!(dense.accept(page.to_vec()), Ok(None), "it is read once more");
+        }
+    }
 }
