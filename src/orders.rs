@@ -35,6 +35,7 @@ pub mod probe;
 pub mod query;
 pub mod read;
 pub mod reading;
+mod recent;
 mod sweep;
 pub mod sync;
 pub mod tail;

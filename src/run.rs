@@ -15,7 +15,7 @@ use crate::orders;
 use crate::orders::audit::{self, Audit};
 use crate::orders::read::Reader;
 use crate::protocol::catalog::{self, ConfiguredStream};
-use crate::protocol::message::{CheckStatus, Status};
+use crate::protocol::message::{CheckStatus, Level, Status};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
 
@@ -115,6 +115,9 @@ async fn read(
         Some(_) => {
             output.status(audit::NAME, Status::Started)?;
             output.status(audit::NAME, Status::Running)?;
+            if selected(orders::NAME).is_none() {
+                output.log(Level::Warn, "sync_audit: There are no receipts, since the stream orders is not selected. Select it, too.")?;
+            }
             Audit::new(clock::now(), states.of(audit::NAME))
         }
         None => None,

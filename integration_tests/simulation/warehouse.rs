@@ -42,7 +42,7 @@ impl Warehouse {
                     }
                     self.table.insert(row.id, record);
                 }
-                Step::State(state, _) => self.state = Some(state.clone()),
+                Step::State(state) => self.state = Some(state.clone()),
                 _ => (),
             }
         }

@@ -42,8 +42,7 @@ pub fn catalog_entry() -> Value {
 pub struct Audit {
     started_at: DateTime<Utc>,
     slices: u64,
-    /// Where the last slice ended, and what had been asked by then.
-    from: Option<DateTime<Utc>>,
+    /// What had been asked when the last slice ended.
     asks: Asks,
 }
 
@@ -51,18 +50,18 @@ impl Audit {
     /// Of a sync that starts now. A saved state from the future is a later start: then there is none.
     pub fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
         let last = saved.and_then(|state| state[CURSOR_FIELD].as_str()).and_then(timestamp::parse);
-        let audit = Self { started_at, slices: 0, from: None, asks: Asks::default() };
+        let audit = Self { started_at, slices: 0, asks: Asks::default() };
         last.is_none_or(|last| last < started_at).then_some(audit)
     }
 
-    /// Writes the receipt of what was written before a state.
+    /// Writes a receipt.
     pub fn slice(&mut self, output: &mut Output, tally: &Tally, asks: Asks) -> Result<(), Failure> {
         self.slices += 1;
         let record = json!({
             CURSOR_FIELD: timestamp::write(self.started_at),
             "slice": self.slices,
             "part": if tally.changes { "changes" } else { "range" },
-            "fromDraftCreatedAt": self.from.map(timestamp::write),
+            "fromDraftCreatedAt": tally.from.map(timestamp::write),
             "untilDraftCreatedAt": tally.until.map(timestamp::write),
             "ordersRead": tally.read,
             "ordersWritten": tally.written,
@@ -75,7 +74,7 @@ impl Audit {
             "refused": asks.refused - self.asks.refused,
             "repeated": asks.repeated - self.asks.repeated,
         });
-        (self.from, self.asks) = (tally.until, asks);
+        self.asks = asks;
         output.record(NAME, record.to_string().as_bytes(), &[])
     }
 

@@ -54,7 +54,7 @@ pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
     let end = horizon(now, config.end_date);
     let text = match (rows.first(), first.first()) {
         (Some(newest), Some(oldest)) => format!(
-            "Orders can be read. From the start date on, the oldest was drafted at {}; the newest of all at {}. A sync would now read up to {}.",
+            "Orders can be read. The oldest since the start date was drafted at {}, the newest at {}. A sync would now read up to {}.",
             timestamp::write(oldest.at),
             timestamp::write(newest.at),
             timestamp::write(end)
@@ -79,9 +79,13 @@ async fn changes(
 ) -> Result<String, Failure> {
     let days = config.changes_days;
     match config.changes {
-        Changes::Off => return Ok(" Changes of orders are not followed (changes).".to_owned()),
+        Changes::Off => {
+            return Ok(" Changed orders are not followed: Changed orders (changes) is off.".to_owned());
+        }
         Changes::Window => {
-            return Ok(format!(" Changes are found by reading the last {days} days again in each sync."));
+            return Ok(format!(
+                " Changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
+            ));
         }
         Changes::Updated => (),
     }
@@ -101,7 +105,7 @@ async fn changes(
         }
     };
     Ok(format!(
-        " The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync (changes_days)."
+        " The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
     ))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `{"draftCreatedAt": T, "updatedAt": U}` says: every order drafted before T has been written, as it was at U or
 //! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
-//! digests of what was written of the last days, see [`super::window`]. `sweep`, while one is under way, says of the
+//! digests of what was written of the last days, see [`super::window`], and `recent` of what had just changed, see
+//! [`super::recent`]. `sweep`, while one is under way, says of the
 //! orders drafted before its own T that they are as they were at its own U. `unseen` names the selections (stores, roles) of
 //! which this is not said: they showed no order, which is no order's word, and are read as a whole once they do.
 //!
@@ -23,6 +24,8 @@ pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
 /// The field of an order, and of the state, that says when it was changed last.
 pub const UPDATED_FIELD: &str = "updatedAt";
+/// Where the state keeps digests of records that have just changed.
+const RECENT: &str = "recent";
 /// Where the state says how far a sweep is that was cut off.
 const SWEEP: &str = "sweep";
 /// Where the state names the selections that showed no order.
@@ -84,6 +87,8 @@ pub struct Said<'a> {
     pub updated: Option<DateTime<Utc>>,
     /// See [`Swept`].
     pub swept: Option<Swept>,
+    /// Digests of records that have just changed.
+    pub recent: Option<Value>,
     /// Digests of the last days.
     pub window: Option<Value>,
     /// Selections of which nothing is said.
@@ -99,6 +104,7 @@ pub struct Saved {
     /// None in a state that was written before changes were followed.
     pub(super) updated: Option<DateTime<Utc>>,
     pub(super) window: Value,
+    pub(super) recent: Value,
     /// How far a sweep was that was cut off.
     pub(super) swept: Option<Swept>,
     /// Selections of which it says nothing.
@@ -130,6 +136,7 @@ impl Saved {
             at,
             updated,
             window: state[WINDOW].clone(),
+            recent: state[RECENT].clone(),
             swept: Swept::parse(&state[SWEEP]),
             unseen: names(&state[UNSEEN]),
             full_refresh: marked(FULL_REFRESH),
@@ -195,6 +202,7 @@ impl Cursor {
         if self.mode == SyncMode::Incremental {
             set(UPDATED_FIELD, said.updated.map(|updated| timestamp::write(updated).into()));
             set(SWEEP, said.swept.map(Swept::write));
+            set(RECENT, said.recent);
             set(WINDOW, said.window);
         } else {
             set(if said.complete { FULL_REFRESH_COMPLETE } else { FULL_REFRESH }, Some(true.into()));

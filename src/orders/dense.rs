@@ -6,7 +6,8 @@
 //! Page numbers over a set that changes lose rows, an early empty page looks like the end, and rows with equal keys
 //! may change places between two pages. So the second is read from both ends in turn, until a pass
 //!
-//! * meets no row twice (then its pages have cut the set cleanly), and
+//! * meets no row twice (then its pages have cut the set cleanly),
+//! * has no page shorter than another but the last (then none was cut), and
 //! * has seen every row that any pass has seen;
 //!
 //! and so did the pass before it, from the other end.
@@ -30,6 +31,9 @@ const PAGE_SIZES: [usize; 2] = [PAGE_SIZE, 150];
 /// How often the second is read before we give up. Two are enough where nothing moves.
 const PASSES: u32 = 20;
 
+/// No page has come yet.
+const NO_PAGE: (usize, usize, usize) = (usize::MAX, 0, usize::MAX);
+
 /// The complete reading of `[from, until)`, which lies within one second.
 #[derive(Clone, Debug)]
 pub struct Dense {
@@ -42,6 +46,8 @@ pub struct Dense {
     first_id: Option<u64>,
     seen: HashSet<Key>,
     seen_twice: bool,
+    /// Rows of the pages of this pass: the fewest but for the last page, the most, and those of the last.
+    lengths: (usize, usize, usize),
     /// Whether the pass before this one, from the other end, saw everything known.
     last_whole: bool,
     /// Rows from around the range are kept too: they are proof that an answer was given.
@@ -67,6 +73,7 @@ impl Dense {
             first_id: None,
             seen: HashSet::new(),
             seen_twice: false,
+            lengths: NO_PAGE,
             last_whole: false,
             all: BTreeMap::new(),
         };
@@ -107,7 +114,10 @@ impl Dense {
         if self.page == 1 && first_id == self.first_id {
             self.seen.clear();
             self.seen_twice = false;
+            self.lengths = NO_PAGE;
         }
+        let (fewest, most, last) = self.lengths;
+        self.lengths = (fewest.min(last), most.max(rows.len()), rows.len());
         if self.page == 0 {
             self.first_id = first_id;
         }
@@ -123,7 +133,9 @@ impl Dense {
     }
 
     fn end_pass(&mut self) -> Result<Option<Vec<Row>>, Doubt> {
-        let whole = !self.seen_twice && self.all.keys().all(|key| self.seen.contains(key));
+        let (fewest, most, _) = self.lengths;
+        let cut = fewest < most;
+        let whole = !self.seen_twice && !cut && self.all.keys().all(|key| self.seen.contains(key));
         if whole && self.last_whole {
             let rows = std::mem::take(&mut self.all).into_values();
             return Ok(Some(rows.filter(|row| self.from <= row.at && row.at < self.until).collect()));
@@ -140,6 +152,7 @@ impl Dense {
         self.page = 0;
         self.seen.clear();
         self.seen_twice = false;
+        self.lengths = NO_PAGE;
         Ok(None)
     }
 }

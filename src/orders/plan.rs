@@ -92,8 +92,12 @@ impl Known<'_> {
         let honoured = self.filter == Some(UpdatedFilter::Honoured);
         let due = match config.changes {
             Changes::Off => false,
+            // Without digests nothing is known to be as it was; only a state from before they were kept is left alone for a
+            // day.
             Changes::Updated if honoured => {
-                written.as_ref().is_some_and(|written| written.read_at + REREAD_EVERY <= settled)
+                written.as_ref().map_or(resumed.is_some_and(|saved| saved.updated.is_some()), |written| {
+                    written.read_at + REREAD_EVERY <= settled
+                })
             }
             Changes::Updated | Changes::Window => true,
         };

@@ -135,14 +135,14 @@ impl<'a> Reader<'a> {
                     self.output.record(NAME, &row.data, &row.changes)?;
                     self.records += 1;
                 }
-                Step::State(state, tally) => {
-                    // Writing the state flushes it, with all records before it.
-                    self.output.state(NAME, &state)?;
+                Step::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {
                         audit.slice(self.output, &tally, self.http.asks())?;
                     }
                 }
+                // Writing the state flushes it, with all records before it.
+                Step::State(state) => self.output.state(NAME, &state)?,
                 Step::Estimate(rows) => self.output.estimate(NAME, rows)?,
                 Step::Log(level, line) => self.output.log(level, &line)?,
                 Step::Complete(summary) => {

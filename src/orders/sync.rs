@@ -74,6 +74,8 @@ pub struct Sync<'c> {
     next_ticket: u64,
     page_bytes: usize,
     states: u64,
+    /// Up to where there are receipts for the range.
+    receipted: Option<DateTime<Utc>>,
     done: bool,
 }
 
@@ -107,6 +109,7 @@ impl<'c> Sync<'c> {
             next_ticket: 0,
             page_bytes: USUAL_PAGE,
             states: 0,
+            receipted: None,
             done: false,
         }
     }
@@ -278,7 +281,7 @@ impl<'c> Sync<'c> {
         };
         let (plan, window, changed) = known.plan();
         self.plan = Some(plan);
-        self.writing.follow(window, changed);
+        self.writing.follow(window, changed, settled);
         if let Some(filter) = filter.flatten().filter(|filter| *filter != UpdatedFilter::Honoured) {
             self.writing.log(Level::Warn, told::no_filter(filter, self.config.changes_days));
         }
@@ -286,7 +289,8 @@ impl<'c> Sync<'c> {
         let nothing = plan.start >= end && !plan.sweeps() && !self.lanes.iter().any(|lane| lane.whole);
         if self.cursor.is_complete() || nothing {
             self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
-            self.writing.state(end, &self.lanes.unseen(), false, true);
+            self.writing.receipt(cursor, cursor, false);
+            self.writing.state(end, &self.lanes.unseen(), true);
             self.writing.complete(end);
             self.done = true;
             return;
@@ -300,8 +304,12 @@ impl<'c> Sync<'c> {
 
     /// Starts the sweeps that can start. Whether all have ended.
     fn sweep(&mut self, plan: Plan) -> Result<bool, Failure> {
-        if plan.sweeps() && !self.lanes.are_sweeping() && self.writing.since_state > 0 {
-            self.checkpoint();
+        if plan.sweeps() && !self.lanes.are_sweeping() {
+            if self.writing.since_state > 0 {
+                self.checkpoint();
+            } else {
+                self.receipt(plan, plan.end);
+            }
         }
         for number in 0..plan.sweeps.len() {
             let Some(stretch) = plan.sweep(number) else { break };
@@ -355,13 +363,26 @@ impl<'c> Sync<'c> {
         {
             self.writing.swept = Some(Swept { before, updated: plan.settled });
         }
-        self.writing.state(position, &self.lanes.unseen(), self.lanes.are_sweeping(), false);
+        if let Some(plan) = self.plan {
+            self.receipt(plan, position);
+        }
+        self.writing.state(position, &self.lanes.unseen(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
             let estimates = self.lanes.iter().map(|lane| lane.range.as_ref()?.estimate());
             if let Some(rows) = estimates.sum::<Option<u64>>() {
                 self.writing.estimate(rows);
             }
+        }
+    }
+
+    /// A receipt for what was written since the last one, up to `position`.
+    fn receipt(&mut self, plan: Plan, position: DateTime<Utc>) {
+        if self.lanes.are_sweeping() {
+            self.writing.receipt(self.config.start_date, plan.start, true);
+        } else {
+            let from = self.receipted.replace(position).unwrap_or(plan.start);
+            self.writing.receipt(from, position, false);
         }
     }
 
@@ -379,7 +400,8 @@ impl<'c> Sync<'c> {
             self.writing.updated = self.writing.updated.max(Some(plan.settled));
             self.writing.swept = None;
         }
-        self.writing.state(end, &self.lanes.unseen(), self.lanes.are_sweeping(), true);
+        self.receipt(plan, end);
+        self.writing.state(end, &self.lanes.unseen(), true);
         self.writing.complete(end);
         self.done = true;
     }

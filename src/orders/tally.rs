@@ -9,9 +9,11 @@ use super::window::digest;
 /// Sums of the records between two states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Everything drafted before it has been written.
+    /// Of orders drafted at or after it
+    pub from: Option<DateTime<Utc>>,
+    /// and before it:
     pub until: Option<DateTime<Utc>>,
-    /// Changed orders from before the range, and not the range itself.
+    /// those that have changed, and not all of them.
     pub changes: bool,
     /// Orders that were read.
     pub read: u64,
@@ -50,14 +52,10 @@ impl Tally {
         self.digest = self.digest.wrapping_add(digest(row));
     }
 
-    /// Closes it with a state.
-    pub(super) fn until(self, position: DateTime<Utc>, changes: bool) -> Self {
-        Self { until: Some(position), changes, ..self }
-    }
-
     /// Both together.
     pub fn and(self, other: &Self) -> Self {
         Self {
+            from: self.from.or(other.from),
             until: other.until,
             changes: other.changes,
             read: self.read + other.read,

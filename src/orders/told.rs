@@ -13,26 +13,28 @@ use crate::protocol::message::Level;
 use crate::timestamp;
 
 /// The server sends no `Date`.
-pub(super) const NO_CLOCK: &str = "orders: the server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, orders that surface late could be passed over.";
+pub(super) const NO_CLOCK: &str = "orders: The server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, orders that surface late could be passed over.";
 
 /// A sweep was not possible.
-pub(super) const UNSWEPT: &str = "orders: what has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
+pub(super) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
 /// What is read, and why from there on.
 pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
-    let why = match (plan.reread, resumed) {
-        (true, _) => format!(
-            "the last days up to where the state ends, {}, once more, to write what has changed",
-            timestamp::write(cursor)
-        ),
-        (false, true) => "from where the state ends".to_owned(),
-        (false, false) => "from the start date".to_owned(),
-    };
-    format!(
-        "orders: reading what was drafted from {} ({why}) until {} (the server's clock less the settle delay of 2 minutes, or the end date), at up to {rate} requests a second",
-        timestamp::write(plan.start),
-        timestamp::write(plan.end)
-    )
+    let start = timestamp::write(plan.start);
+    let until = if plan.end == plan.settled { "2 minutes before the server's clock" } else { "the end date" };
+    let until = format!("until {} ({until}), at up to {rate} requests a second", timestamp::write(plan.end));
+    if plan.reread {
+        let cursor = timestamp::write(cursor);
+        format!(
+            "orders: reading again from {start} to where the last sync ended, {cursor}, to find changes, then what is new {until}"
+        )
+    } else if plan.start >= plan.end {
+        format!("orders: nothing new to read {until}")
+    } else if resumed {
+        format!("orders: reading from where the last sync ended, {start}, {until}")
+    } else {
+        format!("orders: reading from the start date, {start}, {until}")
+    }
 }
 
 /// What is swept.
@@ -60,7 +62,7 @@ pub(super) fn no_filter(filter: UpdatedFilter, days: i64) -> String {
         UpdatedFilter::Ignored | UpdatedFilter::Honoured => "ignores",
     };
     format!(
-        "orders: the API {what} the filter by update time (minUpdatedAt), so the orders of the last {days} days are read again in each sync, and written where something has changed. A change of an older order is not seen; Days to read again (changes_days) says how far back this goes."
+        "orders: The API {what} the filter by update time (minUpdatedAt), so the orders of the last {days} days are read again in each sync, and written where something has changed. A change of an older order is not seen; Days to read again (changes_days) says how far back this goes."
     )
 }
 
@@ -78,23 +80,30 @@ pub struct Summary {
 /// The end of the sync: what was written, and what it took.
 pub(super) fn receipt(summary: &Summary, sum: &Tally, asks: Asks, took: Duration) -> Vec<(Level, String)> {
     let seconds = took.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "a number for people")]
-    let rate = asks.requests as f64 / seconds.max(0.001);
+    let requests = if asks.requests == 1 { "request" } else { "requests" };
     let mut text = format!(
-        "orders: complete up to {}: {} records, sum of totalPrice {}, {} requests in {seconds:.1} s ({rate:.1} a second), of which {} were refused by the rate limit and {} repeated for other reasons",
+        "orders: complete up to {}: {} records, sum of totalPrice {}; {} {requests} in {seconds:.1} s",
         timestamp::write(summary.end),
         sum.written,
         sum.total,
         asks.requests,
-        asks.refused,
-        asks.repeated
     );
-    if summary.left_out > 0 {
-        text.push_str(&format!("; {} orders of other statuses left out", summary.left_out));
+    // Of a few requests the gaps between them are no rate.
+    if asks.requests > 20 {
+        #[expect(clippy::cast_precision_loss, reason = "a number for people")]
+        let rate = (asks.requests - 1) as f64 / seconds.max(0.001);
+        text.push_str(&format!(", {rate:.1} a second"));
     }
     let Superseded { versions, alone, twins } = summary.superseded;
-    if versions > 0 {
-        text.push_str(&format!("; {versions} superseded versions left out"));
+    for (count, what) in [
+        (asks.refused, "requests refused by the rate limit"),
+        (asks.repeated, "requests repeated"),
+        (summary.left_out, "orders of other statuses left out"),
+        (versions, "older versions of orders left out"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {count} {what}"));
+        }
     }
     let mut lines = vec![(Level::Info, text)];
     let mut warn = |count: u64, text: &str| {

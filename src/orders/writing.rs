@@ -5,11 +5,13 @@ use serde_json::Value;
 
 use super::cursor::{Cursor, Said, Swept};
 use super::page::Row;
+use super::recent::Recent;
 use super::tally::Tally;
 use super::told::Summary;
 use super::versions::{Superseded, newest_of_each};
-use super::window::{Changed, Window};
-use crate::config::Config;
+use super::window::{Changed, Window, digest};
+use crate::config::{Changes, Config};
+use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 
 /// What a sync has to say, in this order.
@@ -17,8 +19,10 @@ use crate::protocol::message::Level;
 pub enum Step {
     /// A record.
     Record(Row),
-    /// What has been written up to here, and the sums of what was written since the last one.
-    State(Value, Tally),
+    /// The sums of what was written since the last one.
+    Receipt(Tally),
+    /// What has been written up to here.
+    State(Value),
     /// About how many records there will be.
     Estimate(u64),
     /// A line for the log.
@@ -37,6 +41,9 @@ pub(super) struct Writing<'c> {
     pub(super) swept: Option<Swept>,
     window: Option<Window>,
     changed: Option<Changed>,
+    recent: Recent,
+    /// What changed from then on is not settled, and looked at once more; none, where changes are not asked for.
+    unsettled: Option<DateTime<Utc>>,
     steps: Vec<Step>,
     tally: Tally,
     /// What the last state said.
@@ -55,6 +62,8 @@ impl<'c> Writing<'c> {
         Self {
             config,
             swept: cursor.resumed().and_then(|saved| saved.swept),
+            recent: cursor.resumed().map(|saved| Recent::parse(&saved.recent)).unwrap_or_default(),
+            unsettled: None,
             cursor,
             updated,
             window: None,
@@ -68,9 +77,17 @@ impl<'c> Writing<'c> {
         }
     }
 
-    /// The digests that this sync fills, and what holds back what has not changed.
-    pub(super) fn follow(&mut self, window: Option<Window>, changed: Option<Changed>) {
+    /// The digests that this sync fills, and what holds back what has not changed. Changes from `settled` on are the next
+    /// sync's.
+    pub(super) fn follow(
+        &mut self,
+        window: Option<Window>,
+        changed: Option<Changed>,
+        settled: DateTime<Utc>,
+    ) {
         (self.window, self.changed) = (window, changed);
+        let asks = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
+        self.unsettled = asks.then_some(settled);
     }
 
     /// What there is to say since the last call.
@@ -148,8 +165,10 @@ impl<'c> Writing<'c> {
     pub(super) fn changes(&mut self, rows: Vec<Row>, since: DateTime<Utc>, settled: DateTime<Utc>) {
         self.since_state += rows.len() as u64;
         for row in newest_of_each(rows, &mut self.superseded, true) {
-            // What changed before is only there to prove the answer; what changed later is the next sync's.
-            if row.updated.is_none_or(|updated| since <= updated && updated < settled) {
+            // What changed before is only there to prove the answer; what changed later is the next sync's; and what was
+            // written like this already, when its change was not settled, is not written again.
+            let due = row.updated.is_none_or(|updated| since <= updated && updated < settled);
+            if due && !self.recent.has(digest(&row)) {
                 self.tally.observe(&row);
                 self.record(row);
             }
@@ -158,25 +177,28 @@ impl<'c> Writing<'c> {
 
     fn record(&mut self, row: Row) {
         self.tally.write(&row);
+        if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
+            self.recent.note(digest(&row));
+        }
         self.steps.push(Step::Record(row));
     }
 
-    /// Says that everything before `position` is written. What it covers stands in the steps before it.
-    /// Nothing is said of the selections that are `unseen`.
-    pub(super) fn state(
-        &mut self,
-        position: DateTime<Utc>,
-        unseen: &[String],
-        changes: bool,
-        complete: bool,
-    ) {
+    /// Sums up what was written of orders drafted from `from` until `until`: all of them, or those that have changed.
+    pub(super) fn receipt(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, changes: bool) {
+        let tally = std::mem::take(&mut self.tally);
+        self.steps.push(Step::Receipt(Tally { from: Some(from), until: Some(until), changes, ..tally }));
+    }
+
+    /// Says that everything before `position` is written. What it covers stands in the steps before it. Nothing is said of
+    /// the selections that are `unseen`.
+    pub(super) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], complete: bool) {
         let position = position.max(self.cursor.start());
         let window = self.window.as_mut().map(|window| window.write(position));
         let (updated, swept) = (self.updated, self.swept);
-        let state = self.cursor.state(Said { position, updated, swept, window, unseen, complete });
-        let tally = std::mem::take(&mut self.tally).until(position, changes);
+        let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
+        let state = self.cursor.state(Said { position, updated, swept, recent, window, unseen, complete });
         self.standing = Some(state.clone());
-        self.steps.push(Step::State(state, tally));
+        self.steps.push(Step::State(state));
         self.since_state = 0;
     }
 
@@ -188,6 +210,7 @@ impl<'c> Writing<'c> {
                 position: self.cursor.start(),
                 updated: self.updated,
                 swept: self.swept,
+                recent: saved.map(|saved| saved.recent.clone()).filter(Value::is_string),
                 window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
                 unseen: saved.map_or(&[], |saved| &saved.unseen),
                 complete: false,

@@ -139,7 +139,7 @@ impl Warehouse {
                     ids.push(row.id);
                     self.table.insert(row.id, row.data.clone());
                 }
-                Step::State(state, _) => self.state = Some(state.clone()),
+                Step::State(state) => self.state = Some(state.clone()),
                 _ => (),
             }
         }

@@ -71,7 +71,7 @@ impl Warehouse {
                     self.written.push(row.id);
                     self.table.insert(row.id, row.data);
                 }
-                Step::State(state, _) => self.state = Some(state),
+                Step::State(state) => self.state = Some(state),
                 _ => (),
             }
         }
