@@ -3,7 +3,7 @@
 //! `{"draftCreatedAt": T, "updatedAt": U}` says: every order drafted before T has been written, as it was at U or
 //! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
 //! digests of what was written of the last days, see [`super::window`], and `recent` of what had just changed, see
-//! [`super::recent`]. `sweep`, while one is under way, says of the
+//! `super::recent`. `sweep`, while one is under way, says of the
 //! orders drafted before its own T that they are as they were at its own U. `unseen` names the selections (stores, roles) of
 //! which this is not said: they showed no order, which is no order's word, and are read as a whole once they do.
 //!
