@@ -48,9 +48,10 @@ mod writing;
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
+use crate::protocol::catalog;
 use crate::record::shape::Shape;
 
 /// The stream's name.
@@ -73,15 +74,7 @@ pub fn shape() -> &'static Shape {
 
 /// The stream, as `discover` tells it.
 pub fn catalog_entry() -> Value {
-    json!({
-        "name": NAME,
-        "json_schema": *SCHEMA,
-        "supported_sync_modes": ["full_refresh", "incremental"],
-        "source_defined_cursor": true,
-        "default_cursor_field": [CURSOR_FIELD],
-        "source_defined_primary_key": [[PRIMARY_KEY]],
-        "is_resumable": true,
-    })
+    catalog::entry(NAME, &SCHEMA, CURSOR_FIELD, &[PRIMARY_KEY])
 }
 
 /// An answer that cannot be believed: it contradicts what the API says of itself, or what is known already.

@@ -1,39 +1,44 @@
 //! Asking for pages until they can be believed.
 
+use std::cell::RefCell;
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 
 use super::Doubt;
 use super::page::{PageReader, Row};
 use super::query::Query;
 use super::reading::{Ask, LOOKS};
+use super::sync::Answer;
 use crate::aifi::http::Http;
 use crate::failure::Failure;
 
 /// The path of the orders list.
-pub(super) const PATH: &str = "/orders";
+const PATH: &str = "/orders";
 
 /// The API, together with what reads its pages.
 pub(super) struct Asker<'a> {
     http: &'a Http,
-    pages: PageReader,
+    pages: RefCell<PageReader>,
 }
 
 impl<'a> Asker<'a> {
     /// Asks through `http`.
     pub(super) fn new(http: &'a Http) -> Self {
-        Self { http, pages: PageReader::of_orders() }
+        Self { http, pages: RefCell::new(PageReader::of_orders()) }
     }
 
     /// Asks `query` until `accept` takes the answer; with it comes the server's clock.
     pub(super) async fn ask<T>(
-        &mut self,
+        &self,
         query: &Query,
         mut accept: impl FnMut(Vec<Row>) -> Result<T, Doubt>,
     ) -> Result<(T, Option<DateTime<Utc>>), Failure> {
         let encoded = query.encode();
         let mut look = 1;
         loop {
-            let answer = self.http.get(PATH, &encoded, None, |body| self.pages.read(body)).await?;
+            let answer =
+                self.http.get(PATH, &encoded, None, |body| self.pages.borrow_mut().read(body)).await?;
             match answer.value.and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
@@ -48,13 +53,26 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Asks once. The answer may be doubtful.
-    pub(super) async fn look(&mut self, ask: &Ask) -> Result<Result<Vec<Row>, Doubt>, Failure> {
-        if ask.look > 1 {
-            self.http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
-        }
-        let encoded = ask.query.encode();
-        let answer = self.http.get(PATH, &encoded, None, |body| self.pages.read(body)).await?;
-        Ok(answer.value.and_then(|rows| ask.query.verify(&rows).map(|()| rows)))
+    /// See [`look`].
+    pub(super) async fn look(&self, ask: &Ask) -> Result<Answer, Failure> {
+        look(self.http, &self.pages, ask, None).await
     }
+}
+
+/// Asks once; the answer may be doubtful. Before a question is asked again, it waits. `start` is a moment that was reserved
+/// just now.
+pub(super) async fn look(
+    http: &Http,
+    pages: &RefCell<PageReader>,
+    ask: &Ask,
+    start: Option<Instant>,
+) -> Result<Answer, Failure> {
+    if ask.look > 1 {
+        http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
+    }
+    let answer = http.get(PATH, &ask.query.encode(), start, |body| pages.borrow_mut().read(body)).await?;
+    if answer.value.is_ok() {
+        http.progressed();
+    }
+    Ok(Answer { rows: answer.value, date: answer.date })
 }

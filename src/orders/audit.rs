@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::tally::Tally;
 use crate::aifi::http::Asks;
 use crate::failure::Failure;
+use crate::protocol::catalog;
 use crate::protocol::output::Output;
 use crate::timestamp;
 
@@ -26,15 +27,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 
 /// The stream, as `discover` tells it.
 pub fn catalog_entry() -> Value {
-    json!({
-        "name": NAME,
-        "json_schema": *SCHEMA,
-        "supported_sync_modes": ["full_refresh", "incremental"],
-        "source_defined_cursor": true,
-        "default_cursor_field": [CURSOR_FIELD],
-        "source_defined_primary_key": [[CURSOR_FIELD], ["slice"]],
-        "is_resumable": true,
-    })
+    catalog::entry(NAME, &SCHEMA, CURSOR_FIELD, &[CURSOR_FIELD, "slice"])
 }
 
 /// The receipts of one sync.

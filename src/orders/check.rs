@@ -25,7 +25,7 @@ const FEW: usize = 10;
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
 /// that the bounds are honoured, by a question whose answer must be empty.
 pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
-    let mut asker = Asker::new(http);
+    let asker = Asker::new(http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone(), 1) };
     let verified = |query: &Query| {
@@ -67,13 +67,13 @@ pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
-    Ok(text + &changes(config, &mut asker, selection, now).await? + &clock_difference(date))
+    Ok(text + &changes(config, &asker, selection, now).await? + &clock_difference(date))
 }
 
 /// How changes of orders are followed, in a sentence; proven, where it depends on the API.
 async fn changes(
     config: &Config,
-    asker: &mut Asker<'_>,
+    asker: &Asker<'_>,
     selection: Selection,
     now: DateTime<Utc>,
 ) -> Result<String, Failure> {
@@ -92,7 +92,7 @@ async fn changes(
     let mut probe = Probe::new(selection, now);
     while let Some(ask) = probe.question() {
         match asker.look(&ask).await {
-            Ok(answer) => probe.answer(answer)?,
+            Ok(answer) => probe.answer(answer.rows)?,
             Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
             Err(failure) => return Err(failure),
         }

@@ -9,12 +9,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::NAME;
-use super::ask::PATH;
+use super::ask::look;
 use super::audit::Audit;
 use super::cursor::Saved;
 use super::page::PageReader;
-use super::reading::Ask;
-use super::sync::{Answer, Step, Sync};
+use super::sync::{Step, Sync};
 use super::tally::Tally;
 use super::told;
 use crate::aifi::http::{Event, Http};
@@ -119,7 +118,7 @@ impl<'a> Reader<'a> {
                     Some((ticket, ask)) => {
                         let start = (ask.look == 1).then(|| http.reserve());
                         let pages = &pages;
-                        asked.push(async move { (ticket, fetch(http, pages, &ask, start).await) });
+                        asked.push(async move { (ticket, look(http, pages, &ask, start).await) });
                     }
                     None => more = false,
                 },
@@ -196,21 +195,4 @@ impl<'a> Reader<'a> {
         self.named.extend(new);
         Ok(())
     }
-}
-
-/// Asks one question. An answer that could not be believed is waited for before it is asked again.
-async fn fetch(
-    http: &Http,
-    pages: &RefCell<PageReader>,
-    ask: &Ask,
-    start: Option<Instant>,
-) -> Result<Answer, Failure> {
-    if ask.look > 1 {
-        http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
-    }
-    let answer = http.get(PATH, &ask.query.encode(), start, |body| pages.borrow_mut().read(body)).await?;
-    if answer.value.is_ok() {
-        http.progressed();
-    }
-    Ok(Answer { rows: answer.value, date: answer.date })
 }

@@ -1,11 +1,26 @@
-//! The configured catalog that `read` is given.
+//! The catalog that `discover` tells, and the configured one that `read` is given.
 //!
 //! Clients write it in many ways (null for every optional field, keys we do not know, destination modes we have
 //! never heard of), so only what we act on is looked at. What we do not have is refused by name.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureKind};
+
+/// A stream, as `discover` tells it: with a cursor of its own, and resumable.
+pub fn entry(name: &str, json_schema: &Value, cursor_field: &str, primary_key: &[&str]) -> Value {
+    let primary_key: Vec<[&str; 1]> = primary_key.iter().map(|field| [*field]).collect();
+    json!({
+        "name": name,
+        "json_schema": json_schema,
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": true,
+        "default_cursor_field": [cursor_field],
+        "source_defined_primary_key": primary_key,
+        "is_resumable": true,
+    })
+}
 
 /// How a stream is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
