@@ -110,6 +110,18 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// Whether the other streams would fail alike, so that there is no use in reading them in this sync.
+    pub fn ends_the_sync(self) -> bool {
+        use FailureKind as K;
+        let connection = matches!(
+            self,
+            K::Unauthorized | K::Redirected | K::Certificate | K::Unreachable | K::RateLimited
+        );
+        connection || matches!(self, K::Interrupted | K::OutputClosed | K::Output)
+    }
+}
+
 /// A failure that leaves the program. Built where it is understood best, shown at the edge.
 #[derive(Debug)]
 pub struct Failure {

@@ -6,11 +6,12 @@
 //! main          parse the command line, run, end the process
 //! run           one function for each command: spec, check, discover, read
 //! orders        the stream: what to ask, what to believe, what to say in the state
+//! waiting       what is said while the API is waited for
 //! record        an object of the API becomes a record that keeps the schema's promises
 //! aifi          the API as a thing to ask: network, sign-in, pace, patience
 //! protocol      Airbyte's messages: in (catalog, state) and out
 //! config        the configuration, checked against spec/spec.json
-//! failure, timestamp, clock, terminal, signals, cli
+//! failure, doubt, timestamp, clock, terminal, signals, cli
 //! ```
 //!
 //! Each effect has one door (`clippy.toml` and a test watch over most of them): stdout is [`protocol::output`], the network is
@@ -33,6 +34,7 @@ pub mod aifi;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doubt;
 pub mod failure;
 pub mod orders;
 pub mod protocol;
@@ -41,3 +43,4 @@ pub mod run;
 pub mod signals;
 pub mod terminal;
 pub mod timestamp;
+pub mod waiting;

@@ -50,8 +50,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::failure::{Failure, FailureKind};
-use crate::protocol::catalog;
+use crate::protocol::catalog::Entry;
+use crate::record::schema::Schema;
 use crate::record::shape::Shape;
 
 /// The stream's name.
@@ -61,58 +61,20 @@ pub const PRIMARY_KEY: &str = "id";
 /// The cursor field.
 pub const CURSOR_FIELD: &str = "draftCreatedAt";
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../spec/orders.json"))
-        .expect("the embedded schema is JSON, which a test proves")
-});
-static SHAPE: LazyLock<Shape> = LazyLock::new(|| Shape::compile(&SCHEMA));
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::embedded(include_str!("../spec/orders.json")));
 
 /// The stream's schema, compiled.
 pub fn shape() -> &'static Shape {
-    &SHAPE
+    &SCHEMA.shape
 }
 
 /// The stream, as `discover` tells it.
 pub fn catalog_entry() -> Value {
-    catalog::entry(NAME, &SCHEMA, CURSOR_FIELD, &[PRIMARY_KEY])
-}
-
-/// An answer that cannot be believed: it contradicts what the API says of itself, or what is known already.
-///
-/// The same question is asked again a few times; a doubt that persists becomes a failure with a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
-    /// The failure it becomes.
-    pub kind: FailureKind,
-    /// What is doubtful, as a clause: "the page is not sorted".
-    pub what: String,
-}
-
-impl Doubt {
-    /// A doubt of this kind.
-    pub fn new(kind: FailureKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into() }
+    Entry {
+        name: NAME,
+        json_schema: &SCHEMA.json,
+        cursor_field: Some(CURSOR_FIELD),
+        primary_key: &[PRIMARY_KEY],
     }
-
-    /// The failure it becomes after `looks` looks.
-    pub fn into_failure(self, looks: u32) -> Failure {
-        let advice = match self.kind {
-            FailureKind::MissingOrder | FailureKind::Restless => {
-                "Nothing was skipped: the state ends before this point, and the next sync starts there."
-            }
-            FailureKind::NoId | FailureKind::NoCursor => {
-                "Without it the order cannot be kept apart from others. Please report this to AiFi; nothing was skipped."
-            }
-            _ => {
-                "The API does not behave as documented, so reading on could lose orders. Check API base URL (base_url), and report this if it is right."
-            }
-        };
-        Failure::new(
-            self.kind,
-            format!(
-                "The orders list cannot be read completely: {} (the question was asked {looks} times). {advice}",
-                self.what
-            ),
-        )
-    }
+    .to_json()
 }

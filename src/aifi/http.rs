@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Error;
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, redirect};
@@ -57,6 +56,17 @@ pub enum Event {
     Fetched(Secret),
 }
 
+/// What to ask the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What is asked for, as people call it: "orders".
+    pub what: &'a str,
+    /// The path below the base URL.
+    pub path: &'a str,
+    /// The query, encoded.
+    pub query: &'a str,
+}
+
 /// A usable answer.
 #[derive(Debug)]
 pub struct Answer<T> {
@@ -65,10 +75,6 @@ pub struct Answer<T> {
     /// The server's clock.
     pub date: Option<DateTime<Utc>>,
 }
-
-/// A 2xx body that is not what it should be.
-#[derive(Debug)]
-pub struct Unreadable(pub Error);
 
 /// How much was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,16 +199,17 @@ impl Http {
         self.in_trouble.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks `path` below the base URL until `read` can make something of the answer. The first attempt starts at
-    /// once if its moment, `start`, was reserved just now; else when its turn has come.
+    /// Asks a question until `read` can make something of the answer. The first attempt starts at once if its moment,
+    /// `start`, was reserved just now; else when its turn has come.
     pub async fn get<T>(
         &self,
-        path: &str,
-        query: &str,
+        question: Question<'_>,
         mut start: Option<Instant>,
-        mut read: impl FnMut(&[u8]) -> Result<T, Unreadable>,
+        mut read: impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Failure> {
-        let url = format!("{}{path}?{query}", self.base_url);
+        let Question { what, path, query } = question;
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{path}{mark}{query}", self.base_url);
         let mut renewed = false;
         let mut attempt = 0;
         let mut trouble = None;
@@ -211,7 +218,8 @@ impl Http {
             if attempt == TROUBLE {
                 trouble = Some(InTrouble::new(&self.in_trouble));
             }
-            let outcome = self.unless_stopped(self.attempt(&url, start.take(), renewed, &mut read)).await?;
+            let outcome =
+                self.unless_stopped(self.attempt(what, &url, start.take(), renewed, &mut read)).await?;
             match outcome {
                 Ok(answer) => {
                     drop(trouble);
@@ -280,10 +288,11 @@ impl Http {
 
     async fn attempt<T>(
         &self,
+        what: &str,
         url: &str,
         start: Option<Instant>,
         renewed: bool,
-        read: &mut impl FnMut(&[u8]) -> Result<T, Unreadable>,
+        read: &mut impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Outcome> {
         let token = self.token().await?;
         // A moment that passed while a token was fetched is no longer free: all that waited for it would start at once.
@@ -301,13 +310,12 @@ impl Http {
         let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
         let asked = if application { Asked::AsApplication } else { Asked::WithToken };
         if !response.status().is_success() {
-            return Err(self.refused(response, asked, sent).await);
+            return Err(self.refused(response, asked, what, sent).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
         let body = body(response).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
-        let value =
-            read(&body).map_err(|Unreadable(cause)| Outcome::Again(transport::unreadable(&body, cause)))?;
+        let value = read(&body).map_err(|cause| Outcome::Again(transport::unreadable(&body, cause)))?;
         Ok(Answer { value, date })
     }
 
@@ -340,7 +348,7 @@ impl Http {
         let asked_at = clock::instant();
         let response = self.send(request, Asked::TokenEndpoint).await?;
         if !response.status().is_success() {
-            return Err(self.refused(response, Asked::TokenEndpoint, asked_at).await);
+            return Err(self.refused(response, Asked::TokenEndpoint, "tokens", asked_at).await);
         }
         let body = body(response).await?;
         let Some(fetched) = sign_in::read(&body, asked_at) else {
@@ -364,14 +372,14 @@ impl Http {
         request.timeout(timeout).send().await.map_err(|error| transport::sort(error, asked).into())
     }
 
-    async fn refused(&self, response: Response, asked: Asked, sent: Instant) -> Outcome {
+    async fn refused(&self, response: Response, asked: Asked, what: &str, sent: Instant) -> Outcome {
         let status = response.status().as_u16();
         let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
         let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
         let location = header(&response, LOCATION).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
         let body = body(response).await.unwrap_or_default();
-        match refusal::sort(status, &String::from_utf8_lossy(&body), location.as_deref(), asked) {
+        match refusal::sort(status, &String::from_utf8_lossy(&body), location.as_deref(), asked, what) {
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {
                 if trouble.is_refusal() && asked != Asked::TokenEndpoint {

@@ -58,8 +58,15 @@ pub enum Asked {
     TokenEndpoint,
 }
 
-/// Sorts a status other than 2xx. `body` is the start of the answer, `location` its header.
-pub fn sort(status: u16, body: &str, location: Option<&str>, asked: Asked) -> Result<Trouble, Failure> {
+/// Sorts a status other than 2xx of a question for `what` ("orders"). `body` is the start of the answer, `location` its
+/// header.
+pub fn sort(
+    status: u16,
+    body: &str,
+    location: Option<&str>,
+    asked: Asked,
+    what: &str,
+) -> Result<Trouble, Failure> {
     let said = what_the_api_said(body);
     let said_so = if said.is_empty() { String::new() } else { format!(" The API said: {said}.") };
     let url_field = match asked {
@@ -91,8 +98,8 @@ pub fn sort(status: u16, body: &str, location: Option<&str>, asked: Asked) -> Re
             failure(FailureKind::Unauthorized, "The API did not accept a token that was just issued (401). Check that Token URL (credentials.token_url) and API base URL (base_url) belong together, and Scope (credentials.scope).".to_owned())
         }
         401 => failure(FailureKind::Unauthorized, "The API did not accept the access token (401). Tokens may end after 90 days: ask AiFi for a new one and put it into Access token (credentials.access_token).".to_owned()),
-        403 => failure(FailureKind::Forbidden, "The token is valid, but may not list orders (403). Ask AiFi for that permission, or use a token that has it (credentials).".to_owned()),
-        404 => failure(FailureKind::NotFound, format!("There is no AiFi Admin API at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
+        403 => failure(FailureKind::Forbidden, format!("The token is valid, but may not read {what} (403). Ask AiFi for that permission, use a token that has it (credentials), or deselect the stream.")),
+        404 => failure(FailureKind::NotFound, format!("There are no {what} of an AiFi Admin API at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
         _ => failure(FailureKind::Rejected, format!("The API did not accept the request ({status}).")),
     }
 }
@@ -143,14 +150,14 @@ mod tests {
     use super::*;
 
     fn failure(status: u16, body: &str) -> Failure {
-        sort(status, body, None, Asked::WithToken).unwrap_err()
+        sort(status, body, None, Asked::WithToken, "orders").unwrap_err()
     }
 
     #[test]
     fn every_status_has_its_place() {
         let mut places = String::new();
         for status in (300..=308).chain(400..=431).chain(500..=511) {
-            let place = match sort(status, "", None, Asked::WithToken) {
+            let place = match sort(status, "", None, Asked::WithToken, "orders") {
                 Ok(trouble) => format!("again, then {:?}", trouble.kind),
                 Err(failure) => format!("{:?}", failure.kind),
             };
@@ -180,20 +187,28 @@ mod tests {
 
     #[test]
     fn a_redirect_names_the_host_without_its_query() {
-        let failure = sort(302, "", Some("https://login.example/x?token=1"), Asked::WithToken).unwrap_err();
+        let failure =
+            sort(302, "", Some("https://login.example/x?token=1"), Asked::WithToken, "orders").unwrap_err();
         assert!(failure.message.contains("https://login.example/x ("), "{}", failure.message);
     }
 
     #[test]
     fn the_same_status_means_other_fields_at_the_token_endpoint() {
-        let failure =
-            sort(401, r#"{"error":"invalid_client","error_description":"no"}"#, None, Asked::TokenEndpoint)
-                .unwrap_err();
+        let failure = sort(
+            401,
+            r#"{"error":"invalid_client","error_description":"no"}"#,
+            None,
+            Asked::TokenEndpoint,
+            "orders",
+        )
+        .unwrap_err();
         assert!(
             failure.message.contains("client_secret") && failure.message.contains("invalid_client; no"),
             "{}",
             failure.message
         );
-        assert!(sort(401, "", None, Asked::AsApplication).unwrap_err().message.contains("token_url"));
+        assert!(
+            sort(401, "", None, Asked::AsApplication, "orders").unwrap_err().message.contains("token_url")
+        );
     }
 }

@@ -5,16 +5,22 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
+use super::NAME;
 use super::page::{PageReader, Row};
 use super::query::Query;
-use super::reading::{Ask, LOOKS};
+use super::reading::Ask;
 use super::sync::Answer;
-use crate::aifi::http::Http;
+use crate::aifi::http::{Http, Question};
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::Failure;
 
 /// The path of the orders list.
 const PATH: &str = "/orders";
+
+/// The question with this query.
+fn question(query: &str) -> Question<'_> {
+    Question { what: NAME, path: PATH, query }
+}
 
 /// The API, together with what reads its pages.
 pub(super) struct Asker<'a> {
@@ -38,14 +44,14 @@ impl<'a> Asker<'a> {
         let mut look = 1;
         loop {
             let answer =
-                self.http.get(PATH, &encoded, None, |body| self.pages.borrow_mut().read(body)).await?;
+                self.http.get(question(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
             match answer.value.and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
                     return Ok((accepted, answer.date));
                 }
                 Err(doubt) if look >= LOOKS => {
-                    return Err(doubt.into_failure(look).at(format!("GET {PATH}?{encoded}")));
+                    return Err(doubt.into_failure(NAME, look).at(format!("GET {PATH}?{encoded}")));
                 }
                 Err(doubt) => self.http.wait_before_look(look, &doubt.what).await?,
             }
@@ -70,7 +76,7 @@ pub(super) async fn look(
     if ask.look > 1 {
         http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
     }
-    let answer = http.get(PATH, &ask.query.encode(), start, |body| pages.borrow_mut().read(body)).await?;
+    let answer = http.get(question(&ask.query.encode()), start, |body| pages.borrow_mut().read(body)).await?;
     if answer.value.is_ok() {
         http.progressed();
     }

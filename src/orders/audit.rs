@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::tally::Tally;
 use crate::aifi::http::Asks;
 use crate::failure::Failure;
-use crate::protocol::catalog;
+use crate::protocol::catalog::Entry;
 use crate::protocol::output::Output;
+use crate::record::schema::Schema;
 use crate::timestamp;
 
 /// The stream's name.
@@ -20,14 +21,18 @@ pub const NAME: &str = "sync_audit";
 /// The cursor field.
 pub const CURSOR_FIELD: &str = "startedAt";
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../spec/sync_audit.json"))
-        .expect("the embedded schema is JSON, which a test proves")
-});
+static SCHEMA: LazyLock<Schema> =
+    LazyLock::new(|| Schema::embedded(include_str!("../../spec/sync_audit.json")));
 
 /// The stream, as `discover` tells it.
 pub fn catalog_entry() -> Value {
-    catalog::entry(NAME, &SCHEMA, CURSOR_FIELD, &[CURSOR_FIELD, "slice"])
+    Entry {
+        name: NAME,
+        json_schema: &SCHEMA.json,
+        cursor_field: Some(CURSOR_FIELD),
+        primary_key: &[CURSOR_FIELD, "slice"],
+    }
+    .to_json()
 }
 
 /// The receipts of one sync.

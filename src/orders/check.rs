@@ -3,14 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ask::Asker;
+use super::cursor;
 use super::cursor::horizon;
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection, Sort, lower_bound};
 use super::tail::Search;
-use super::{Doubt, cursor};
 use crate::aifi::http::Http;
 use crate::clock;
 use crate::config::{Changes, Config};
+use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
 use crate::timestamp;
 

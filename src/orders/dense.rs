@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound, upper_bound};
+use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 
 /// Sizes of the pages from the low end and from the high end. They differ, so that the two kinds of passes do not

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
+use super::NAME;
 use super::page::Row;
 use super::plan::Stretch;
 use super::query::{PAGE_SIZE, Query, Selection};
-use super::reading::{Ask, LOOKS, Reading};
+use super::reading::{Ask, Reading};
 use super::sweep::{Sweep, Witness};
 use super::tail::{Goal, Search};
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
 
 /// Where a question belongs.
@@ -141,7 +142,7 @@ impl Lane {
                 self.goal = search.found().map(Option::<&Goal>::cloned);
                 Ok(())
             }
-            Err(doubt) if self.looks >= LOOKS => Err(doubt.into_failure(self.looks)),
+            Err(doubt) if self.looks >= LOOKS => Err(doubt.into_failure(NAME, self.looks)),
             Err(_) => Ok(()),
         }
     }

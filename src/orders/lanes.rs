@@ -4,10 +4,11 @@ use std::ops::{Deref, DerefMut};
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
+use super::NAME;
 use super::lane::{Lane, Part};
 use super::query::Selection;
 use super::reading::Ask;
+use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
 
 /// One lane for each selection.
@@ -105,7 +106,7 @@ impl Lanes {
             if one.store_id == other.store_id && (goal.at, &goal.ids) == (same.at, &same.ids) {
                 let text =
                     "order filters by customer role are ignored: the same order is the newest of two roles";
-                return Err(Doubt::new(FailureKind::OutOfRange, text).into_failure(2));
+                return Err(Doubt::new(FailureKind::OutOfRange, text).into_failure(NAME, 2));
             }
         }
         Ok(())

@@ -1,18 +1,14 @@
 //! From the body of an answer to rows.
 
-use std::fmt;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
 
-use super::{CURSOR_FIELD, Doubt, PRIMARY_KEY};
-use crate::aifi::http::Unreadable;
+use super::{CURSOR_FIELD, PRIMARY_KEY};
+use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
+use crate::record::list;
 use crate::record::shape::{Property, Shape};
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
@@ -89,24 +85,14 @@ impl PageReader {
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of orders.
-    pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, Unreadable> {
-        let text = std::str::from_utf8(body).map_err(|error| Unreadable(error.into()))?;
-        let mut out = Vec::with_capacity(body.len() + body.len() / 8);
-        let mut written = Vec::new();
-        let envelope = Envelope { transcoder: &mut self.transcoder, out: &mut out, written: &mut written };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let result = deserializer.deserialize_map(envelope).and_then(|()| deserializer.end());
-        match result {
-            Err(error) if error.classify() == Category::Data => {
-                return Ok(Err(Doubt::new(
-                    FailureKind::NotAPage,
-                    format!("an answer has no list of orders in `data` ({error})"),
-                )));
+    pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
+        let (out, written) = match list::read(body, "data", &mut self.transcoder)? {
+            Ok(records) => records,
+            Err(why) => {
+                let text = format!("an answer has no list of orders in `data` ({why})");
+                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
             }
-            Err(error) => return Err(Unreadable(error.into())),
-            Ok(()) => (),
-        }
-        let out = Bytes::from(out);
+        };
         Ok(written.into_iter().map(|written| self.fields.row(&out, written)).collect())
     }
 }
@@ -170,70 +156,11 @@ impl Fields {
     }
 }
 
-/// The object around the list. Only `data` is known of it; everything else is passed over.
-struct Envelope<'a> {
-    transcoder: &'a mut Transcoder<'static>,
-    out: &'a mut Vec<u8>,
-    written: &'a mut Vec<Written>,
-}
-
-impl<'de> Visitor<'de> for Envelope<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a list of orders in `data`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { transcoder, out, written } = self;
-        let mut found = false;
-        while let Some(key) = map.next_key::<Box<str>>()? {
-            if &*key == "data" && !found {
-                found = true;
-                map.next_value_seed(List { transcoder, out, written })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        if found { Ok(()) } else { Err(A::Error::missing_field("data")) }
-    }
-}
-
-struct List<'a> {
-    transcoder: &'a mut Transcoder<'static>,
-    out: &'a mut Vec<u8>,
-    written: &'a mut Vec<Written>,
-}
-
-impl<'de> DeserializeSeed<'de> for List<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for List<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of orders")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(written) = items.next_element_seed(self.transcoder.seed(self.out))? {
-            self.written
-                .push(written.ok_or_else(|| A::Error::custom("an item of the list is not an object"))?);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, Unreadable> {
+    fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
         PageReader::of_orders().read(body.as_bytes())
     }
 

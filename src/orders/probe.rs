@@ -4,10 +4,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Doubt;
+use super::NAME;
 use super::page::Row;
 use super::query::{Query, Selection, Sort};
-use super::reading::{Ask, LOOKS};
+use super::reading::Ask;
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
 
 /// So far after now that nothing can have changed there.
@@ -76,7 +77,7 @@ impl Probe {
             Ok(rows) if rows.is_empty() => self.verdict = Some(UpdatedFilter::Honoured),
             Ok(_) => self.went_wrong(),
             Err(doubt) if doubt.kind == FailureKind::UpdatedFilter => self.went_wrong(),
-            Err(doubt) if self.looks >= LOOKS => return Err(doubt.into_failure(self.looks)),
+            Err(doubt) if self.looks >= LOOKS => return Err(doubt.into_failure(NAME, self.looks)),
             Err(_) => (),
         }
         Ok(())

@@ -8,8 +8,9 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::CURSOR_FIELD;
 use super::page::Row;
-use super::{CURSOR_FIELD, Doubt};
+use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::timestamp;
 

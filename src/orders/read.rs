@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -24,10 +24,7 @@ use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
-
-/// While requests are refused one after the other, the state is repeated this often, so that the platform's heartbeat
-/// sees that we live.
-const REPEAT_STATE: Duration = Duration::from_secs(30);
+use crate::waiting::Waiting;
 
 /// Everything a sync of the stream needs.
 pub struct Reader<'a> {
@@ -41,7 +38,7 @@ pub struct Reader<'a> {
     started: Instant,
     sum: Tally,
     records: u64,
-    last_repeated: Option<Instant>,
+    waiting: Waiting,
     named: BTreeSet<String>,
 }
 
@@ -67,7 +64,7 @@ impl<'a> Reader<'a> {
             started: clock::instant(),
             sum: Tally::default(),
             records: 0,
-            last_repeated: None,
+            waiting: Waiting::default(),
             named: BTreeSet::new(),
         })
     }
@@ -105,7 +102,7 @@ impl<'a> Reader<'a> {
             let slot = http.next_start();
             tokio::select! {
                 biased;
-                Some(event) = self.events.recv() => self.tell(event)?,
+                Some(event) = self.events.recv() => self.waiting.tell(event, self.output, NAME, || self.sync.standing())?,
                 Some((ticket, answer)) = asked.next(), if !asked.is_empty() => {
                     more = true;
                     match answer {
@@ -151,32 +148,6 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn tell(&mut self, event: Event) -> Result<(), Failure> {
-        let (wait, rate_limited, what, attempt) = match event {
-            Event::Fetched(token) => {
-                self.output.keep_secret(token.expose());
-                return Ok(());
-            }
-            Event::Waiting { wait, rate_limited, what, attempt } => (wait, rate_limited, what, attempt),
-        };
-        // A single repetition is everyday life; from the third on somebody may want to know.
-        if attempt == 3 || (attempt > 3 && wait.as_secs() >= 1) {
-            let text =
-                format!("orders: {what}; attempt {attempt}, asking again in {:.1} s", wait.as_secs_f64());
-            self.output.log(Level::Warn, &text)?;
-        }
-        let now = clock::instant();
-        if self.last_repeated.is_none_or(|last| now - last >= REPEAT_STATE) {
-            self.last_repeated = Some(now);
-            if rate_limited {
-                let until = clock::now() + wait;
-                self.output.rate_limited(NAME, until.timestamp_millis())?;
-            }
-            self.output.state(NAME, &self.sync.standing())?;
         }
         Ok(())
     }

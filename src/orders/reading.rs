@@ -7,16 +7,14 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
+use super::NAME;
 use super::ahead::{ReadAhead, fresh};
 use super::page::Row;
 use super::query::{Query, Selection};
 use super::tail::Goal;
 use super::walk::{Fit, Slice, Walk};
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::Failure;
-
-/// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
-pub const LOOKS: u32 = 6;
 
 /// After so many pages ahead in a row that were of no use, the rest is read by key: the API makes something else of page
 /// numbers than we think.
@@ -246,7 +244,7 @@ impl Reading {
 
     /// The same is asked again, unless that was done often enough.
     fn look_again(&self, doubt: Doubt) -> Result<(), Failure> {
-        if self.looks >= LOOKS { Err(doubt.into_failure(self.looks)) } else { Ok(()) }
+        if self.looks >= LOOKS { Err(doubt.into_failure(NAME, self.looks)) } else { Ok(()) }
     }
 
     /// The pages under way begin so much earlier than was thought.

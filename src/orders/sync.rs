@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::Doubt;
+use super::NAME;
 use super::cursor::{self, Cursor, Saved, Swept};
 use super::lane::{Lane, Part};
 use super::lanes::Lanes;
@@ -16,11 +16,12 @@ use super::page::Row;
 use super::plan::{Known, Plan, Stretch};
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection};
-use super::reading::{Ask, LOOKS, Reading};
+use super::reading::{Ask, Reading};
 use super::told;
 pub use super::writing::Step;
 use super::writing::Writing;
 use crate::config::{Changes, Config};
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
@@ -216,7 +217,7 @@ impl<'c> Sync<'c> {
         self.asking_first = false;
         let rows = match rows {
             Ok(rows) => rows,
-            Err(doubt) if self.first_looks >= LOOKS => return Err(doubt.into_failure(self.first_looks)),
+            Err(doubt) if self.first_looks >= LOOKS => return Err(doubt.into_failure(NAME, self.first_looks)),
             Err(_) => return Ok(()),
         };
         if self.earliest.is_none() {

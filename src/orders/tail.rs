@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Doubt;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, upper_bound};
+use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 
 /// How often an answer without any order is asked again before we believe that there is none. Needed only where

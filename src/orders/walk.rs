@@ -17,11 +17,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Doubt;
 use super::dense::Dense;
 use super::page::Row;
 use super::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound, upper_bound};
 use super::tail::Goal;
+use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::timestamp;
 

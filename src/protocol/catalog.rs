@@ -8,18 +8,37 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureKind};
 
-/// A stream, as `discover` tells it: with a cursor of its own, and resumable.
-pub fn entry(name: &str, json_schema: &Value, cursor_field: &str, primary_key: &[&str]) -> Value {
-    let primary_key: Vec<[&str; 1]> = primary_key.iter().map(|field| [*field]).collect();
-    json!({
-        "name": name,
-        "json_schema": json_schema,
-        "supported_sync_modes": ["full_refresh", "incremental"],
-        "source_defined_cursor": true,
-        "default_cursor_field": [cursor_field],
-        "source_defined_primary_key": primary_key,
-        "is_resumable": true,
-    })
+/// A stream, as `discover` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its schema.
+    pub json_schema: &'a Value,
+    /// Its cursor, which the source defines; none for a stream that can only be read as a whole.
+    pub cursor_field: Option<&'a str>,
+    /// The fields of its primary key.
+    pub primary_key: &'a [&'a str],
+}
+
+impl Entry<'_> {
+    /// The entry of the catalog. What has a cursor is resumable, also in a full refresh.
+    pub fn to_json(self) -> Value {
+        let primary_key: Vec<[&str; 1]> = self.primary_key.iter().map(|field| [*field]).collect();
+        let mut entry = json!({
+            "name": self.name,
+            "json_schema": self.json_schema,
+            "supported_sync_modes": ["full_refresh"],
+            "source_defined_primary_key": primary_key,
+            "is_resumable": self.cursor_field.is_some(),
+        });
+        if let Some(cursor_field) = self.cursor_field {
+            entry["supported_sync_modes"] = json!(["full_refresh", "incremental"]);
+            entry["source_defined_cursor"] = true.into();
+            entry["default_cursor_field"] = json!([cursor_field]);
+        }
+        entry
+    }
 }
 
 /// How a stream is to be read.

@@ -1,0 +1,93 @@
+//! A list in the body of an answer, written as records in one walk.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+
+use super::transcode::{Transcoder, Written};
+
+/// The records of a list, all in one buffer.
+pub type Records = (Bytes, Vec<Written>);
+
+/// Reads the list that stands under `name` in the object that the body is. A body that is not whole JSON is
+/// an error; the inner one says why JSON is no such object.
+pub fn read(
+    body: &[u8],
+    name: &str,
+    transcoder: &mut Transcoder<'static>,
+) -> Result<Result<Records, String>, anyhow::Error> {
+    let text = std::str::from_utf8(body)?;
+    let mut out = Vec::with_capacity(body.len() + body.len() / 8);
+    let mut written = Vec::new();
+    let envelope = Envelope { name, transcoder, out: &mut out, written: &mut written };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let result = deserializer.deserialize_map(envelope).and_then(|()| deserializer.end());
+    match result {
+        Err(error) if error.classify() == Category::Data => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(Ok((Bytes::from(out), written))),
+    }
+}
+
+/// The object around the list. Only the list's name is known of it; everything else is passed over.
+struct Envelope<'a> {
+    name: &'a str,
+    transcoder: &'a mut Transcoder<'static>,
+    out: &'a mut Vec<u8>,
+    written: &'a mut Vec<Written>,
+}
+
+impl<'de> Visitor<'de> for Envelope<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with a list in `{}`", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { name, transcoder, out, written } = self;
+        let mut found = false;
+        while let Some(key) = map.next_key::<Box<str>>()? {
+            if *key == *name && !found {
+                found = true;
+                map.next_value_seed(List { transcoder, out, written })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if found { Ok(()) } else { Err(A::Error::custom(format_args!("missing field `{name}`"))) }
+    }
+}
+
+struct List<'a> {
+    transcoder: &'a mut Transcoder<'static>,
+    out: &'a mut Vec<u8>,
+    written: &'a mut Vec<Written>,
+}
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(written) = items.next_element_seed(self.transcoder.seed(self.out))? {
+            self.written
+                .push(written.ok_or_else(|| A::Error::custom("an item of the list is not an object"))?);
+        }
+        Ok(())
+    }
+}
