@@ -13,7 +13,7 @@
 //!    [`dense`].
 //! 4. `sweep` then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
-//! 5. [`versions`] keeps the newest version of each order.
+//! 5. [`versions`] tells the newest version of each order from the older ones.
 //! 6. [`sync`] is all of this as one machine (`lane` for each selection, `lanes` for all): questions out, answers in, records and
 //!    states out. `plan` decides what is read, `writing` turns rows into records and states, [`cursor`] says what a
 //!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), `told` what people read.
@@ -27,8 +27,12 @@ pub mod audit;
 pub mod check;
 pub mod cursor;
 pub mod dense;
+pub mod detail;
+pub mod details;
+pub mod groups;
 mod lane;
 mod lanes;
+mod lines;
 pub mod page;
 mod plan;
 pub mod probe;
@@ -36,6 +40,8 @@ pub mod query;
 pub mod read;
 pub mod reading;
 mod recent;
+mod records;
+pub mod streams;
 mod sweep;
 pub mod sync;
 pub mod tail;
@@ -46,35 +52,9 @@ pub mod walk;
 pub mod window;
 mod writing;
 
-use std::sync::LazyLock;
-
-use serde_json::Value;
-
-use crate::protocol::catalog::Entry;
-use crate::record::schema::Schema;
-use crate::record::shape::Shape;
-
 /// The stream's name.
 pub const NAME: &str = "orders";
 /// The primary key.
 pub const PRIMARY_KEY: &str = "id";
 /// The cursor field.
 pub const CURSOR_FIELD: &str = "draftCreatedAt";
-
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::embedded(include_str!("../spec/orders.json")));
-
-/// The stream's schema, compiled.
-pub fn shape() -> &'static Shape {
-    &SCHEMA.shape
-}
-
-/// The stream, as `discover` tells it.
-pub fn catalog_entry() -> Value {
-    Entry {
-        name: NAME,
-        json_schema: &SCHEMA.json,
-        cursor_field: Some(CURSOR_FIELD),
-        primary_key: &[PRIMARY_KEY],
-    }
-    .to_json()
-}

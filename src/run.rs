@@ -1,26 +1,31 @@
 //! One function for each command. The only place that knows everyone.
 
+mod read;
+
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::aifi::http::{Event, Http};
-use crate::aifi::retry::{CHECK_PATIENCE, SYNC_PATIENCE};
+use crate::aifi::retry::CHECK_PATIENCE;
 use crate::cli::{self, Command};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::orders;
-use crate::orders::audit::{self, Audit};
-use crate::orders::read::Reader;
+use crate::orders::audit;
+use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
-use crate::protocol::message::{CheckStatus, Level, Status};
+use crate::protocol::message::CheckStatus;
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
 
-/// The streams of this connector.
-const STREAMS: [&str; 2] = [orders::NAME, audit::NAME];
+/// The streams of this connector, as `discover` tells them.
+pub fn streams() -> Vec<Value> {
+    let orders = OrderStream::ALL.map(OrderStream::catalog_entry);
+    orders.into_iter().chain([audit::catalog_entry()]).collect()
+}
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
 /// It ends early when `stop` becomes true.
@@ -29,12 +34,12 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
         Command::Spec => output.spec(config::specification()),
         Command::Check { config } => check(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
-            Ok(_) => output.catalog(&json!({"streams": [orders::catalog_entry(), audit::catalog_entry()]})),
+            Ok(_) => output.catalog(&json!({"streams": streams()})),
             Err(failure) => fail(output, failure, None),
         },
         Command::Read { config, catalog, state } => {
             match prepare(config, catalog, state.as_deref(), output) {
-                Ok((config, streams, states)) => read(&config, &streams, &states, output, stop).await,
+                Ok((config, streams, states)) => read::read(&config, &streams, &states, output, stop).await,
                 Err(failure) => fail(output, failure, None),
             }
         }
@@ -91,64 +96,12 @@ fn prepare(
 ) -> Result<(Config, Vec<ConfiguredStream>, SavedStates), Failure> {
     cli::data_channel()?;
     let config = configuration(config, output)?;
-    let streams = catalog::parse(&cli::file("catalog", catalog)?, &STREAMS)?;
+    let entries = streams();
+    let names: Vec<&str> = entries.iter().filter_map(|entry| entry["name"].as_str()).collect();
+    let streams = catalog::parse(&cli::file("catalog", catalog)?, &names)?;
     let states = match state {
         Some(path) => SavedStates::parse(&cli::file("state", path)?)?,
         None => SavedStates::default(),
     };
     Ok((config, streams, states))
-}
-
-async fn read(
-    config: &Config,
-    streams: &[ConfiguredStream],
-    states: &SavedStates,
-    output: &mut Output,
-    stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
-    let (http, mut events) = match Http::new(config, SYNC_PATIENCE, stop) {
-        Ok(made) => made,
-        Err(failure) => return fail(output, failure, None),
-    };
-    let selected = |wanted: &str| streams.iter().find(|stream| stream.name == wanted);
-    let mut receipts = match selected(audit::NAME) {
-        Some(_) => {
-            output.status(audit::NAME, Status::Started)?;
-            output.status(audit::NAME, Status::Running)?;
-            if selected(orders::NAME).is_none() {
-                output.log(Level::Warn, "sync_audit: There are no receipts, since the stream orders is not selected. Select it, too.")?;
-            }
-            Audit::new(clock::now(), states.of(audit::NAME))
-        }
-        None => None,
-    };
-    let mut result = Ok(());
-    if let Some(ConfiguredStream { name, sync_mode }) = selected(orders::NAME) {
-        output.status(name, Status::Started)?;
-        let saved = states.of(name);
-        let reader = Reader::new(config, &http, &mut events, output, receipts.as_mut(), *sync_mode, saved);
-        result = match reader {
-            Ok(reader) => reader.read().await,
-            Err(failure) => Err(failure),
-        };
-        end_of_stream(output, name, &result)?;
-    }
-    if selected(audit::NAME).is_some() {
-        // Receipts tell of what was written, so they are whole even where the orders are not.
-        let state = receipts.as_ref().map(Audit::state).or_else(|| states.of(audit::NAME).cloned());
-        output.state(audit::NAME, &state.unwrap_or_default())?;
-        end_of_stream(output, audit::NAME, &result)?;
-    }
-    match result {
-        Ok(()) => Ok(()),
-        Err(failure) => fail(output, failure, Some(orders::NAME)),
-    }
-}
-
-fn end_of_stream(output: &mut Output, name: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
-    match result {
-        Ok(()) => output.status(name, Status::Complete),
-        Err(failure) if failure.kind == FailureKind::OutputClosed => Ok(()),
-        Err(_) => output.status(name, Status::Incomplete),
-    }
 }

@@ -9,9 +9,9 @@ use source_aifi::aifi::pace::Pace;
 use source_aifi::aifi::retry::{self, Decision, SYNC_PATIENCE};
 use source_aifi::config::Config;
 use source_aifi::failure::{Failure, FailureKind};
-use source_aifi::orders::cursor::Saved;
 use source_aifi::orders::page::PageReader;
 use source_aifi::orders::reading::Ask;
+use source_aifi::orders::streams::OrderStream;
 use source_aifi::orders::sync::{Answer, Step, Sync};
 use source_aifi::protocol::catalog::SyncMode;
 
@@ -113,7 +113,7 @@ impl World {
 
     /// Runs an incremental sync into the warehouse. The failure, if it failed; what was written before it counts.
     pub fn sync(&mut self, warehouse: &mut Warehouse, weather: Weather) -> Result<(), Failure> {
-        let saved = warehouse.state.as_ref().map(|state| Saved::parse(state).unwrap());
+        let saved = warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
         // The machine borrows its configuration, and this world goes on meanwhile.
         let config = std::mem::replace(&mut self.config, Config::parse(EMPTY).unwrap());
         let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.clock());

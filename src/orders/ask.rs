@@ -6,13 +6,15 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::NAME;
+use super::detail::{Detail, DetailReader};
+use super::details::Due;
 use super::page::{PageReader, Row};
 use super::query::Query;
 use super::reading::Ask;
 use super::sync::Answer;
 use crate::aifi::http::{Http, Question};
 use crate::doubt::{Doubt, LOOKS};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// The path of the orders list.
 const PATH: &str = "/orders";
@@ -81,4 +83,40 @@ pub(super) async fn look(
         http.progressed();
     }
     Ok(Answer { rows: answer.value, date: answer.date })
+}
+
+/// How often a page that is not there, or older than the list, is asked for before that is believed.
+const LOOKS_AT_A_PAGE: u32 = 3;
+
+/// Asks for the page of an order; none, if it has none. `start` is a moment that was reserved just now.
+pub(super) async fn detail(
+    http: &Http,
+    pages: &RefCell<DetailReader>,
+    due: &Due,
+    mut start: Option<Instant>,
+) -> Result<Option<Detail>, Failure> {
+    let path = format!("{PATH}/{}", due.order.id);
+    let mut look = 1;
+    loop {
+        let question = Question { what: "details of orders", path: &path, query: "" };
+        let read = |body: &[u8]| pages.borrow_mut().read(body, &due.order);
+        let doubt = match http.get(question, start.take(), read).await.map(|answer| answer.value) {
+            Ok(Ok(detail)) if !detail.behind || look >= LOOKS_AT_A_PAGE => {
+                http.progressed();
+                return Ok(Some(detail));
+            }
+            Ok(Ok(_)) => "the page of an order is older than the list".to_owned(),
+            Ok(Err(doubt)) if look >= LOOKS => {
+                return Err(doubt.into_failure("order details", look).at(format!("GET {path}")));
+            }
+            Ok(Err(doubt)) => doubt.what,
+            Err(failure) if failure.kind == FailureKind::NotFound && look >= LOOKS_AT_A_PAGE => {
+                return Ok(None);
+            }
+            Err(failure) if failure.kind == FailureKind::NotFound => "a listed order has no page".to_owned(),
+            Err(failure) => return Err(failure),
+        };
+        http.wait_before_look(look, &doubt).await?;
+        look += 1;
+    }
 }

@@ -100,7 +100,8 @@ pub struct Said<'a> {
 /// A saved state of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
-    at: DateTime<Utc>,
+    /// Everything drafted before it is written.
+    pub(super) at: DateTime<Utc>,
     /// None in a state that was written before changes were followed.
     pub(super) updated: Option<DateTime<Utc>>,
     pub(super) window: Value,
@@ -109,17 +110,19 @@ pub struct Saved {
     pub(super) swept: Option<Swept>,
     /// Selections of which it says nothing.
     pub(super) unseen: Vec<String>,
-    full_refresh: bool,
-    complete: bool,
+    /// It was written by a full refresh,
+    pub(super) full_refresh: bool,
+    /// which is complete.
+    pub(super) complete: bool,
 }
 
 impl Saved {
-    /// Reads a stream state. Keys that are not ours are left alone.
-    pub fn parse(state: &Value) -> Result<Self, Failure> {
-        let at = state[CURSOR_FIELD].as_str().and_then(timestamp::parse).ok_or_else(|| {
+    /// Reads the state of `stream`, whose cursor has the name `field`. Keys that are not ours are left alone.
+    pub fn parse(state: &Value, stream: &str, field: &str) -> Result<Self, Failure> {
+        let at = state[field].as_str().and_then(timestamp::parse).ok_or_else(|| {
             Failure::new(
                 FailureKind::State,
-                format!("The saved state of the stream {} has no \"{CURSOR_FIELD}\" that is a date and time, like {{\"{CURSOR_FIELD}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or reset the stream to start from the beginning.", super::NAME),
+                format!("The saved state of the stream {stream} has no \"{field}\" that is a date and time, like {{\"{field}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or reset the stream to start from the beginning."),
             )
         })?;
         let updated = match &state[UPDATED_FIELD] {
@@ -127,7 +130,7 @@ impl Saved {
             value => Some(value.as_str().and_then(timestamp::parse).ok_or_else(|| {
                 Failure::new(
                     FailureKind::State,
-                    format!("The saved state of the stream {} has an \"{UPDATED_FIELD}\" that is no date and time. Correct it, or take it out: then changes are followed from \"{CURSOR_FIELD}\" on.", super::NAME),
+                    format!("The saved state of the stream {stream} has an \"{UPDATED_FIELD}\" that is no date and time. Correct it, or take it out: then changes are followed from \"{field}\" on."),
                 )
             })?),
         };
@@ -142,6 +145,15 @@ impl Saved {
             full_refresh: marked(FULL_REFRESH),
             complete: marked(FULL_REFRESH_COMPLETE),
         })
+    }
+
+    /// Whether a sync in this mode goes on from it.
+    pub fn counts(&self, mode: SyncMode, start_date: DateTime<Utc>) -> bool {
+        match mode {
+            // A state that a first sync repeated before it had read anything says nothing.
+            SyncMode::Incremental => self.updated.is_some() || self.at > start_date,
+            SyncMode::FullRefresh => self.full_refresh || self.complete,
+        }
     }
 }
 
@@ -162,11 +174,7 @@ pub struct Cursor {
 impl Cursor {
     /// Where to begin: at the start date, or where the saved state ends.
     pub fn new(mode: SyncMode, start_date: DateTime<Utc>, saved: Option<Saved>) -> Self {
-        let resumed = match mode {
-            // A state that a first sync repeated before it had read anything says nothing.
-            SyncMode::Incremental => saved.filter(|saved| saved.updated.is_some() || saved.at > start_date),
-            SyncMode::FullRefresh => saved.filter(|saved| saved.full_refresh || saved.complete),
-        };
+        let resumed = saved.filter(|saved| saved.counts(mode, start_date));
         let start = resumed.as_ref().map_or(start_date, |saved| saved.at.max(start_date));
         Self { mode, start, resumed }
     }
@@ -214,6 +222,7 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::streams::OrderStream;
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -221,7 +230,7 @@ mod tests {
     }
 
     fn saved(state: &Value) -> Option<Saved> {
-        Some(Saved::parse(state).unwrap())
+        Some(OrderStream::Orders.saved(state).unwrap())
     }
 
     const START: &str = "2025-11-01T00:00:00Z";
@@ -269,7 +278,7 @@ mod tests {
             unseen: &names,
             ..Said::default()
         };
-        let read = Saved::parse(&cursor.state(said)).unwrap();
+        let read = OrderStream::Orders.saved(&cursor.state(said)).unwrap();
         assert_eq!((read.swept, read.unseen.as_slice()), (Some(swept), &names[..]));
     }
 
@@ -307,11 +316,11 @@ mod tests {
             json!([]),
             json!({CURSOR_FIELD: "x"}),
         ] {
-            let failure = Saved::parse(&state).unwrap_err();
+            let failure = OrderStream::Orders.saved(&state).unwrap_err();
             assert_eq!(failure.kind, FailureKind::State);
             assert!(failure.message.contains("2025-11-01T00:00:00.000Z"));
         }
         let state = json!({CURSOR_FIELD: "2025-11-05T00:00:00Z", UPDATED_FIELD: "soon"});
-        assert!(Saved::parse(&state).unwrap_err().message.contains("take it out"));
+        assert!(OrderStream::Orders.saved(&state).unwrap_err().message.contains("take it out"));
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::streams::OrderStream;
 use super::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
@@ -32,6 +33,8 @@ pub struct Row {
     pub store_id: Option<u64>,
     /// `updatedAt`.
     pub updated: Option<DateTime<Utc>>,
+    /// A newer version of its order is listed, so it is not the order's record.
+    pub superseded: bool,
     /// Its amounts.
     pub amounts: Amounts,
     /// The record, as one line of JSON.
@@ -75,7 +78,7 @@ struct Fields {
 impl PageReader {
     /// For the `orders` stream.
     pub fn of_orders() -> Self {
-        let shape = super::shape();
+        let shape = &OrderStream::Orders.schema().shape;
         Self { transcoder: Transcoder::new(shape), fields: Fields::of(shape) }
     }
 
@@ -145,6 +148,7 @@ impl Fields {
             status: text(self.status).map(Into::into),
             store_id: number(self.store_id),
             updated: text(self.updated).and_then(timestamp::parse),
+            superseded: false,
             amounts: Amounts {
                 subtotal: amount(self.subtotal),
                 tax: amount(self.tax),

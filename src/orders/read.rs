@@ -1,32 +1,57 @@
-//! Drives a sync against the API: asks at its pace, writes records, and says in the state what has been written.
+//! Drives a sync against the API: asks at its pace, writes records, and says in the states what has been written.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use futures_util::StreamExt;
+use chrono::{DateTime, Utc};
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::NAME;
-use super::ask::look;
+use super::ask::{self, look};
 use super::audit::Audit;
-use super::cursor::Saved;
+use super::detail::{Detail, DetailReader};
+use super::details::{Details, Due};
+use super::groups::Group;
 use super::page::PageReader;
-use super::sync::{Step, Sync};
+use super::records::Records;
+use super::streams::OrderStream;
+use super::sync::{Answer, Step, Sync};
 use super::tally::Tally;
 use super::told;
 use crate::aifi::http::{Event, Http};
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
-use crate::protocol::catalog::SyncMode;
-use crate::protocol::message::{Level, Status};
+use crate::protocol::message::Level;
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
 use crate::waiting::Waiting;
 
-/// Everything a sync of the stream needs.
+/// When a sync began, for all walks of it: so they end at the same horizon.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    /// By this machine's clock.
+    pub here: DateTime<Utc>,
+    /// By the server's, as soon as it has told.
+    pub there: Option<DateTime<Utc>>,
+}
+
+/// How the streams of a walk ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The walk, and the streams that it feeds.
+    pub walk: Result<(), Failure>,
+    /// The details of orders, should they have failed while the walk went on.
+    pub details: Result<(), Failure>,
+    /// See [`Began::there`].
+    pub server: Option<DateTime<Utc>>,
+}
+
+/// Everything a sync of these streams needs.
 pub struct Reader<'a> {
     http: &'a Http,
     events: &'a mut UnboundedReceiver<Event>,
@@ -34,64 +59,84 @@ pub struct Reader<'a> {
     /// Receipts, where somebody wants them.
     audit: Option<&'a mut Audit>,
     sync: Sync<'a>,
+    records: Records,
+    first: OrderStream,
+    failed_details: Result<(), Failure>,
     progress: Progress,
     started: Instant,
     sum: Tally,
-    records: u64,
     waiting: Waiting,
     named: BTreeSet<String>,
 }
 
+/// What was asked, and what came.
+enum Came {
+    Page(u64, Result<Answer, Failure>),
+    Detail(Due, Result<Option<Detail>, Failure>),
+}
+
 impl<'a> Reader<'a> {
-    /// Prepares a sync from a saved state.
+    /// Prepares a walk for the streams of a group.
     pub fn new(
         config: &'a Config,
         http: &'a Http,
         events: &'a mut UnboundedReceiver<Event>,
         output: &'a mut Output,
         audit: Option<&'a mut Audit>,
-        mode: SyncMode,
-        saved: Option<&serde_json::Value>,
-    ) -> Result<Self, Failure> {
-        let saved = saved.map(Saved::parse).transpose()?;
-        Ok(Self {
+        group: Group,
+        began: Began,
+    ) -> Self {
+        let Group { streams, mode, saved } = group;
+        let sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        Self {
             http,
             events,
             output,
             audit,
-            sync: Sync::new(config, mode, saved, clock::now()),
+            first: streams[0],
+            records: Records::of(streams, sync.standing()),
+            sync,
+            failed_details: Ok(()),
             progress: Progress::new(NAME),
             started: clock::instant(),
             sum: Tally::default(),
-            records: 0,
             waiting: Waiting::default(),
             named: BTreeSet::new(),
-        })
+        }
     }
 
     /// Reads everything that is due. On a failure, what was written before it has its state.
-    pub async fn read(mut self) -> Result<(), Failure> {
-        self.output.status(NAME, Status::Running)?;
-        let result = self.drive().await;
+    pub async fn read(mut self) -> Ended {
+        let mut walk = self.drive().await;
         self.progress.finish();
-        if result.is_err() {
+        if walk.is_err() {
             // Nothing is closed: the state covers what has been handed out, and no more. If even that cannot be written,
             // the first failure is the one to tell.
             self.sync.checkpoint();
             _ = self.write();
+        } else {
+            walk = self.tell_of_records();
         }
-        result
+        Ended { walk, details: self.failed_details, server: self.sync.server_now() }
     }
 
     async fn drive(&mut self) -> Result<(), Failure> {
+        if let Some(line) = told::together(self.records.streams()) {
+            self.output.log(Level::Info, &line)?;
+        }
         let http = self.http;
         let pages = RefCell::new(PageReader::of_orders());
+        let details = RefCell::new(DetailReader::of_details());
         let mut asked = FuturesUnordered::new();
         let mut more = true;
         loop {
             self.write()?;
-            self.progress.show(self.records, http.asks().requests, self.sync.position());
-            if self.sync.is_done() {
+            self.progress.show(self.records.written, http.asks().requests, self.sync.position());
+            let nobody_is_left =
+                self.failed_details.is_err() && self.records.from_the_walk().next().is_none();
+            if nobody_is_left
+                || self.sync.is_done() && self.records.details.as_ref().is_none_or(Details::is_idle)
+            {
                 return Ok(());
             }
             if asked.is_empty() && !more {
@@ -100,26 +145,50 @@ impl<'a> Reader<'a> {
             }
             let may_ask = more && (asked.is_empty() || !http.is_in_trouble());
             let slot = http.next_start();
+            let (pages, details) = (&pages, &details);
             tokio::select! {
                 biased;
-                Some(event) = self.events.recv() => self.waiting.tell(event, self.output, NAME, || self.sync.standing())?,
-                Some((ticket, answer)) = asked.next(), if !asked.is_empty() => {
+                Some(event) = self.events.recv() => self.tell(event)?,
+                Some(came) = asked.next(), if !asked.is_empty() => {
                     more = true;
-                    match answer {
-                        Ok(answer) => self.sync.answer(ticket, answer)?,
-                        Err(failure) => self.sync.refused(ticket, failure)?,
+                    match came {
+                        Came::Page(ticket, Ok(answer)) => self.sync.answer(ticket, answer)?,
+                        Came::Page(ticket, Err(failure)) => self.sync.refused(ticket, failure)?,
+                        Came::Detail(due, detail) => self.take_detail(&due, detail)?,
                     }
-                    self.name_unknown_fields(&pages)?;
+                    self.name_unknown_fields(pages)?;
                 }
-                () = clock::sleep_until(slot), if may_ask => match self.sync.question() {
-                    Some((ticket, ask)) => {
+                () = clock::sleep_until(slot), if may_ask => {
+                    // Pages of orders come before further orders, so they never wait in numbers.
+                    if let Some(due) = self.records.details.as_mut().and_then(Details::question) {
+                        let start = Some(http.reserve());
+                        asked.push(future(async move {
+                            let detail = ask::detail(http, details, &due, start).await;
+                            Came::Detail(due, detail)
+                        }));
+                    } else if let Some((ticket, ask)) = self.sync.question() {
                         let start = (ask.look == 1).then(|| http.reserve());
-                        let pages = &pages;
-                        asked.push(async move { (ticket, look(http, pages, &ask, start).await) });
+                        asked.push(future(async move { Came::Page(ticket, look(http, pages, &ask, start).await) }));
+                    } else {
+                        more = false;
                     }
-                    None => more = false,
-                },
+                }
             }
+        }
+    }
+
+    /// Takes the page of an order. Where it cannot be read, the walk goes on without.
+    fn take_detail(&mut self, due: &Due, detail: Result<Option<Detail>, Failure>) -> Result<(), Failure> {
+        let taken = detail.and_then(|detail| self.records.detail(self.output, due, detail));
+        match taken {
+            Err(failure) if !failure.kind.ends_the_sync() => {
+                self.records.details = None;
+                if self.failed_details.is_ok() {
+                    self.failed_details = Err(failure);
+                }
+                Ok(())
+            }
+            taken => taken,
         }
     }
 
@@ -127,19 +196,19 @@ impl<'a> Reader<'a> {
     fn write(&mut self) -> Result<(), Failure> {
         for step in self.sync.steps() {
             match step {
-                Step::Record(row) => {
-                    self.output.record(NAME, &row.data, &row.changes)?;
-                    self.records += 1;
-                }
+                Step::Record(row) | Step::Superseded(row) => self.records.write(self.output, &row)?,
                 Step::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {
                         audit.slice(self.output, &tally, self.http.asks())?;
                     }
                 }
-                // Writing the state flushes it, with all records before it.
-                Step::State(state) => self.output.state(NAME, &state)?,
-                Step::Estimate(rows) => self.output.estimate(NAME, rows)?,
+                Step::State(state) => self.records.state(self.output, state)?,
+                Step::Estimate(rows) => {
+                    if self.first == OrderStream::Orders {
+                        self.output.estimate(NAME, rows)?;
+                    }
+                }
                 Step::Log(level, line) => self.output.log(level, &line)?,
                 Step::Complete(summary) => {
                     let took = clock::instant() - self.started;
@@ -150,6 +219,22 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// At the end of the walk: what people should know of the streams beside the orders.
+    fn tell_of_records(&mut self) -> Result<(), Failure> {
+        for (level, line) in told::records(self.records.unnumbered(), self.records.details.as_ref()) {
+            self.output.log(level, &line)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) -> Result<(), Failure> {
+        let standing = || match (&self.records.details, self.first) {
+            (Some(details), OrderStream::Details) => details.standing.clone(),
+            _ => self.first.spell(&self.sync.standing()),
+        };
+        self.waiting.tell(event, self.output, self.first.name(), standing)
     }
 
     fn name_unknown_fields(&mut self, pages: &RefCell<PageReader>) -> Result<(), Failure> {
@@ -166,4 +251,9 @@ impl<'a> Reader<'a> {
         self.named.extend(new);
         Ok(())
     }
+}
+
+/// All futures of a set have one type.
+fn future<'f>(future: impl Future<Output = Came> + 'f) -> LocalBoxFuture<'f, Came> {
+    future.boxed_local()
 }

@@ -28,6 +28,13 @@ impl Recent {
         Self { before: digits.filter_map(digest).collect(), now: HashSet::new() }
     }
 
+    /// What two states have in common.
+    pub(super) fn in_common(one: &Value, other: &Value) -> Value {
+        let other = Self::parse(other).before;
+        let before = Self::parse(one).before.into_iter().filter(|digest| other.contains(digest)).collect();
+        Self { before, now: HashSet::new() }.write(false).unwrap_or_default()
+    }
+
     /// Whether a record was written by the sync before, just like this.
     pub(super) fn has(&self, digest: u64) -> bool {
         self.before.contains(&digest)

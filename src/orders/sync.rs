@@ -115,6 +115,17 @@ impl<'c> Sync<'c> {
         }
     }
 
+    /// The same, after another one of the same sync to which the server had told its time: both end at the same horizon.
+    #[must_use]
+    pub fn after(self, server: Option<DateTime<Utc>>) -> Self {
+        Self { earliest: server, ..self }
+    }
+
+    /// The server's clock when it gave the first answer.
+    pub fn server_now(&self) -> Option<DateTime<Utc>> {
+        self.earliest
+    }
+
     /// Whether everything has been read and said.
     pub fn is_done(&self) -> bool {
         self.done

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::details::Details;
 use super::plan::{Plan, Stretch};
 use super::probe::UpdatedFilter;
+use super::streams::OrderStream;
 use super::tally::Tally;
 use super::versions::Superseded;
 use crate::aifi::http::Asks;
@@ -64,6 +66,32 @@ pub(super) fn no_filter(filter: UpdatedFilter, days: i64) -> String {
     format!(
         "orders: The API {what} the filter by update time (minUpdatedAt), so the orders of the last {days} days are read again in each sync, and written where something has changed. A change of an older order is not seen; Days to read again (changes_days) says how far back this goes."
     )
+}
+
+/// Streams that are read together, other than the orders alone.
+pub(super) fn together(streams: &[OrderStream]) -> Option<String> {
+    let names: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
+    (streams != [OrderStream::Orders])
+        .then(|| format!("orders: one walk through the orders for {}", names.join(", ")))
+}
+
+/// What people should know of the streams beside the orders: product lines without an id of their own, pages of orders.
+pub(super) fn records(unnumbered: u64, details: Option<&Details>) -> Vec<(Level, String)> {
+    let mut lines = Vec::new();
+    if unnumbered > 0 {
+        lines.push((Level::Warn, format!("order_line_items: {unnumbered} product lines have no id, or one that another line of their order has, too. Their id is the negative of their position.")));
+    }
+    let Some(Details { written, vanished: (first, vanished), behind, .. }) = details else { return lines };
+    lines.push((Level::Info, format!("order_details: complete: {written} records")));
+    if *vanished > 0 {
+        let ids: Vec<String> = first.iter().map(u64::to_string).collect();
+        let dots = if *vanished > first.len() as u64 { ", …" } else { "" };
+        lines.push((Level::Warn, format!("order_details: {vanished} orders are listed, but have no page of their own (404): {}{dots}. They have no record in this stream.", ids.join(", "))));
+    }
+    if *behind > 0 {
+        lines.push((Level::Warn, format!("order_details: {behind} pages of orders are older than what the list shows of them. They were written as they are; their version and updatedAt tell.")));
+    }
+    lines
 }
 
 /// How a sync ended.

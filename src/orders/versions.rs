@@ -21,12 +21,12 @@ pub struct Superseded {
     pub twins: u64,
 }
 
-/// Keeps the newest version of each order. `rows` are sorted by `draftCreatedAt` and hold every row of each of their
-/// instants.
+/// Tells the newest version of each order from those that are superseded, which come before the others of their instant.
+/// `rows` are sorted by `draftCreatedAt` and hold every row of each of their instants.
 ///
-/// With `marked`, a superseded version that says so itself is kept too, before the newest, if that has another id: it
-/// may have been written as the current row of its order, and nothing else would take that back.
-pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
+/// With `marked`, a superseded version that says so itself counts as a record of its own, if the newest has another id:
+/// it may have been written as the current row of its order, and nothing else would take that back.
+pub fn tell_apart(rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
     let mut kept = Vec::with_capacity(rows.len());
     let mut rest = rows.into_iter().peekable();
     while let Some(first) = rest.next() {
@@ -36,30 +36,29 @@ pub fn newest_of_each(rows: Vec<Row>, superseded: &mut Superseded, marked: bool)
             instant.push(row);
         }
         if instant.len() > 1 || instant[0].is_latest == Some(false) {
-            instant = newest_of_instant(instant, superseded, marked);
+            instant = tell_apart_of_instant(instant, superseded, marked);
         }
         kept.append(&mut instant);
     }
     kept
 }
 
-fn newest_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
+fn tell_apart_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
     // The newest first; what comes later with the same id or session is older.
     rows.sort_by_key(|row| std::cmp::Reverse((row.is_latest != Some(false), row.version)));
     let mut ids = HashSet::new();
     let mut sessions: HashMap<Box<str>, u64> = HashMap::new();
-    let mut kept_as_marked = Vec::new();
+    let mut older_rows = Vec::new();
     let mut kept = Vec::with_capacity(rows.len());
-    for row in rows {
+    for mut row in rows {
         let by_session = row.session.as_ref().and_then(|session| sessions.get(session));
         let same_id = ids.contains(&row.id);
         let older = same_id || by_session.is_some_and(|version| *version != row.version);
         if older || row.is_latest == Some(false) {
             superseded.versions += 1;
             superseded.alone += u64::from(!older);
-            if marked && older && !same_id && row.is_latest == Some(false) {
-                kept_as_marked.push(row);
-            }
+            row.superseded = !(marked && older && !same_id && row.is_latest == Some(false));
+            older_rows.push(row);
             continue;
         }
         superseded.twins += u64::from(by_session.is_some());
@@ -70,8 +69,10 @@ fn newest_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded, marked: bo
         kept.push(row);
     }
     kept.sort_by_key(|row| row.id);
-    kept_as_marked.append(&mut kept);
-    kept_as_marked
+    // The older ones were met from the newest to the oldest.
+    older_rows.reverse();
+    older_rows.append(&mut kept);
+    older_rows
 }
 
 #[cfg(test)]
@@ -90,6 +91,7 @@ pub(super) mod tests {
             status: None,
             store_id: None,
             updated: None,
+            superseded: false,
             amounts: crate::orders::page::Amounts::default(),
             data: bytes::Bytes::new(),
             changes: Vec::new(),
@@ -102,8 +104,8 @@ pub(super) mod tests {
 
     fn kept(rows: Vec<Row>) -> (Vec<(u64, u64)>, Superseded) {
         let mut superseded = Superseded::default();
-        let rows = newest_of_each(rows, &mut superseded, false);
-        (rows.iter().map(|row| (row.id, row.version)).collect(), superseded)
+        let rows = tell_apart(rows, &mut superseded, false);
+        (rows.iter().filter(|row| !row.superseded).map(|row| (row.id, row.version)).collect(), superseded)
     }
 
     const YES: Option<bool> = Some(true);
@@ -141,6 +143,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn older_versions_come_first_the_oldest_before_the_others() {
+        let versions = [3, 1, 2].map(|number| version(1, "a", number, Some(number == 3)));
+        let told = tell_apart(versions.into(), &mut Superseded::default(), false);
+        let told: Vec<_> = told.iter().map(|row| (row.version, row.superseded)).collect();
+        assert_eq!(told, [(1, true), (2, true), (3, false)]);
+    }
+
+    #[test]
     fn a_superseded_version_without_its_successor_is_left_out_and_counted() {
         assert_eq!(
             kept(vec![version(1, "a", 1, NO)]),
@@ -152,8 +162,8 @@ pub(super) mod tests {
     fn a_version_that_says_it_is_superseded_is_kept_beside_its_successor_of_another_id_where_that_is_asked_for()
      {
         let marked = |rows: Vec<Row>| {
-            let rows = newest_of_each(rows, &mut Superseded::default(), true);
-            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+            let rows = tell_apart(rows, &mut Superseded::default(), true);
+            rows.iter().filter(|row| !row.superseded).map(|row| row.id).collect::<Vec<_>>()
         };
         assert_eq!(marked(vec![version(9, "a", 2, YES), version(1, "a", 1, NO)]), [1, 9]);
         assert_eq!(marked(vec![version(1, "a", 2, YES), version(1, "a", 1, NO)]), [1], "it would replace it");

@@ -117,6 +117,37 @@ impl Window {
         })
     }
 
+    /// What two states have in common, as it stands in a state. Where their digests differ, something is written that no
+    /// span has as its digest.
+    pub(super) fn in_common(one: &Value, other: &Value) -> Value {
+        let digests = |value: &Value| -> Option<Vec<String>> {
+            value["digests"].as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+        };
+        let spans = |value: &Value| (value["from"].clone(), value["hours"].clone());
+        let (Some(mut mine), Some(theirs)) = (digests(one), digests(other)) else { return Value::Null };
+        let lengths = |texts: &[String]| texts.iter().map(String::len).collect::<Vec<_>>();
+        if spans(one) != spans(other) || lengths(&mine) != lengths(&theirs) {
+            return Value::Null;
+        }
+        for (mine, theirs) in mine.iter_mut().zip(&theirs) {
+            let pairs = mine.as_bytes().chunks(DIGITS).zip(theirs.as_bytes().chunks(DIGITS));
+            let common = |(one, other): (&[u8], &[u8])| {
+                if one == other {
+                    String::from_utf8_lossy(one).into_owned()
+                } else {
+                    format!("{:016x}", xxh3_64(&[one, other].concat()))
+                }
+            };
+            *mine = pairs.map(common).collect();
+        }
+        // The one that was read earlier is to be read again earlier; the texts of states sort like their times.
+        let read_at = |value: &Value| value["readAt"].as_str().unwrap_or_default().to_owned();
+        let mut common = one.clone();
+        common["readAt"] = read_at(one).min(read_at(other)).into();
+        common["digests"] = mine.into();
+        common
+    }
+
     /// Reads what [`Self::write`] wrote, for a window of `days` and so many selections. None for anything else: then
     /// nothing is known, and everything is written again.
     pub(super) fn parse(value: &Value, days: i64, selections: usize) -> Option<Self> {

@@ -8,7 +8,7 @@ use super::page::Row;
 use super::recent::Recent;
 use super::tally::Tally;
 use super::told::Summary;
-use super::versions::{Superseded, newest_of_each};
+use super::versions::{Superseded, tell_apart};
 use super::window::{Changed, Window, digest};
 use crate::config::{Changes, Config};
 use crate::protocol::catalog::SyncMode;
@@ -19,6 +19,8 @@ use crate::protocol::message::Level;
 pub enum Step {
     /// A record.
     Record(Row),
+    /// A version that is listed, but superseded: a record of the stream of versions only.
+    Superseded(Row),
     /// The sums of what was written since the last one.
     Receipt(Tally),
     /// What has been written up to here.
@@ -124,10 +126,12 @@ impl<'c> Writing<'c> {
         let cursor = if whole { self.config.start_date } else { self.cursor.start() };
         let mut again = rows;
         let new = again.split_off(again.partition_point(|row| row.at < cursor));
-        let again = newest_of_each(again, &mut self.superseded, true);
-        let new = newest_of_each(new, &mut self.superseded, false);
+        let again = tell_apart(again, &mut self.superseded, true);
+        let new = tell_apart(new, &mut self.superseded, false);
         for row in again.into_iter().chain(new) {
-            self.tally.observe(&row);
+            if !row.superseded {
+                self.tally.observe(&row);
+            }
             if let Some(window) = &mut self.window {
                 window.add(selection, &row);
             }
@@ -142,7 +146,7 @@ impl<'c> Writing<'c> {
                 if statuses.is_empty() || statuses.iter().any(wanted) {
                     self.record(row);
                 } else {
-                    self.left_out += 1;
+                    self.left_out += u64::from(!row.superseded);
                 }
             }
         }
@@ -164,23 +168,29 @@ impl<'c> Writing<'c> {
     /// Writes what a sweep has handed out: what has changed in `[since, settled)`.
     pub(super) fn changes(&mut self, rows: Vec<Row>, since: DateTime<Utc>, settled: DateTime<Utc>) {
         self.since_state += rows.len() as u64;
-        for row in newest_of_each(rows, &mut self.superseded, true) {
+        for row in tell_apart(rows, &mut self.superseded, true) {
             // What changed before is only there to prove the answer; what changed later is the next sync's; and what was
             // written like this already, when its change was not settled, is not written again.
             let due = row.updated.is_none_or(|updated| since <= updated && updated < settled);
             if due && !self.recent.has(digest(&row)) {
-                self.tally.observe(&row);
+                if !row.superseded {
+                    self.tally.observe(&row);
+                }
                 self.record(row);
             }
         }
     }
 
     fn record(&mut self, row: Row) {
-        self.tally.write(&row);
         if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
             self.recent.note(digest(&row));
         }
-        self.steps.push(Step::Record(row));
+        if row.superseded {
+            self.steps.push(Step::Superseded(row));
+        } else {
+            self.tally.write(&row);
+            self.steps.push(Step::Record(row));
+        }
     }
 
     /// Sums up what was written of orders drafted from `from` until `until`: all of them, or those that have changed.

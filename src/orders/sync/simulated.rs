@@ -10,10 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::cursor::{SETTLE_DELAY, Saved};
+use super::super::cursor::SETTLE_DELAY;
 use super::super::page::Row;
 use super::super::query::{Query, Sort};
 use super::super::reading::Ask;
+use super::super::streams::OrderStream;
 use super::super::versions::tests::row;
 use super::{Answer, Step, Sync};
 use crate::config::Config;
@@ -186,7 +187,7 @@ impl World {
 
     /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many questions were asked.
     fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
-        let saved = self.warehouse.state.as_ref().map(|state| Saved::parse(state).unwrap());
+        let saved = self.warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
         let config = self.config.clone();
         let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.api.now);
         let (mut steps, mut waiting): (Vec<Step>, Vec<(u64, Ask)>) = (Vec::new(), Vec::new());

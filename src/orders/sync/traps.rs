@@ -9,6 +9,7 @@ use super::super::cursor::Saved;
 use super::super::page::Row;
 use super::super::query::{Query, Sort};
 use super::super::reading::Ask;
+use super::super::streams::OrderStream;
 use super::super::versions::tests::row;
 use super::{Answer, Step, Sync};
 use crate::config::Config;
@@ -78,7 +79,7 @@ impl Warehouse {
     }
 
     fn saved(&self) -> Option<Saved> {
-        self.state.as_ref().map(|state| Saved::parse(state).unwrap())
+        self.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap())
     }
 
     /// A sync with `flight` questions under way, answered in order. How many were asked; it is ended after `most`, or

@@ -1,0 +1,204 @@
+//! The pages of single orders: which are to be asked for, and what may be said of them. Pure.
+//!
+//! Each order that the walk hands out has its page asked for. They are answered in any order; a state of the stream may be
+//! said when the pages of all orders before it are written. So the stream follows `orders`, and never says more than that.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::Value;
+
+use super::page::Row;
+use crate::failure::{Failure, FailureKind};
+
+/// So many vanished orders in a row, and not a single page before: then it is not the orders that have vanished.
+const ALL_VANISHED: u64 = 20;
+
+/// An order whose page is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    number: u64,
+    /// The order as it was listed, without its record.
+    pub order: Row,
+}
+
+/// What is due, under way and said.
+#[derive(Debug)]
+pub struct Details {
+    next: u64,
+    waiting: VecDeque<Due>,
+    under_way: BTreeSet<u64>,
+    /// States of the walk, each behind the orders before it.
+    states: VecDeque<(u64, Value)>,
+    /// What the last state said, or the one that the sync goes on from.
+    pub standing: Value,
+    /// Pages that were written.
+    pub written: u64,
+    /// Orders that had vanished: the first few, and how many.
+    pub vanished: (Vec<u64>, u64),
+    /// Pages that are older than what was listed.
+    pub behind: u64,
+}
+
+impl Details {
+    /// Nothing is due yet. `standing` is the state that the sync goes on from.
+    pub fn new(standing: Value) -> Self {
+        Self {
+            next: 0,
+            waiting: VecDeque::new(),
+            under_way: BTreeSet::new(),
+            states: VecDeque::new(),
+            standing,
+            written: 0,
+            vanished: (Vec::new(), 0),
+            behind: 0,
+        }
+    }
+
+    /// The page of an order is due.
+    pub fn push(&mut self, order: &Row) {
+        let order = Row { data: bytes::Bytes::new(), changes: Vec::new(), ..order.clone() };
+        self.waiting.push_back(Due { number: self.next, order });
+        self.next += 1;
+    }
+
+    /// A state of the walk, which speaks of all orders pushed before.
+    pub fn state(&mut self, state: Value) {
+        self.states.push_back((self.next, state));
+    }
+
+    /// The next page to ask for.
+    pub fn question(&mut self) -> Option<Due> {
+        let due = self.waiting.pop_front()?;
+        self.under_way.insert(due.number);
+        Some(due)
+    }
+
+    /// The page of an order is written.
+    pub fn written(&mut self, due: &Due, behind: bool) {
+        self.under_way.remove(&due.number);
+        self.written += 1;
+        self.behind += u64::from(behind);
+    }
+
+    /// The order is listed, but has no page. That is told, and not fatal, as long as others have one.
+    pub fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
+        self.under_way.remove(&due.number);
+        let (first, count) = &mut self.vanished;
+        *count += 1;
+        if first.len() < 5 {
+            first.push(due.order.id);
+        }
+        if self.written == 0 && *count >= ALL_VANISHED {
+            let text = format!(
+                "The API knows no page of any order: {count} orders that it lists were asked for, and each was answered with 404. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
+            );
+            return Err(Failure::new(FailureKind::NotFound, text));
+        }
+        Ok(())
+    }
+
+    /// The last state that may be said by now, if there is a new one.
+    pub fn sayable(&mut self) -> Option<Value> {
+        let first = [self.under_way.first().copied(), self.waiting.front().map(|due| due.number)];
+        let before = first.into_iter().flatten().min().unwrap_or(self.next);
+        let mut last = None;
+        while self.states.front().is_some_and(|(number, _)| *number <= before) {
+            last = self.states.pop_front().map(|(_, state)| state);
+        }
+        if let Some(state) = &last {
+            self.standing = state.clone();
+        }
+        last
+    }
+
+    /// Whether nothing is due, under way, or to be said.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty() && self.states.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::versions::tests::row;
+    use super::*;
+
+    #[test]
+    fn a_state_is_said_when_all_pages_before_it_are_written() {
+        let mut details = Details::new(json!(0));
+        [1, 2].iter().for_each(|id| details.push(&row(0, *id)));
+        details.state(json!(2));
+        details.push(&row(0, 3));
+        details.state(json!(3));
+        let dues = [(); 3].map(|()| details.question().unwrap());
+        assert_eq!((details.question(), details.sayable()), (None, None));
+        details.written(&dues[2], false);
+        details.written(&dues[0], false);
+        assert_eq!(details.sayable(), None, "the second is under way");
+        details.vanished(&dues[1]).unwrap();
+        assert_eq!((details.sayable(), details.is_idle()), (Some(json!(3)), true));
+        details.state(json!(4));
+        assert_eq!((details.sayable(), details.standing.clone()), (Some(json!(4)), json!(4)));
+    }
+
+    #[test]
+    fn where_no_order_has_a_page_the_stream_fails() {
+        let vanish = |written: bool| {
+            let mut details = Details::new(Value::Null);
+            let mut results = Vec::new();
+            for id in 0..=ALL_VANISHED {
+                details.push(&row(0, id));
+                let due = details.question().unwrap();
+                if written && id == 0 {
+                    details.written(&due, false);
+                } else {
+                    results.push(details.vanished(&due));
+                }
+            }
+            results.into_iter().collect::<Result<Vec<()>, Failure>>().map(|all| all.len())
+        };
+        assert_eq!(vanish(false).unwrap_err().kind, FailureKind::NotFound);
+        assert_eq!(vanish(true).unwrap(), 20);
+    }
+
+    proptest! {
+        /// Whatever the order of answers: no state is said before what it speaks of is written, and in the end all are.
+        #[test]
+        fn no_state_is_ahead_of_its_pages(steps in proptest::collection::vec((0_u8..4, any::<prop::sample::Index>()), 1..200)) {
+            let mut details = Details::new(json!(0));
+            let (mut pushed, mut done, mut asked) = (0_u64, BTreeSet::new(), Vec::new());
+            let mut said = 0;
+            let mut check = |details: &mut Details, done: &BTreeSet<u64>| {
+                if let Some(state) = details.sayable() {
+                    said = state.as_u64().unwrap();
+                }
+                assert!((0..said).all(|id| done.contains(&id)));
+                said
+            };
+            for (step, index) in steps {
+                match step {
+                    0 => { details.push(&row(0, pushed)); pushed += 1; }
+                    1 => details.state(pushed.into()),
+                    2 => asked.extend(details.question()),
+                    _ if !asked.is_empty() => {
+                        let due: Due = asked.swap_remove(index.index(asked.len()));
+                        details.written(&due, false);
+                        done.insert(due.order.id);
+                    }
+                    _ => (),
+                }
+                check(&mut details, &done);
+            }
+            details.state(pushed.into());
+            asked.extend(std::iter::from_fn(|| details.question()));
+            for due in asked {
+                details.written(&due, false);
+                done.insert(due.order.id);
+            }
+            prop_assert_eq!(check(&mut details, &done), pushed);
+            prop_assert!(details.is_idle());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! From what the walk hands out to the records and states of the streams that it feeds.
+
+use serde_json::Value;
+
+use super::detail::Detail;
+use super::details::{Details, Due};
+use super::lines::{self, Lines};
+use super::page::Row;
+use super::streams::OrderStream;
+use crate::failure::Failure;
+use crate::protocol::output::Output;
+use crate::record::object;
+
+/// The streams of one walk.
+pub(super) struct Records {
+    streams: Vec<OrderStream>,
+    lines: Lines,
+    /// Pages of single orders, if they are wanted and can be read.
+    pub(super) details: Option<Details>,
+    /// Records that were written.
+    pub(super) written: u64,
+}
+
+impl Records {
+    /// For these streams. `standing` is the state that the walk goes on from.
+    pub(super) fn of(streams: Vec<OrderStream>, standing: Value) -> Self {
+        let details = streams.contains(&OrderStream::Details).then(|| Details::new(standing));
+        Self { streams, lines: Lines::new(lines::shape()), details, written: 0 }
+    }
+
+    /// The streams, as in [`OrderStream::ALL`].
+    pub(super) fn streams(&self) -> &[OrderStream] {
+        &self.streams
+    }
+
+    /// The streams whose records come from the walk itself.
+    pub(super) fn from_the_walk(&self) -> impl Iterator<Item = OrderStream> {
+        self.streams.iter().copied().filter(|stream| *stream != OrderStream::Details)
+    }
+
+    /// Product lines without an id of their own, so far.
+    pub(super) fn unnumbered(&self) -> u64 {
+        self.lines.unnumbered
+    }
+
+    /// Writes an order as it was listed; a superseded version is a record of the stream of versions only.
+    pub(super) fn write(&mut self, output: &mut Output, row: &Row) -> Result<(), Failure> {
+        let streams =
+            self.streams.iter().filter(|stream| !row.superseded || **stream == OrderStream::Versions);
+        for stream in streams {
+            match stream {
+                OrderStream::Orders => output.record(stream.name(), &row.data, &row.changes)?,
+                // Its version is a part of the key, so it may not be null.
+                OrderStream::Versions if row.version == 0 => {
+                    let data = object::with_field(&row.data, "version", "0");
+                    output.record(stream.name(), &data, &row.changes)?;
+                }
+                OrderStream::Versions => output.record(stream.name(), &row.data, &row.changes)?,
+                OrderStream::LineItems => {
+                    for line in self.lines.of(row)? {
+                        output.record(stream.name(), &line.data, &line.changes)?;
+                        self.written += 1;
+                    }
+                    continue;
+                }
+                OrderStream::Details => {
+                    if let Some(details) = &mut self.details {
+                        details.push(row);
+                    }
+                    continue;
+                }
+            }
+            self.written += 1;
+        }
+        Ok(())
+    }
+
+    /// Says what has been written. Writing a state flushes it, with all records before it.
+    pub(super) fn state(&mut self, output: &mut Output, state: Value) -> Result<(), Failure> {
+        for stream in self.from_the_walk() {
+            output.state(stream.name(), &stream.spell(&state))?;
+        }
+        if let Some(details) = &mut self.details {
+            details.state(state);
+        }
+        self.say_details(output)
+    }
+
+    /// Writes the page of an order, if it has one.
+    pub(super) fn detail(
+        &mut self,
+        output: &mut Output,
+        due: &Due,
+        detail: Option<Detail>,
+    ) -> Result<(), Failure> {
+        let Some(details) = &mut self.details else { return Ok(()) };
+        match detail {
+            Some(Detail { data, changes, behind }) => {
+                output.record(OrderStream::Details.name(), &data, &changes)?;
+                details.written(due, behind);
+                self.written += 1;
+            }
+            None => details.vanished(due)?,
+        }
+        self.say_details(output)
+    }
+
+    fn say_details(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let state = self.details.as_mut().and_then(Details::sayable);
+        state.map_or(Ok(()), |state| output.state(OrderStream::Details.name(), &state))
+    }
+}

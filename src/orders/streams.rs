@@ -1,0 +1,118 @@
+//! The streams that a walk through the orders feeds: from the same answers, at the same price. `order_details` asks for
+//! each order besides.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::cursor::Saved;
+use super::{CURSOR_FIELD, PRIMARY_KEY};
+use crate::failure::Failure;
+use crate::protocol::catalog::Entry;
+use crate::record::schema::Schema;
+
+/// A stream of the orders' family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStream {
+    /// One record for each order: its newest version.
+    Orders,
+    /// One for each product line of it.
+    LineItems,
+    /// One for each version that the API lists.
+    Versions,
+    /// One for each order, from its own page.
+    Details,
+}
+
+static ORDERS: LazyLock<Schema> = LazyLock::new(|| Schema::embedded(include_str!("../../spec/orders.json")));
+static LINE_ITEMS: LazyLock<Schema> =
+    LazyLock::new(|| Schema::embedded(include_str!("../../spec/order_line_items.json")));
+static VERSIONS: LazyLock<Schema> =
+    LazyLock::new(|| Schema::embedded(include_str!("../../spec/order_versions.json")));
+static DETAILS: LazyLock<Schema> =
+    LazyLock::new(|| Schema::embedded(include_str!("../../spec/order_details.json")));
+
+impl OrderStream {
+    /// All of them, those first that others belong to.
+    pub const ALL: [Self; 4] = [Self::Orders, Self::LineItems, Self::Versions, Self::Details];
+
+    /// The stream with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stream| stream.name() == name)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Orders => super::NAME,
+            Self::LineItems => "order_line_items",
+            Self::Versions => "order_versions",
+            Self::Details => "order_details",
+        }
+    }
+
+    /// Its cursor: when the order was drafted.
+    pub fn cursor_field(self) -> &'static str {
+        match self {
+            Self::LineItems => "orderDraftCreatedAt",
+            _ => CURSOR_FIELD,
+        }
+    }
+
+    /// Its schema.
+    pub fn schema(self) -> &'static Schema {
+        match self {
+            Self::Orders => &ORDERS,
+            Self::LineItems => &LINE_ITEMS,
+            Self::Versions => &VERSIONS,
+            Self::Details => &DETAILS,
+        }
+    }
+
+    /// The stream, as `discover` tells it.
+    pub fn catalog_entry(self) -> Value {
+        let primary_key: &[&str] = match self {
+            Self::Orders | Self::Details => &[PRIMARY_KEY],
+            Self::LineItems => &["orderId", "id"],
+            Self::Versions => &[PRIMARY_KEY, "version"],
+        };
+        Entry {
+            name: self.name(),
+            json_schema: &self.schema().json,
+            cursor_field: Some(self.cursor_field()),
+            primary_key,
+        }
+        .to_json()
+    }
+
+    /// Reads a saved state of it.
+    pub fn saved(self, state: &Value) -> Result<Saved, Failure> {
+        Saved::parse(state, self.name(), self.cursor_field())
+    }
+
+    /// A state of the walk in its words: the cursor has the name of its own cursor field.
+    pub fn spell(self, state: &Value) -> Value {
+        let fields = state.as_object().into_iter().flatten();
+        let name =
+            |name: &String| if name == CURSOR_FIELD { self.cursor_field().to_owned() } else { name.clone() };
+        Value::Object(fields.map(|(field, value)| (name(field), value.clone())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_in_the_words_it_is_spelt_in() {
+        let state = json!({"draftCreatedAt": "2025-11-05T00:00:00.000Z", "updatedAt": "2025-11-06T00:00:00.000Z",
+            "sweep": {"draftCreatedAt": "2025-11-04T00:00:00.000Z", "updatedAt": "2025-11-06T00:00:00.000Z"}});
+        let saved = OrderStream::ALL.map(|stream| stream.saved(&stream.spell(&state)).unwrap());
+        assert!(saved.iter().all(|one| *one == saved[0]));
+        let spelt = OrderStream::LineItems.spell(&state);
+        assert_eq!(spelt["orderDraftCreatedAt"], "2025-11-05T00:00:00.000Z");
+        assert!(OrderStream::Orders.saved(&spelt).unwrap_err().message.contains("draftCreatedAt"));
+    }
+}

@@ -1,0 +1,155 @@
+//! `read`: the selected streams, one part after the other. One that fails does not stop the others.
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+
+use super::fail;
+use crate::aifi::http::{Event, Http};
+use crate::aifi::retry::SYNC_PATIENCE;
+use crate::clock;
+use crate::config::Config;
+use crate::failure::{Failure, FailureKind};
+use crate::orders::audit::{self, Audit};
+use crate::orders::groups::{Group, Selected, groups};
+use crate::orders::read::{Began, Reader};
+use crate::orders::streams::OrderStream;
+use crate::protocol::catalog::ConfiguredStream;
+use crate::protocol::message::{Level, Status};
+use crate::protocol::output::Output;
+use crate::protocol::state::SavedStates;
+
+/// Reads the selected streams. The failure is the one that ended the sync, or else the first.
+pub(super) async fn read(
+    config: &Config,
+    streams: &[ConfiguredStream],
+    states: &SavedStates,
+    output: &mut Output,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let (http, events) = match Http::new(config, SYNC_PATIENCE, stop) {
+        Ok(made) => made,
+        Err(failure) => return fail(output, failure, None),
+    };
+    let mut reading = Reading { config, http, events, streams, states, output, failed: Ok(()) };
+    reading.orders().await?;
+    reading.failed
+}
+
+/// A `read` under way.
+struct Reading<'a> {
+    config: &'a Config,
+    http: Http,
+    events: UnboundedReceiver<Event>,
+    streams: &'a [ConfiguredStream],
+    states: &'a SavedStates,
+    output: &'a mut Output,
+    /// The first failure of a stream.
+    failed: Result<(), Failure>,
+}
+
+impl Reading<'_> {
+    /// The streams of the orders' family, and the receipts for them.
+    async fn orders(&mut self) -> Result<(), Failure> {
+        let selected = self.selected_orders()?;
+        let with_orders = selected.iter().any(|one| one.stream == OrderStream::Orders);
+        let audited = self.streams.iter().any(|stream| stream.name == audit::NAME);
+        let mut receipts = if audited { self.begin_audit(with_orders)? } else { None };
+        let mut began = Began { here: clock::now(), there: None };
+        let mut over = Ok(());
+        for group in groups(selected, self.config.start_date) {
+            over = self.walk(group, receipts.as_mut(), &mut began).await;
+            if over.is_err() {
+                break;
+            }
+        }
+        if audited {
+            // Receipts tell of what was written, so they are whole even where the orders are not.
+            let saved = || self.states.of(audit::NAME).cloned();
+            let state = receipts.as_ref().map(Audit::state).or_else(saved).unwrap_or_default();
+            self.output.state(audit::NAME, &state)?;
+            let whole = over.is_ok() && self.failed.is_ok();
+            self.output.status(audit::NAME, if whole { Status::Complete } else { Status::Incomplete })?;
+        }
+        over
+    }
+
+    /// The streams of the orders' family that were selected, with their states. A state that cannot be read fails its own
+    /// stream.
+    fn selected_orders(&mut self) -> Result<Vec<Selected>, Failure> {
+        let mut selected = Vec::new();
+        for ConfiguredStream { name, sync_mode } in self.streams {
+            let Some(stream) = OrderStream::named(name) else { continue };
+            self.output.status(name, Status::Started)?;
+            match self.states.of(name).map(|state| stream.saved(state)).transpose() {
+                Ok(saved) => selected.push(Selected { stream, mode: *sync_mode, saved }),
+                Err(failure) => {
+                    let result = Err(failure);
+                    self.end(name, &result)?;
+                    self.note(result)?;
+                }
+            }
+        }
+        Ok(selected)
+    }
+
+    fn begin_audit(&mut self, with_orders: bool) -> Result<Option<Audit>, Failure> {
+        self.output.status(audit::NAME, Status::Started)?;
+        self.output.status(audit::NAME, Status::Running)?;
+        if !with_orders {
+            self.output.log(
+                Level::Warn,
+                "sync_audit: There are no receipts, since the stream orders is not selected. Select it, too.",
+            )?;
+        }
+        Ok(Audit::new(clock::now(), self.states.of(audit::NAME)))
+    }
+
+    /// One walk through the orders, for the streams that share it.
+    async fn walk(
+        &mut self,
+        group: Group,
+        receipts: Option<&mut Audit>,
+        began: &mut Began,
+    ) -> Result<(), Failure> {
+        let streams = group.streams.clone();
+        for stream in &streams {
+            self.output.status(stream.name(), Status::Running)?;
+        }
+        let receipts = receipts.filter(|_| streams.contains(&OrderStream::Orders));
+        let (http, events) = (&self.http, &mut self.events);
+        let reader = Reader::new(self.config, http, events, self.output, receipts, group, *began);
+        let ended = reader.read().await;
+        began.there = ended.server;
+        for stream in &streams {
+            let of_details = *stream == OrderStream::Details && ended.details.is_err();
+            self.end(stream.name(), if of_details { &ended.details } else { &ended.walk })?;
+        }
+        self.note(ended.walk)?;
+        self.note(ended.details)
+    }
+
+    /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
+    fn end(&mut self, stream: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
+        let Err(failure) = result else { return self.output.status(stream, Status::Complete) };
+        if failure.kind == FailureKind::OutputClosed {
+            return Ok(());
+        }
+        self.output.status(stream, Status::Incomplete)?;
+        if failure.kind == FailureKind::Interrupted {
+            return Ok(());
+        }
+        self.output.failure(failure, Some(stream))
+    }
+
+    /// Keeps the first failure. One that the other streams would share ends the sync.
+    fn note(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        match result {
+            Err(failure) if failure.kind.ends_the_sync() => Err(failure),
+            Err(failure) if self.failed.is_ok() => {
+                self.failed = Err(failure);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
