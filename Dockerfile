@@ -12,7 +12,8 @@ COPY spec ./spec
 COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.
 RUN mkdir -p sandbox/src integration_tests examples/rate_control benches/read && \
-    touch sandbox/src/lib.rs integration_tests/main.rs examples/rate_control/main.rs benches/read/main.rs
+    touch sandbox/src/lib.rs integration_tests/main.rs benches/read/main.rs \
+      examples/data_dictionary.rs examples/rate_control/main.rs
 # crt-static: glibc inside the binary. --target keeps the flag away from build scripts.
 # touch: cargo compares times of files, so a file older than the last build in the cache would not be built again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \

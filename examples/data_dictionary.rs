@@ -1,0 +1,182 @@
+//! The data dictionary, made from the catalog that `discover` tells: `cargo run --example data_dictionary` prints it.
+//! With `-- --write` it goes to `docs/data-dictionary.md`.
+
+#![allow(clippy::print_stdout, reason = "an example talks to a person")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use source_aifi::orders::{self, audit};
+
+/// Where the rows of a stream come from. The page has the streams in this order.
+const SOURCES: [(&str, &str); 9] = [
+    ("orders", "`GET /orders?includeProducts=true`"),
+    ("order_line_items", "`GET /orders?includeProducts=true`, the answers of `orders`"),
+    ("order_versions", "`GET /orders?includeProducts=true`, the answers of `orders`"),
+    ("order_details", "`GET /orders/{orderId}`, one request for each order"),
+    ("contests", "`GET /contests`"),
+    ("stores", "`GET /stores`"),
+    ("sessions", "`GET /sessions`"),
+    ("products", "`GET /products`"),
+    ("sync_audit", "none: the connector's own receipts"),
+];
+
+const HEAD: &str = "\
+# Data dictionary
+
+The streams and their columns. This page is made from the schema files: change those, then run
+`cargo run --example data_dictionary -- --write`.
+
+Any column may be null, unless its description says never. How the tables belong together stands in [model](model.md),
+what the types become in a warehouse in the [type map](aifi.md#data-type-map).
+
+| type | meaning |
+| --- | --- |
+| integer | a whole number; where the API sends it as a text, its digits |
+| number | a number with all its digits |
+| boolean | true or false; where the API sends 0 or 1, what they mean |
+| string | a text; an amount is a decimal number as text, exactly as the API sent it |
+| timestamp | a moment with its time zone, RFC 3339 |
+| object | named fields; those that are not declared are kept as well |
+| array of objects | a list of such |
+| text holding JSON | a text as it is, or anything else as JSON text |
+";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let page = dictionary(&catalog());
+    if std::env::args().any(|argument| argument == "--write") {
+        std::fs::write(file(), page)?;
+        println!("written: {}", file().display());
+    } else {
+        print!("{page}");
+    }
+    Ok(())
+}
+
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data-dictionary.md")
+}
+
+/// The streams, as `discover` tells them.
+fn catalog() -> Value {
+    json!({"streams": [orders::catalog_entry(), audit::catalog_entry()]})
+}
+
+/// The page of a catalog.
+fn dictionary(catalog: &Value) -> String {
+    let mut streams: Vec<&Value> = catalog["streams"].as_array().into_iter().flatten().collect();
+    streams.sort_by_key(|stream| {
+        SOURCES.iter().position(|(name, _)| stream["name"] == *name).unwrap_or(SOURCES.len())
+    });
+    let sections = streams.into_iter().map(section);
+    std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n")
+}
+
+fn section(stream: &Value) -> String {
+    let schema = &stream["json_schema"];
+    let description = schema["description"].as_str().or(schema["title"].as_str()).unwrap_or_default();
+    let source =
+        SOURCES.iter().find(|(name, _)| stream["name"] == *name).map_or("not known", |(_, from)| from);
+    let mut columns = Vec::new();
+    rows(schema, "", &mut columns);
+    format!(
+        "## {}\n\n{}.\n\n* Endpoint: {source}\n* Primary key: {}\n* Cursor: {}\n* Sync modes: {}\n\n\
+         | column | type | description |\n| --- | --- | --- |\n{}",
+        stream["name"].as_str().unwrap_or_default(),
+        description.trim_end_matches('.'),
+        names(&stream["source_defined_primary_key"]),
+        names(&stream["default_cursor_field"]),
+        modes(&stream["supported_sync_modes"]),
+        columns.concat(),
+    )
+}
+
+/// Fields of a key or cursor, each a name or a path: `id`, `version`.
+fn names(fields: &Value) -> String {
+    let fields = fields.as_array().into_iter().flatten();
+    let path = |field: &Value| match field {
+        Value::Array(steps) => steps.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("."),
+        field => field.as_str().unwrap_or_default().to_owned(),
+    };
+    let names: Vec<String> = fields.map(|field| format!("`{}`", path(field))).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn modes(modes: &Value) -> String {
+    let modes = modes.as_array().into_iter().flatten().filter_map(Value::as_str);
+    modes.map(|mode| mode.replace('_', " ")).collect::<Vec<_>>().join(", ")
+}
+
+/// A row for each field of an object, and behind it the rows of the fields below.
+fn rows(object: &Value, path: &str, out: &mut Vec<String>) {
+    for (name, field) in object["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}{name}");
+        let description = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
+        out.push(format!("| `{path}` | {} | {description} |\n", kind(field)));
+        rows(field, &format!("{path}."), out);
+        rows(&field["items"], &format!("{path}[]."), out);
+    }
+}
+
+/// The type of a field in a reader's words.
+fn kind(field: &Value) -> String {
+    let types = field["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    match types.into_iter().find(|name| *name != "null").unwrap_or("any") {
+        "string" if field["format"] == "date-time" => "timestamp".to_owned(),
+        "string" if field["x-json-text"] == true => "text holding JSON".to_owned(),
+        "array" => format!("array of {}s", kind(&field["items"])),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_becomes_a_table_with_its_nested_fields() {
+        let field = |kind: &str, text: &str| json!({"type": ["null", kind], "description": text});
+        let lines = json!({"type": ["null", "array"], "description": "Lines.", "items": {"type": ["null", "object"], "properties": {"price": field("string", "A | B.")}}});
+        let moment = json!({"type": ["null", "string"], "format": "date-time", "description": "When."});
+        let catalog = json!({"streams": [{
+            "name": "orders",
+            "json_schema": {"title": "An order", "properties": {"id": field("integer", "Key."), "lines": lines, "at": moment}},
+            "source_defined_primary_key": [["id"], ["at"]],
+            "default_cursor_field": [],
+            "supported_sync_modes": ["full_refresh"],
+        }]});
+        let expected = "\
+## orders
+
+An order.
+
+* Endpoint: `GET /orders?includeProducts=true`
+* Primary key: `id`, `at`
+* Cursor: none
+* Sync modes: full refresh
+
+| column | type | description |
+| --- | --- | --- |
+| `id` | integer | Key. |
+| `lines` | array of objects | Lines. |
+| `lines[].price` | string | A \\| B. |
+| `at` | timestamp | When. |
+";
+        assert_eq!(dictionary(&catalog), format!("{HEAD}\n{expected}"));
+    }
+
+    #[test]
+    fn the_page_is_that_of_the_catalog() {
+        let catalog = catalog();
+        for stream in catalog["streams"].as_array().unwrap() {
+            let name = &stream["name"];
+            assert!(SOURCES.iter().any(|(known, _)| name == known), "{name}: name its endpoint in SOURCES");
+        }
+        let page = std::fs::read_to_string(file()).unwrap();
+        assert!(
+            page == dictionary(&catalog),
+            "docs/data-dictionary.md is not that of the schemas: run `cargo run --example data_dictionary -- --write`"
+        );
+    }
+}
