@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use source_aifi::orders::{self, audit};
+use source_aifi::run;
 
 /// Where the rows of a stream come from. The page has the streams in this order.
 const SOURCES: [(&str, &str); 9] = [
@@ -60,7 +60,7 @@ fn file() -> PathBuf {
 
 /// The streams, as `discover` tells them.
 fn catalog() -> Value {
-    json!({"streams": [orders::catalog_entry(), audit::catalog_entry()]})
+    json!({"streams": run::streams()})
 }
 
 /// The page of a catalog.
