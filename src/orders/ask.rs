@@ -95,11 +95,11 @@ pub(super) async fn detail(
     due: &Due,
     mut start: Option<Instant>,
 ) -> Result<Option<Detail>, Failure> {
-    let path = format!("{PATH}/{}", due.order.id);
+    let path = format!("{PATH}/{}", due.id);
     let mut look = 1;
     loop {
         let question = Question { what: "details of orders", path: &path, query: "" };
-        let read = |body: &[u8]| pages.borrow_mut().read(body, &due.order);
+        let read = |body: &[u8]| pages.borrow_mut().read(body, due);
         let doubt = match http.get(question, start.take(), read).await.map(|answer| answer.value) {
             Ok(Ok(detail)) if !detail.behind || look >= LOOKS_AT_A_PAGE => {
                 http.progressed();

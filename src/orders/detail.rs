@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::page::Row;
+use super::details::Due;
 use super::streams::OrderStream;
 use super::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::doubt::Doubt;
@@ -57,8 +57,8 @@ impl DetailReader {
         }
     }
 
-    /// Reads the body of the answer for `order`. A body that is not whole JSON is an error, another order's page a doubt.
-    pub fn read(&mut self, body: &[u8], order: &Row) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+    /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
+    pub fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
         let Some((out, written)) = object::read(body, &mut self.transcoder)? else {
             let text = format!("the page of order {} is not an object", order.id);
             return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
@@ -92,13 +92,13 @@ mod tests {
     use super::super::versions::tests::row;
     use super::*;
 
-    fn read(body: &str, order: &Row) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+    fn read(body: &str, order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
         DetailReader::of_details().read(body.as_bytes(), order)
     }
 
-    fn listed() -> Row {
+    fn listed() -> Due {
         let updated = timestamp::parse("2025-11-02T00:00:00Z");
-        Row { version: 2, updated, ..row(0, 7) }
+        Due { version: 2, updated, ..Due::new(0, &row(0, 7)) }
     }
 
     #[test]

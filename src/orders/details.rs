@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::page::Row;
@@ -13,12 +14,25 @@ use crate::failure::{Failure, FailureKind};
 /// So many vanished orders in a row, and not a single page before: then it is not the orders that have vanished.
 const ALL_VANISHED: u64 = 20;
 
-/// An order whose page is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An order whose page is due, as it was listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     number: u64,
-    /// The order as it was listed, without its record.
-    pub order: Row,
+    /// `id`.
+    pub id: u64,
+    /// `version`; 0 where the API sends none.
+    pub version: u64,
+    /// `draftCreatedAt`.
+    pub at: DateTime<Utc>,
+    /// `updatedAt`.
+    pub updated: Option<DateTime<Utc>>,
+}
+
+impl Due {
+    /// The order is the `number`-th whose page is due.
+    pub fn new(number: u64, order: &Row) -> Self {
+        Self { number, id: order.id, version: order.version, at: order.at, updated: order.updated }
+    }
 }
 
 /// What is due, under way and said.
@@ -56,8 +70,7 @@ impl Details {
 
     /// The page of an order is due.
     pub fn push(&mut self, order: &Row) {
-        let order = Row { data: bytes::Bytes::new(), changes: Vec::new(), ..order.clone() };
-        self.waiting.push_back(Due { number: self.next, order });
+        self.waiting.push_back(Due::new(self.next, order));
         self.next += 1;
     }
 
@@ -86,7 +99,7 @@ impl Details {
         let (first, count) = &mut self.vanished;
         *count += 1;
         if first.len() < 5 {
-            first.push(due.order.id);
+            first.push(due.id);
         }
         if self.written == 0 && *count >= ALL_VANISHED {
             let text = format!(
@@ -185,7 +198,7 @@ mod tests {
                     _ if !asked.is_empty() => {
                         let due: Due = asked.swap_remove(index.index(asked.len()));
                         details.written(&due, false);
-                        done.insert(due.order.id);
+                        done.insert(due.id);
                     }
                     _ => (),
                 }
@@ -195,7 +208,7 @@ mod tests {
             asked.extend(std::iter::from_fn(|| details.question()));
             for due in asked {
                 details.written(&due, false);
-                done.insert(due.order.id);
+                done.insert(due.id);
             }
             prop_assert_eq!(check(&mut details, &done), pushed);
             prop_assert!(details.is_idle());

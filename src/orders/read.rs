@@ -132,8 +132,7 @@ impl<'a> Reader<'a> {
         loop {
             self.write()?;
             self.progress.show(self.records.written, http.asks().requests, self.sync.position());
-            let nobody_is_left =
-                self.failed_details.is_err() && self.records.from_the_walk().next().is_none();
+            let nobody_is_left = self.failed_details.is_err() && self.records.of_the_walk().next().is_none();
             if nobody_is_left
                 || self.sync.is_done() && self.records.details.as_ref().is_none_or(Details::is_idle)
             {

@@ -34,7 +34,7 @@ impl Records {
     }
 
     /// The streams whose records come from the walk itself.
-    pub(super) fn from_the_walk(&self) -> impl Iterator<Item = OrderStream> {
+    pub(super) fn of_the_walk(&self) -> impl Iterator<Item = OrderStream> {
         self.streams.iter().copied().filter(|stream| *stream != OrderStream::Details)
     }
 
@@ -77,7 +77,7 @@ impl Records {
 
     /// Says what has been written. Writing a state flushes it, with all records before it.
     pub(super) fn state(&mut self, output: &mut Output, state: Value) -> Result<(), Failure> {
-        for stream in self.from_the_walk() {
+        for stream in self.of_the_walk() {
             output.state(stream.name(), &stream.spell(&state))?;
         }
         if let Some(details) = &mut self.details {
