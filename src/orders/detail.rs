@@ -89,6 +89,7 @@ impl DetailReader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::page::Row;
     use super::super::versions::tests::row;
     use super::*;
 
@@ -98,7 +99,7 @@ mod tests {
 
     fn listed() -> Due {
         let updated = timestamp::parse("2025-11-02T00:00:00Z");
-        Due { version: 2, updated, ..Due::new(0, &row(0, 7)) }
+        Due::new(0, &Row { version: 2, updated, ..row(0, 7) })
     }
 
     #[test]
