@@ -15,6 +15,7 @@ mod ceiling;
 mod changes;
 mod checks;
 mod complete;
+mod details;
 mod faults;
 mod harness;
 mod messages;

@@ -74,6 +74,11 @@ impl Details {
         self.next += 1;
     }
 
+    /// How many pages wait to be asked for.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// A state of the walk, which speaks of all orders pushed before.
     pub fn state(&mut self, state: Value) {
         self.states.push_back((self.next, state));

@@ -17,6 +17,7 @@ use super::detail::{Detail, DetailReader};
 use super::details::{Details, Due};
 use super::groups::Group;
 use super::page::PageReader;
+use super::reading::Ask;
 use super::records::Records;
 use super::streams::OrderStream;
 use super::sync::{Answer, Step, Sync};
@@ -26,10 +27,15 @@ use crate::aifi::http::{Event, Http};
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
+use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
 use crate::waiting::Waiting;
+
+/// Beside other streams, so many pages of orders may wait. Where there are more, the details go on in a walk of their own, so
+/// that the orders need not wait for what takes two hundred times as many requests.
+const MOST_WAITING: usize = 10_000;
 
 /// When a sync began, for all walks of it: so they end at the same horizon.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +53,8 @@ pub struct Ended {
     pub walk: Result<(), Failure>,
     /// The details of orders, should they have failed while the walk went on.
     pub details: Result<(), Failure>,
+    /// What is left of the details, should they have been too many to wait for: a walk of their own.
+    pub left: Option<Group>,
     /// See [`Began::there`].
     pub server: Option<DateTime<Utc>>,
 }
@@ -61,12 +69,20 @@ pub struct Reader<'a> {
     sync: Sync<'a>,
     records: Records,
     first: OrderStream,
+    mode: SyncMode,
     failed_details: Result<(), Failure>,
+    left: Option<Group>,
     progress: Progress,
     started: Instant,
     sum: Tally,
     waiting: Waiting,
     named: BTreeSet<String>,
+}
+
+/// What is to be asked.
+enum Asking {
+    Page(u64, Ask),
+    Detail(Due),
 }
 
 /// What was asked, and what came.
@@ -94,9 +110,11 @@ impl<'a> Reader<'a> {
             output,
             audit,
             first: streams[0],
+            mode,
             records: Records::of(streams, sync.standing()),
             sync,
             failed_details: Ok(()),
+            left: None,
             progress: Progress::new(NAME),
             started: clock::instant(),
             sum: Tally::default(),
@@ -117,7 +135,7 @@ impl<'a> Reader<'a> {
         } else {
             walk = self.tell_of_records();
         }
-        Ended { walk, details: self.failed_details, server: self.sync.server_now() }
+        Ended { walk, details: self.failed_details, left: self.left, server: self.sync.server_now() }
     }
 
     async fn drive(&mut self) -> Result<(), Failure> {
@@ -157,23 +175,34 @@ impl<'a> Reader<'a> {
                     }
                     self.name_unknown_fields(pages)?;
                 }
-                () = clock::sleep_until(slot), if may_ask => {
-                    // Pages of orders come before further orders, so they never wait in numbers.
-                    if let Some(due) = self.records.details.as_mut().and_then(Details::question) {
-                        let start = Some(http.reserve());
-                        asked.push(future(async move {
-                            let detail = ask::detail(http, details, &due, start).await;
-                            Came::Detail(due, detail)
-                        }));
-                    } else if let Some((ticket, ask)) = self.sync.question() {
+                () = clock::sleep_until(slot), if may_ask => match self.question()? {
+                    Some(Asking::Page(ticket, ask)) => {
                         let start = (ask.look == 1).then(|| http.reserve());
                         asked.push(future(async move { Came::Page(ticket, look(http, pages, &ask, start).await) }));
-                    } else {
-                        more = false;
                     }
-                }
+                    Some(Asking::Detail(due)) => {
+                        let start = Some(http.reserve());
+                        asked.push(future(async move {
+                            Came::Detail(due, ask::detail(http, details, &due, start).await)
+                        }));
+                    }
+                    None => more = false,
+                },
             }
         }
+    }
+
+    /// What is most worth asking now. Beside other streams the walk comes first; on its own, the details do, so that they
+    /// never wait in numbers.
+    fn question(&mut self) -> Result<Option<Asking>, Failure> {
+        let alone = self.first == OrderStream::Details;
+        if !alone && let Some((ticket, ask)) = self.sync.question() {
+            return Ok(Some(Asking::Page(ticket, ask)));
+        }
+        if let Some(due) = self.records.details.as_mut().and_then(Details::question) {
+            return Ok(Some(Asking::Detail(due)));
+        }
+        Ok(self.sync.question().filter(|_| alone).map(|(ticket, ask)| Asking::Page(ticket, ask)))
     }
 
     /// Takes the page of an order. Where it cannot be read, the walk goes on without.
@@ -195,7 +224,10 @@ impl<'a> Reader<'a> {
     fn write(&mut self) -> Result<(), Failure> {
         for step in self.sync.steps() {
             match step {
-                Step::Record(row) | Step::Superseded(row) => self.records.write(self.output, &row)?,
+                Step::Record(row) | Step::Superseded(row) => {
+                    self.records.write(self.output, &row)?;
+                    self.part_with_details()?;
+                }
                 Step::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {
@@ -218,6 +250,18 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where too many pages of orders wait, the others go on without.
+    fn part_with_details(&mut self) -> Result<(), Failure> {
+        let waiting = self.records.details.as_ref().map_or(0, Details::waiting);
+        if self.first == OrderStream::Details || waiting <= MOST_WAITING {
+            return Ok(());
+        }
+        let standing = self.records.details.take().map(|details| details.standing).unwrap_or_default();
+        let saved = OrderStream::Details.saved(&standing)?;
+        self.left = Some(Group { streams: vec![OrderStream::Details], mode: self.mode, saved: Some(saved) });
+        self.output.log(Level::Info, told::DETAILS_LATER)
     }
 
     /// At the end of the walk: what people should know of the streams beside the orders.

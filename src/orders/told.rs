@@ -20,6 +20,9 @@ pub(super) const NO_CLOCK: &str = "orders: The server does not tell its time (no
 /// A sweep was not possible.
 pub(super) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
+/// The details have a walk of their own.
+pub(super) const DETAILS_LATER: &str = "order_details: more than 10,000 orders wait for their details, so these come in a walk of their own, once the other streams are written";
+
 /// What is read, and why from there on.
 pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
     let start = timestamp::write(plan.start);
@@ -127,7 +130,7 @@ pub(super) fn receipt(summary: &Summary, sum: &Tally, asks: Asks, took: Duration
         (asks.refused, "requests refused by the rate limit"),
         (asks.repeated, "requests repeated"),
         (summary.left_out, "orders of other statuses left out"),
-        (versions, "older versions of orders left out"),
+        (versions, "older versions, which are no records of orders"),
     ] {
         if count > 0 {
             text.push_str(&format!("; {count} {what}"));

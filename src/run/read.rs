@@ -1,5 +1,7 @@
 //! `read`: the selected streams, one part after the other. One that fails does not stop the others.
 
+use std::collections::VecDeque;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
@@ -56,10 +58,11 @@ impl Reading<'_> {
         let mut receipts = if audited { self.begin_audit(with_orders)? } else { None };
         let mut began = Began { here: clock::now(), there: None };
         let mut over = Ok(());
-        for group in groups(selected, self.config.start_date) {
-            over = self.walk(group, receipts.as_mut(), &mut began).await;
-            if over.is_err() {
-                break;
+        let mut groups = VecDeque::from(groups(selected, self.config.start_date));
+        while let Some(group) = groups.pop_front().filter(|_| over.is_ok()) {
+            match self.walk(group, receipts.as_mut(), &mut began).await {
+                Ok(left) => groups.extend(left),
+                Err(failure) => over = Err(failure),
             }
         }
         if audited {
@@ -104,13 +107,13 @@ impl Reading<'_> {
         Ok(Audit::new(clock::now(), self.states.of(audit::NAME)))
     }
 
-    /// One walk through the orders, for the streams that share it.
+    /// One walk through the orders, for the streams that share it. Hands out what has to have a walk of its own.
     async fn walk(
         &mut self,
         group: Group,
         receipts: Option<&mut Audit>,
         began: &mut Began,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Group>, Failure> {
         let streams = group.streams.clone();
         for stream in &streams {
             self.output.status(stream.name(), Status::Running)?;
@@ -120,12 +123,18 @@ impl Reading<'_> {
         let reader = Reader::new(self.config, http, events, self.output, receipts, group, *began);
         let ended = reader.read().await;
         began.there = ended.server;
-        for stream in &streams {
-            let of_details = *stream == OrderStream::Details && ended.details.is_err();
-            self.end(stream.name(), if of_details { &ended.details } else { &ended.walk })?;
+        for stream in streams {
+            match stream {
+                // It goes on.
+                OrderStream::Details if ended.left.is_some() && ended.walk.is_ok() => (),
+                OrderStream::Details if ended.details.is_err() => self.end(stream.name(), &ended.details)?,
+                _ => self.end(stream.name(), &ended.walk)?,
+            }
         }
+        let left = ended.left.filter(|_| ended.walk.is_ok());
         self.note(ended.walk)?;
-        self.note(ended.details)
+        self.note(ended.details)?;
+        Ok(left)
     }
 
     /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
