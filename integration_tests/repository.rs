@@ -163,6 +163,7 @@ fn only_the_doors_name_what_is_behind_them() {
                 "aifi/http.rs",
                 "orders/read.rs",
                 "run.rs",
+                "run/check.rs",
                 "run/read.rs",
                 "main.rs",
                 "clock.rs",

@@ -1,5 +1,6 @@
 //! One function for each command. The only place that knows everyone.
 
+mod check;
 mod read;
 
 use std::path::Path;
@@ -7,17 +8,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::aifi::http::{Event, Http};
-use crate::aifi::retry::CHECK_PATIENCE;
 use crate::cli::{self, Command};
-use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
-use crate::orders;
 use crate::orders::audit;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
-use crate::protocol::message::CheckStatus;
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
 
@@ -32,7 +28,7 @@ pub fn streams() -> Vec<Value> {
 pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<bool>) -> Result<(), Failure> {
     match command {
         Command::Spec => output.spec(config::specification()),
-        Command::Check { config } => check(config, output, stop).await,
+        Command::Check { config } => check::check(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
             Ok(_) => output.catalog(&json!({"streams": streams()})),
             Err(failure) => fail(output, failure, None),
@@ -60,32 +56,6 @@ fn configuration(path: &Path, output: &mut Output) -> Result<Config, Failure> {
         output.keep_secret(secret.expose());
     }
     Ok(config)
-}
-
-/// A connection that does not work is an answer, not a failure of the command.
-async fn check(path: &Path, output: &mut Output, stop: watch::Receiver<bool>) -> Result<(), Failure> {
-    let verdict = async {
-        let config = configuration(path, output)?;
-        let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop)?;
-        let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
-        let found = clock::before(deadline, orders::check::check(&config, &http)).await.unwrap_or_else(|| {
-            let text = "The API answers so slowly that the check was given up. See whether AiFi has an incident, and check API base URL (base_url).";
-            Err(Failure::new(FailureKind::NoAnswer, text))
-        });
-        // The API may quote a token that was fetched.
-        while let Ok(event) = events.try_recv() {
-            if let Event::Fetched(token) = event {
-                output.keep_secret(token.expose());
-            }
-        }
-        found
-    }
-    .await;
-    match verdict {
-        Ok(found) => output.connection_status(CheckStatus::Succeeded, &found),
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        Err(failure) => output.connection_status(CheckStatus::Failed, &failure.message),
-    }
 }
 
 fn prepare(

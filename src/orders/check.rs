@@ -1,10 +1,14 @@
 //! Whether the stream can really be read: the questions of a sync, asked small.
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ask::Asker;
+use super::ask::{self, Asker};
 use super::cursor;
 use super::cursor::horizon;
+use super::detail::DetailReader;
+use super::details::Due;
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection, Sort, lower_bound};
 use super::tail::Search;
@@ -21,11 +25,20 @@ const FAR: TimeDelta = TimeDelta::days(3650);
 /// How many orders a question asks for; one would do, a few show whether the answer is sorted.
 const FEW: usize = 10;
 
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// In a few sentences.
+    pub text: String,
+    /// The newest order.
+    pub newest: Option<Due>,
+}
+
 /// Proves that the stream can be read, and says in a sentence what was found.
 ///
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
 /// that the bounds are honoured, by a question whose answer must be empty.
-pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
+pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
     let asker = Asker::new(http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone(), 1) };
@@ -68,7 +81,17 @@ pub async fn check(config: &Config, http: &Http) -> Result<String, Failure> {
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
-    Ok(text + &changes(config, &asker, selection, now).await? + &clock_difference(date))
+    let text = text + &changes(config, &asker, selection, now).await? + &clock_difference(date);
+    Ok(Found { text, newest: rows.first().map(|row| Due::new(0, row)) })
+}
+
+/// Proves that the details of an order can be read.
+pub async fn details(http: &Http, due: &Due) -> Result<(), Failure> {
+    let pages = RefCell::new(DetailReader::of_details());
+    ask::detail(http, &pages, due, None).await?.map(|_| ()).ok_or_else(|| {
+        let text = format!("The newest order, {}, has no details (404).", due.id);
+        Failure::new(FailureKind::NotFound, text)
+    })
 }
 
 /// How changes of orders are followed, in a sentence; proven, where it depends on the API.
