@@ -16,6 +16,7 @@ mod changes;
 mod checks;
 mod complete;
 mod details;
+mod doctor;
 mod faults;
 mod harness;
 mod messages;

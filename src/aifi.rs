@@ -14,9 +14,11 @@
 
 mod answer;
 pub mod http;
+pub mod line;
 pub mod pace;
 pub mod refusal;
 pub mod retry;
 pub mod sign_in;
 mod tls;
+pub mod token;
 mod transport;

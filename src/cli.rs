@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, FailureKind};
 
-/// Airbyte source connector for AiFi: reads the orders of cashier-less shops from the AiFi Admin API and writes them
-/// to stdout as Airbyte messages, one JSON object a line.
+/// Airbyte source connector for AiFi: reads the orders of cashier-less shops, and what belongs to them, from the AiFi
+/// Admin API and writes them to stdout as Airbyte messages, one JSON object a line.
 #[derive(Debug, Parser)]
 #[command(name = "source-aifi", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -22,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   source-aifi spec
   source-aifi check --config config.json
+  source-aifi doctor --config config.json
   source-aifi discover --config config.json
   source-aifi read --config config.json --catalog configured_catalog.json > orders.jsonl
   source-aifi read --config config.json --catalog configured_catalog.json --state state.json
@@ -35,7 +36,7 @@ To go on where a sync ended, pass its last STATE message of each stream, as an a
 Exit status: 0 when the command did what it was asked (a failed check included), 1 when it failed, 2 when the
 command line was wrong; stopped by a signal, it ends by that signal. A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";
 
-/// The four operations of an Airbyte source.
+/// The four operations of an Airbyte source, and one for people.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show which configuration the connector takes (needs neither configuration nor network)
@@ -48,6 +49,12 @@ pub enum Command {
     },
     /// Show the streams and their schemas (needs no network)
     Discover {
+        /// The configuration, a JSON file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Find out what stands between this machine and the orders, for people: a report that is safe to paste
+    Doctor {
         /// The configuration, a JSON file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -71,6 +78,17 @@ pub fn file(option: &str, path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| {
         let message = format!("The file {} (--{option}) cannot be read: {error}.", path.display());
         Failure::new(FailureKind::Usage, message).because(error)
+    })
+}
+
+/// The proxy that requests go through, as the environment names it: the variable and the host, never a password.
+pub fn proxy() -> Option<(&'static str, String)> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    names.into_iter().find_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        let host = value.rsplit('@').next().unwrap_or_default();
+        let host = host.split("://").last().unwrap_or_default();
+        Some((name, host.trim_end_matches('/').to_owned()))
     })
 }
 

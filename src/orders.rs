@@ -30,6 +30,7 @@ pub mod dense;
 pub mod detail;
 pub mod details;
 pub mod groups;
+pub mod honours;
 mod lane;
 mod lanes;
 mod lines;

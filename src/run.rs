@@ -1,6 +1,7 @@
 //! One function for each command. The only place that knows everyone.
 
 mod check;
+mod doctor;
 mod read;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
     match command {
         Command::Spec => output.spec(config::specification()),
         Command::Check { config } => check::check(config, output, stop).await,
+        Command::Doctor { config } => doctor::doctor(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
             Ok(_) => output.catalog(&json!({"streams": streams()})),
             Err(failure) => fail(output, failure, None),

@@ -110,6 +110,13 @@ impl Run {
         command
     }
 
+    /// Runs it to its end, and takes what it wrote as it is: the status, stdout and stderr together.
+    pub fn text(self) -> (Option<i32>, String) {
+        let output = self.command().output().expect("the binary starts");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("UTF-8"))
+    }
+
     /// Runs it to its end.
     pub fn finish(self) -> Outcome {
         let output = self.command().output().expect("the binary starts");

@@ -9,7 +9,8 @@ use super::cursor;
 use super::cursor::horizon;
 use super::detail::DetailReader;
 use super::details::Due;
-use super::probe::{Probe, UpdatedFilter};
+use super::honours;
+use super::probe::UpdatedFilter;
 use super::query::{Query, Selection, Sort, lower_bound};
 use super::tail::Search;
 use crate::aifi::http::Http;
@@ -113,20 +114,10 @@ async fn changes(
         }
         Changes::Updated => (),
     }
-    let mut probe = Probe::new(selection, now);
-    while let Some(ask) = probe.question() {
-        match asker.look(&ask).await {
-            Ok(answer) => probe.answer(answer.rows)?,
-            Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
-            Err(failure) => return Err(failure),
-        }
-    }
-    let what = match probe.verdict() {
-        Some(UpdatedFilter::Ignored) => "ignores",
-        Some(UpdatedFilter::Refused) => "refuses",
-        Some(UpdatedFilter::Honoured) | None => {
-            return Ok(" Changes are found by their update time.".to_owned());
-        }
+    let what = match honours::filter(asker, selection, now).await? {
+        UpdatedFilter::Ignored => "ignores",
+        UpdatedFilter::Refused => "refuses",
+        UpdatedFilter::Honoured => return Ok(" Changes are found by their update time.".to_owned()),
     };
     Ok(format!(
         " The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."

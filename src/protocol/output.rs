@@ -166,6 +166,14 @@ impl Output {
         self.line(&Message::Log { log: Log { level, message: &message } })
     }
 
+    /// Writes a line of text: for `doctor`, which no platform calls.
+    pub fn text(&mut self, line: &str) -> Result<(), Failure> {
+        let line = self.scrubber.scrub(line);
+        self.buffer.extend_from_slice(line.as_bytes());
+        self.buffer.push(b'\n');
+        self.write_out()
+    }
+
     /// Answers `spec`.
     pub fn spec(&mut self, spec: &Value) -> Result<(), Failure> {
         self.line(&Message::Spec { spec })

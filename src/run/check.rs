@@ -55,42 +55,50 @@ pub(super) async fn check(
     }
 }
 
-/// A stream that cannot be read, and why.
-type Unreadable = (&'static str, String);
+/// Whether a stream other than the orders can be read.
+pub(super) struct Reachable {
+    pub(super) stream: &'static str,
+    /// Why not, if not.
+    pub(super) why: Option<String>,
+}
 
-/// The streams besides the orders that cannot be read now.
-async fn others(
+/// What is said of a stream that the token may not read.
+const FORBIDDEN: &str = "the token may not read it (403)";
+
+/// Whether the streams besides the orders can be read now.
+pub(super) async fn others(
     http: &Http,
     found: &orders::check::Found,
     deadline: Instant,
-) -> Result<Vec<Unreadable>, Failure> {
-    let mut unreadable = Vec::new();
+) -> Result<Vec<Reachable>, Failure> {
+    let mut others = Vec::new();
     if let Some(newest) = &found.newest {
         let asked = clock::before(deadline, orders::check::details(http, newest)).await;
-        unreadable.extend(sort(OrderStream::Details.name(), asked)?);
+        others.push(sort(OrderStream::Details.name(), asked)?);
     }
-    Ok(unreadable)
+    Ok(others)
 }
 
-/// What the answer for a stream says: nothing, if it can be read.
-fn sort(stream: &'static str, asked: Option<Result<(), Failure>>) -> Result<Option<Unreadable>, Failure> {
-    match asked {
-        Some(Ok(())) => Ok(None),
-        Some(Err(failure)) if failure.kind == FailureKind::Interrupted => Err(failure),
-        Some(Err(failure)) if failure.kind == FailureKind::Forbidden => Ok(Some((stream, String::new()))),
-        Some(Err(failure)) => Ok(Some((stream, failure.message))),
-        None => Ok(Some((stream, "There was no answer in time.".to_owned()))),
-    }
+/// What the answer for a stream says.
+fn sort(stream: &'static str, asked: Option<Result<(), Failure>>) -> Result<Reachable, Failure> {
+    let why = match asked {
+        Some(Ok(())) => None,
+        Some(Err(failure)) if failure.kind == FailureKind::Interrupted => return Err(failure),
+        Some(Err(failure)) if failure.kind == FailureKind::Forbidden => Some(FORBIDDEN.to_owned()),
+        Some(Err(failure)) => Some(failure.message),
+        None => Some("There was no answer in time.".to_owned()),
+    };
+    Ok(Reachable { stream, why })
 }
 
 /// What cannot be read, in sentences. Only the orders are fatal.
-fn told(unreadable: &[Unreadable]) -> String {
-    let names = |forbidden: bool| {
-        let some = unreadable.iter().filter(move |(_, why)| why.is_empty() == forbidden);
-        some.map(|(name, _)| *name).collect::<Vec<_>>()
-    };
+fn told(others: &[Reachable]) -> String {
     let mut text = String::new();
-    let forbidden = names(true);
+    let forbidden: Vec<&str> = others
+        .iter()
+        .filter(|other| other.why.as_deref() == Some(FORBIDDEN))
+        .map(|other| other.stream)
+        .collect();
     if !forbidden.is_empty() {
         text.push_str(&format!(
             " The token may not read {} (403). This is not fatal: do not select {}, or ask AiFi for the permission; the other streams can be read.",
@@ -98,10 +106,12 @@ fn told(unreadable: &[Unreadable]) -> String {
             if forbidden.len() == 1 { "this stream" } else { "these streams" },
         ));
     }
-    for (name, why) in unreadable.iter().filter(|(_, why)| !why.is_empty()) {
-        text.push_str(&format!(
-            " {name} cannot be read now, which is not fatal for the other streams. {why}"
-        ));
+    for Reachable { stream, why } in others {
+        if let Some(why) = why.as_deref().filter(|why| *why != FORBIDDEN) {
+            text.push_str(&format!(
+                " {stream} cannot be read now, which is not fatal for the other streams. {why}"
+            ));
+        }
     }
     text
 }
@@ -113,8 +123,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_and_said_not_to_be_fatal() {
         assert_eq!(told(&[]), "");
-        let text =
-            told(&[("contests", String::new()), ("stores", "Too slow.".into()), ("sessions", String::new())]);
+        let other = |stream, why: Option<&str>| Reachable { stream, why: why.map(str::to_owned) };
+        let text = told(&[
+            other("contests", Some(FORBIDDEN)),
+            other("stores", Some("Too slow.")),
+            other("sessions", Some(FORBIDDEN)),
+            other("products", None),
+        ]);
         assert_eq!(
             text,
             " The token may not read contests, sessions (403). This is not fatal: do not select these streams, or ask AiFi for the permission; the other streams can be read. stores cannot be read now, which is not fatal for the other streams. Too slow."
