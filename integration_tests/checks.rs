@@ -43,6 +43,28 @@ fn a_shop_without_orders_passes() {
 }
 
 #[test]
+fn a_mistyped_setting_is_named_and_not_fatal() {
+    let sandbox = sandbox(Options::default());
+    let mut config = config(&sandbox);
+    config["changes_day"] = json!(30);
+    let outcome = Run::check(&config).finish();
+    let (status, message) = outcome.verdict();
+    assert_eq!(status, "SUCCEEDED", "{message}");
+    assert!(message.contains("no effect: changes_day."), "{message}");
+    let outcome = Run::incremental(&config).finish().succeeded();
+    assert!(outcome.logs()[0].contains("changes_day"), "{:?}", outcome.logs());
+}
+
+#[test]
+fn streams_that_the_token_may_not_read_are_named_and_not_fatal() {
+    let forbidden = vec!["order".to_owned()];
+    let outcome = Run::check(&config(&sandbox(Options { forbidden, ..Options::default() }))).finish();
+    let (status, message) = outcome.verdict();
+    assert_eq!(status, "SUCCEEDED", "{message}");
+    assert!(message.contains("may not read order_details (403). This is not fatal"), "{message}");
+}
+
+#[test]
 fn a_passing_trouble_is_no_verdict() {
     let faults = Faults {
         script: vec![(1..=2, Fault::Unavailable503), (4..=4, Fault::Cut), (6..=6, Fault::Html200)],

@@ -64,6 +64,8 @@ pub struct Config {
     pub requests_per_second: u32,
     /// Authorities that are trusted in addition.
     pub ca_certificates: Vec<CertificateDer<'static>>,
+    /// Settings that this version does not know: mistyped, or of another version. They have no effect.
+    pub unknown: Vec<String>,
 }
 
 /// How orders are followed that change after they were read.
@@ -164,8 +166,32 @@ impl Config {
             base_url: base_url?,
             requests_per_second: u32::try_from(rate?).ok()?,
             ca_certificates,
+            unknown: unknown(value),
         })
     }
+
+    /// What to tell the user of settings without an effect.
+    pub fn warning(&self) -> Option<String> {
+        let names = self.unknown.join(", ");
+        (!self.unknown.is_empty()).then(|| {
+            format!("The configuration has settings that this version does not know, so they have no effect: {names}. See whether they are mistyped.")
+        })
+    }
+}
+
+/// Settings that the specification does not declare. They are accepted, since the platform may add some of its own.
+fn unknown(value: &Value) -> Vec<String> {
+    let declared = &connection_specification()["properties"];
+    let options = declared["credentials"]["oneOf"].as_array().into_iter().flatten();
+    let of_credentials: Vec<&Value> = options.map(|option| &option["properties"]).collect();
+    let keys = |value: &Value| {
+        value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect::<Vec<_>>()
+    };
+    let top = keys(value).into_iter().filter(|name| declared[name].is_null() && !name.starts_with("__"));
+    let within = keys(&value["credentials"])
+        .into_iter()
+        .filter(|name| of_credentials.iter().all(|option| option[name].is_null()));
+    top.chain(within.map(|name| format!("credentials.{name}"))).collect()
 }
 
 fn list<'v, T>(value: &'v Value, item: impl Fn(&'v Value) -> Option<T>) -> Vec<T> {
@@ -329,6 +355,18 @@ mod tests {
             assert!(failure.message.contains(field), "{field}: {}", failure.message);
         }
         assert!(!failure.message.contains("tok-1234"), "{}", failure.message);
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_named() {
+        assert_eq!(config(|_| ()).unwrap().warning(), None);
+        let config = config(|value| {
+            value["changes_day"] = json!(3);
+            value["__injected"] = json!({});
+            value["credentials"]["client_id"] = json!("of the other option");
+            value["credentials"]["tokn"] = json!("x");
+        });
+        assert_eq!(config.unwrap().unknown, ["changes_day", "credentials.tokn"]);
     }
 
     #[test]

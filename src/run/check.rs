@@ -35,7 +35,8 @@ pub(super) async fn check(
         let found = match found {
             Ok(found) => {
                 let others = others(&http, &found, deadline.min(clock::instant() + OTHERS)).await?;
-                Ok(found.text + &told(&others))
+                let warning = config.warning().map(|warning| format!(" {warning}")).unwrap_or_default();
+                Ok(found.text + &told(&others) + &warning)
             }
             Err(failure) => Err(failure),
         };

@@ -44,6 +44,9 @@ pub(super) async fn doctor(
         Err(failure) => return fail(output, "configuration", failure),
     };
     say(output, Mark::Ok, "configuration", &settings(&config))?;
+    if let Some(warning) = config.warning() {
+        say(output, Mark::Note, "settings", &warning)?;
+    }
     network(&config, output).await?;
     let (http, mut events) = match Http::new(&config, CHECK_PATIENCE, stop) {
         Ok(made) => made,

@@ -32,6 +32,9 @@ pub(super) async fn read(
         Ok(made) => made,
         Err(failure) => return fail(output, failure, None),
     };
+    if let Some(warning) = config.warning() {
+        output.log(Level::Warn, &warning)?;
+    }
     let mut reading = Reading { config, http, events, streams, states, output, failed: Ok(()) };
     reading.orders().await?;
     reading.failed
