@@ -1,5 +1,6 @@
 //! The data dictionary, made from the catalog that `discover` tells: `cargo run --example data_dictionary` prints it.
-//! With `-- --write` it goes to `docs/data-dictionary.md`.
+//! With `-- --write` it goes to `docs/data-dictionary.md`, and the sample of a configured catalog beside the tests is made
+//! anew.
 
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
@@ -46,16 +47,41 @@ what the types become in a warehouse in the [type map](aifi.md#data-type-map).
 fn main() -> Result<(), Box<dyn Error>> {
     let page = dictionary(&catalog());
     if std::env::args().any(|argument| argument == "--write") {
-        std::fs::write(file(), page)?;
-        println!("written: {}", file().display());
+        for (path, text) in [(PAGE, page), (SAMPLE, sample(&catalog()))] {
+            std::fs::write(file(path), text)?;
+            println!("written: {path}");
+        }
     } else {
         print!("{page}");
     }
     Ok(())
 }
 
-fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/data-dictionary.md")
+const PAGE: &str = "docs/data-dictionary.md";
+const SAMPLE: &str = "integration_tests/configured_catalog.json";
+/// Not in the sample: a request for each order, and receipts that never repeat.
+const BESIDE: [&str; 2] = ["order_details", "sync_audit"];
+
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A configured catalog of almost all streams, incremental where they can be.
+fn sample(catalog: &Value) -> String {
+    let wanted = |stream: &&Value| !BESIDE.iter().any(|name| stream["name"] == *name);
+    let configured = |stream: &Value| {
+        let incremental = stream["default_cursor_field"].is_array();
+        json!({
+            "stream": stream,
+            "sync_mode": if incremental { "incremental" } else { "full_refresh" },
+            "cursor_field": stream["default_cursor_field"],
+            "destination_sync_mode": if incremental { "append_dedup" } else { "overwrite" },
+            "primary_key": stream["source_defined_primary_key"],
+        })
+    };
+    let streams: Vec<Value> =
+        catalog["streams"].as_array().into_iter().flatten().filter(wanted).map(configured).collect();
+    format!("{:#}\n", json!({"streams": streams}))
 }
 
 /// The streams, as `discover` tells them.
@@ -173,10 +199,12 @@ An order.
             let name = &stream["name"];
             assert!(SOURCES.iter().any(|(known, _)| name == known), "{name}: name its endpoint in SOURCES");
         }
-        let page = std::fs::read_to_string(file()).unwrap();
-        assert!(
-            page == dictionary(&catalog),
-            "docs/data-dictionary.md is not that of the schemas: run `cargo run --example data_dictionary -- --write`"
-        );
+        for (path, made) in [(PAGE, dictionary(&catalog)), (SAMPLE, sample(&catalog))] {
+            let kept = std::fs::read_to_string(file(path)).unwrap();
+            assert!(
+                kept == made,
+                "{path} is not that of the schemas: run `cargo run --example data_dictionary -- --write`"
+            );
+        }
     }
 }

@@ -57,11 +57,14 @@ fn a_mistyped_setting_is_named_and_not_fatal() {
 
 #[test]
 fn streams_that_the_token_may_not_read_are_named_and_not_fatal() {
-    let forbidden = vec!["order".to_owned()];
+    let forbidden = ["order", "contests", "sessions"].map(str::to_owned).into();
     let outcome = Run::check(&config(&sandbox(Options { forbidden, ..Options::default() }))).finish();
     let (status, message) = outcome.verdict();
     assert_eq!(status, "SUCCEEDED", "{message}");
-    assert!(message.contains("may not read order_details (403). This is not fatal"), "{message}");
+    assert!(
+        message.contains("may not read order_details, contests, sessions (403). This is not fatal"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod details;
 mod doctor;
 mod faults;
 mod harness;
+mod lists;
 mod messages;
 mod month;
 mod protocol;

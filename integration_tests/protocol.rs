@@ -48,6 +48,10 @@ fn discover_needs_no_network() {
             "order_line_items by orderDraftCreatedAt, key orderId,id",
             "order_versions by draftCreatedAt, key id,version",
             "order_details by draftCreatedAt, key id",
+            "contests by updatedAt, key id",
+            "stores by null, key id",
+            "sessions by updatedAt, key id",
+            "products by null, key id",
             "sync_audit by startedAt, key startedAt,slice",
         ]
     );

@@ -6,7 +6,9 @@
 //! main          parse the command line, run, end the process
 //! run           one function for each command: spec, check, discover, read
 //! orders        the stream: what to ask, what to believe, what to say in the state
-//! waiting       what is said while the API is waited for
+//! lists         the streams that are lists of the API, declared, and read by one loop
+//! waiting, unknown   what is said while the API is waited for, and of fields that nobody declared
+//! horizon       up to when a sync may believe what it reads
 //! record        an object of the API becomes a record that keeps the schema's promises
 //! aifi          the API as a thing to ask: network, sign-in, pace, patience
 //! protocol      Airbyte's messages: in (catalog, state) and out
@@ -36,6 +38,8 @@ pub mod clock;
 pub mod config;
 pub mod doubt;
 pub mod failure;
+pub mod horizon;
+pub mod lists;
 pub mod orders;
 pub mod protocol;
 pub mod record;
@@ -43,4 +47,5 @@ pub mod run;
 pub mod signals;
 pub mod terminal;
 pub mod timestamp;
+pub mod unknown;
 pub mod waiting;

@@ -2,7 +2,7 @@
 //!
 //! How it is read completely, in the order in which the modules do it:
 //!
-//! 1. The server's own clock, minus a settle delay, fixes the [`horizon`](cursor::horizon) of the sync before
+//! 1. The server's own clock, minus a settle delay, fixes the [`horizon`](crate::horizon::horizon) of the sync before
 //!    anything is read. Nothing at or after it is emitted, and the cursor never passes it.
 //! 2. [`tail`] asks for the newest orders before the horizon. As long as a walk has not arrived at them, an answer
 //!    without further orders is known to be wrong. So an empty answer is never taken for the end, and a truly quiet

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use crate::cli::{self, Command};
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
+use crate::lists;
+use crate::lists::declared::List;
 use crate::orders::audit;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
@@ -20,8 +22,9 @@ use crate::protocol::state::SavedStates;
 
 /// The streams of this connector, as `discover` tells them.
 pub fn streams() -> Vec<Value> {
-    let orders = OrderStream::ALL.map(OrderStream::catalog_entry);
-    orders.into_iter().chain([audit::catalog_entry()]).collect()
+    let orders = OrderStream::ALL.into_iter().map(OrderStream::catalog_entry);
+    let lists = lists::declared::ALL.into_iter().map(List::catalog_entry);
+    orders.chain(lists).chain([audit::catalog_entry()]).collect()
 }
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.

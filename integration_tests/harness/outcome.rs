@@ -22,6 +22,10 @@ static STREAMS: LazyLock<HashMap<&str, Stream>> = LazyLock::new(|| {
         stream("order_versions", &["id", "version", "draftCreatedAt"]),
         stream("order_details", &["id", "draftCreatedAt"]),
         stream("sync_audit", &["startedAt", "slice"]),
+        stream("contests", &["id", "updatedAt"]),
+        stream("stores", &["id"]),
+        stream("sessions", &["id", "updatedAt"]),
+        stream("products", &["id"]),
     ])
 });
 

@@ -5,8 +5,6 @@ use std::cell::RefCell;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ask::{self, Asker};
-use super::cursor;
-use super::cursor::horizon;
 use super::detail::DetailReader;
 use super::details::Due;
 use super::honours;
@@ -18,6 +16,7 @@ use crate::clock;
 use crate::config::{Changes, Config};
 use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
+use crate::horizon::{SETTLE_DELAY, horizon};
 use crate::timestamp;
 
 /// So far after now that no order can be drafted there.
@@ -128,7 +127,7 @@ fn clock_difference(server: Option<DateTime<Utc>>) -> String {
     let Some(server) = server else {
         return format!(
             " The server does not tell its time, so this machine's clock less {} minutes ends a sync.",
-            cursor::SETTLE_DELAY.num_minutes()
+            SETTLE_DELAY.num_minutes()
         );
     };
     let ahead = clock::now() - server;

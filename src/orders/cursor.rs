@@ -10,17 +10,13 @@
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
 //! incremental state under a full refresh is not a place to go on from; the whole is read.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::CURSOR_FIELD;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
-
-/// How long an order may take to surface in the list after the instant it was drafted at. Orders are read up to this
-/// long before the server's now. Two minutes are what sources of other order APIs wait; AiFi says nothing.
-pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
 /// The field of an order, and of the state, that says when it was changed last.
 pub const UPDATED_FIELD: &str = "updatedAt";
@@ -36,27 +32,6 @@ const WINDOW: &str = "window";
 const FULL_REFRESH: &str = "fullRefresh";
 /// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
 const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
-
-/// Up to when orders can be believed to be listed as they were: the settle delay before the server's now, to whole
-/// seconds.
-pub fn settled(server_now: DateTime<Utc>) -> DateTime<Utc> {
-    timestamp::floor_second(server_now - SETTLE_DELAY)
-}
-
-/// Two clocks that are closer than this both mean now.
-const CLOSE: TimeDelta = TimeDelta::hours(1);
-
-/// The server's now. If this machine's clock, read when the sync began, is close and behind it, that is taken: a server
-/// that is ahead, as one of several may be, would make us pass over what is not there yet; to be behind only delays.
-pub fn server_now(server: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> DateTime<Utc> {
-    server.map_or(ours, |server| if (server - ours).abs() < CLOSE { server.min(ours) } else { server })
-}
-
-/// The end of what a sync reads: fixed once, by the server's clock.
-pub fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
-    let settled = settled(server_now);
-    end_date.map_or(settled, |end| end.min(settled))
-}
 
 /// How far a sweep is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,24 +210,6 @@ mod tests {
 
     const START: &str = "2025-11-01T00:00:00Z";
     const END: &str = "2025-12-01T00:00:00Z";
-
-    #[test]
-    fn the_horizon_lies_the_settle_delay_before_the_servers_now_or_at_the_end_date() {
-        let now = at("2025-12-01T00:02:00.900Z");
-        assert_eq!(horizon(now, None), at(END));
-        assert_eq!(horizon(now, Some(at(START))), at(START));
-        assert_eq!(horizon(now, Some(at("2030-01-01T00:00:00Z"))), at(END));
-    }
-
-    #[test]
-    fn of_two_clocks_that_are_close_the_earlier_one_is_taken() {
-        let (ours, hour) = (at(END), TimeDelta::hours(1));
-        let minute = TimeDelta::minutes(1);
-        assert_eq!(server_now(Some(ours + minute), ours), ours);
-        assert_eq!(server_now(Some(ours - minute), ours), ours - minute);
-        assert_eq!(server_now(Some(ours + hour), ours), ours + hour, "ours is wrong");
-        assert_eq!(server_now(None, ours), ours);
-    }
 
     #[test]
     fn an_incremental_sync_goes_on_where_the_state_ends() {

@@ -1,5 +1,7 @@
 //! From the body of an answer to rows.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -83,8 +85,8 @@ impl PageReader {
     }
 
     /// Names of fields that the schema does not know, so far.
-    pub fn unknown_fields(&self) -> impl Iterator<Item = &str> {
-        self.transcoder.unknown.iter().map(String::as_str)
+    pub fn unknown_fields(&self) -> &BTreeSet<String> {
+        &self.transcoder.unknown
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of orders.

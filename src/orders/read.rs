@@ -1,7 +1,6 @@
 //! Drives a sync against the API: asks at its pace, writes records, and says in the states what has been written.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +30,7 @@ use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
+use crate::unknown::UnknownFields;
 use crate::waiting::Waiting;
 
 /// Beside other streams, so many pages of orders may wait. Where there are more, the details go on in a walk of their own, so
@@ -76,7 +76,7 @@ pub struct Reader<'a> {
     started: Instant,
     sum: Tally,
     waiting: Waiting,
-    named: BTreeSet<String>,
+    unknown: UnknownFields,
 }
 
 /// What is to be asked.
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
             started: clock::instant(),
             sum: Tally::default(),
             waiting: Waiting::default(),
-            named: BTreeSet::new(),
+            unknown: UnknownFields::default(),
         }
     }
 
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
                         Came::Page(ticket, Err(failure)) => self.sync.refused(ticket, failure)?,
                         Came::Detail(due, detail) => self.take_detail(&due, detail)?,
                     }
-                    self.name_unknown_fields(pages)?;
+                    self.unknown.tell(self.output, NAME, pages.borrow().unknown_fields())?;
                 }
                 () = clock::sleep_until(slot), if may_ask => match self.question()? {
                     Some(Asking::Page(ticket, ask)) => {
@@ -278,21 +278,6 @@ impl<'a> Reader<'a> {
             _ => self.first.spell(&self.sync.standing()),
         };
         self.waiting.tell(event, self.output, self.first.name(), standing)
-    }
-
-    fn name_unknown_fields(&mut self, pages: &RefCell<PageReader>) -> Result<(), Failure> {
-        let pages = pages.borrow();
-        if pages.unknown_fields().count() == self.named.len() {
-            return Ok(());
-        }
-        let new: Vec<String> =
-            pages.unknown_fields().filter(|name| !self.named.contains(*name)).map(str::to_owned).collect();
-        self.output.log(
-            Level::Info,
-            &format!("orders: the API sends fields that this version's schema does not know; they are kept (at the top level in additionalFields): {}", new.join(", ")),
-        )?;
-        self.named.extend(new);
-        Ok(())
     }
 }
 

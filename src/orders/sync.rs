@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::NAME;
-use super::cursor::{self, Cursor, Saved, Swept};
+use super::cursor::{Cursor, Saved, Swept};
 use super::lane::{Lane, Part};
 use super::lanes::Lanes;
 use super::page::Row;
@@ -23,6 +23,7 @@ use super::writing::Writing;
 use crate::config::{Changes, Config};
 use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
+use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 
@@ -235,8 +236,8 @@ impl<'c> Sync<'c> {
             self.writing.log(Level::Warn, told::NO_CLOCK.to_owned());
         }
         // Pages ahead may have come before: what they hold is as old as that.
-        let now = cursor::server_now(self.earliest, self.now);
-        let (end, settled) = (cursor::horizon(now, self.config.end_date), cursor::settled(now));
+        let now = horizon::server_now(self.earliest, self.now);
+        let (end, settled) = (horizon::horizon(now, self.config.end_date), horizon::settled(now));
         self.times = Some((end, settled));
         // Fixed before anything is read: what changes meanwhile is found by the first sweep.
         self.writing.updated.get_or_insert(settled);

@@ -10,6 +10,7 @@ use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
 use crate::clock;
 use crate::failure::{Failure, FailureKind};
+use crate::lists;
 use crate::orders;
 use crate::orders::streams::OrderStream;
 use crate::protocol::message::CheckStatus;
@@ -76,6 +77,10 @@ pub(super) async fn others(
     if let Some(newest) = &found.newest {
         let asked = clock::before(deadline, orders::check::details(http, newest)).await;
         others.push(sort(OrderStream::Details.name(), asked)?);
+    }
+    for list in lists::declared::ALL {
+        let asked = clock::before(deadline, lists::check::check(list, http)).await;
+        others.push(sort(list.name, asked)?);
     }
     Ok(others)
 }

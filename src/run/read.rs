@@ -11,6 +11,8 @@ use crate::aifi::retry::SYNC_PATIENCE;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
+use crate::lists;
+use crate::lists::declared::{ALL, List};
 use crate::orders::audit::{self, Audit};
 use crate::orders::groups::{Group, Selected, groups};
 use crate::orders::read::{Began, Reader};
@@ -36,7 +38,16 @@ pub(super) async fn read(
         output.log(Level::Warn, &warning)?;
     }
     let mut reading = Reading { config, http, events, streams, states, output, failed: Ok(()) };
+    // Dimensions come first, as the others are joined to them.
+    let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
+        ALL.into_iter().partition(|list| list.incremental);
+    for list in dimensions {
+        reading.list(list).await?;
+    }
     reading.orders().await?;
+    for list in changing {
+        reading.list(list).await?;
+    }
     reading.failed
 }
 
@@ -53,6 +64,20 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// A stream that is a list, if it is selected.
+    async fn list(&mut self, list: &'static List) -> Result<(), Failure> {
+        let Some(ConfiguredStream { name, sync_mode }) =
+            self.streams.iter().find(|stream| stream.name == list.name)
+        else {
+            return Ok(());
+        };
+        self.output.status(name, Status::Started)?;
+        let (http, events, saved) = (&self.http, &mut self.events, self.states.of(name));
+        let result = lists::read::read(list, self.config, http, events, self.output, *sync_mode, saved).await;
+        self.end(name, &result)?;
+        self.note(result)
+    }
+
     /// The streams of the orders' family, and the receipts for them.
     async fn orders(&mut self) -> Result<(), Failure> {
         let selected = self.selected_orders()?;

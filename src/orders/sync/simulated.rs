@@ -10,7 +10,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::cursor::SETTLE_DELAY;
 use super::super::page::Row;
 use super::super::query::{Query, Sort};
 use super::super::reading::Ask;
@@ -19,6 +18,7 @@ use super::super::versions::tests::row;
 use super::{Answer, Step, Sync};
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
+use crate::horizon::SETTLE_DELAY;
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
 

@@ -1,0 +1,24 @@
+//! Streams that are one list endpoint each: declared in [`declared`], read by one loop.
+//!
+//! A further list needs a schema file and a declaration. How a list is read completely:
+//!
+//! 1. [`walk`] says which part to ask for next. Every part after the first is asked for so that it brings rows back that
+//!    are known. So neither a gap, nor an empty answer, nor a parameter that the API ignores can be taken for the end.
+//!    `keyed` and `numbered` are the two kinds of places in a list.
+//! 2. [`query`] spells the question, [`page`] reads the answer.
+//! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form.
+//! 4. [`read`] drives all of it against the API; `told` is what people read. [`check`] proves that a list can be read.
+//!
+//! All of it but [`read`] and [`check`] is pure.
+
+pub mod check;
+pub mod declared;
+mod keyed;
+mod numbered;
+pub mod page;
+pub mod query;
+pub mod read;
+pub mod state;
+pub mod sync;
+mod told;
+pub mod walk;

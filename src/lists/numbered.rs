@@ -1,0 +1,148 @@
+//! The place in a list that is asked for by numbers, of rows or of pages.
+//!
+//! A number names another row as soon as rows come or go before it, or move. So all rows are kept, as digests, with the
+//! time of their last change: a row that was not changed keeps its place among the others that were not, whatever the
+//! list is sorted by. All of those before it were seen when it was.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::page::Row;
+use super::query::Part;
+use super::walk::{Aim, Asked, Changed, Place, SMALLEST_CAP};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Numbered {
+    by_page: bool,
+    size: usize,
+    seen: HashMap<u64, Changed>,
+    first: Option<u64>,
+    /// The known row that stands last in the list. If it was deleted or changed, none does, and answers that end alike
+    /// are the end.
+    last: Option<(u64, Changed)>,
+    /// The number of the row behind the last one that was taken.
+    end: usize,
+    /// The number of the first page: a guess, until a page shows it.
+    first_page: usize,
+    measured: bool,
+}
+
+fn digest(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+impl Numbered {
+    /// Nothing is known yet.
+    pub(super) fn new(by_page: bool, size: usize) -> Self {
+        let seen = HashMap::new();
+        Self { by_page, size, seen, first: None, last: None, end: 0, first_page: 0, measured: false }
+    }
+
+    /// A page back, then twice as far each time.
+    fn back(&self, step: u32, longest: usize) -> usize {
+        self.end.saturating_sub(longest.max(1).saturating_mul(1 << (step - 1).min(20)))
+    }
+
+    /// From which row on to ask.
+    fn offset(&self, aim: Aim, longest: usize) -> usize {
+        match aim {
+            Aim::Start => 0,
+            Aim::Advance => self.end.saturating_sub(1),
+            Aim::Prove if longest < SMALLEST_CAP && self.end < SMALLEST_CAP => 0,
+            Aim::Prove => self.end.saturating_sub(longest.saturating_sub(1).max(1)),
+            Aim::Back(step) => self.back(step, longest),
+        }
+    }
+
+    /// The page to ask for, and its size. Pages touch each other, so known rows come back only with a size that does
+    /// not divide their number; and a size beyond what the API gives at a time would shift all pages. (If it gives fewer
+    /// than 8, no size may be left; then the walk gives up.)
+    fn page(&self, aim: Aim, longest: usize) -> (usize, usize) {
+        let largest = longest.min(self.size);
+        let sizes = (2..=largest).filter(|size| !self.end.is_multiple_of(*size));
+        let size = match aim {
+            Aim::Start => None,
+            Aim::Advance => sizes.max_by_key(|size| size - self.end % size),
+            Aim::Prove => sizes.max_by_key(|size| self.end % size),
+            Aim::Back(step) => return (self.back(step, longest) / largest.max(1), largest.max(1)),
+        };
+        size.map_or((0, self.size), |size| (self.end / size, size))
+    }
+}
+
+impl Place for Numbered {
+    fn ask(&self, aim: Aim, longest: usize) -> Asked {
+        if !self.by_page {
+            let begin = self.offset(aim, longest);
+            return Asked { part: Part::Offset { offset: begin, count: self.size }, begin };
+        }
+        match self.page(aim, longest) {
+            (0, _) => Asked { part: Part::Page { page: None, size: self.size }, begin: 0 },
+            (page, size) => {
+                let begin = page * size;
+                Asked { part: Part::Page { page: Some(page + self.first_page), size }, begin }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    fn resume(&self) -> Option<&str> {
+        None
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.seen.contains_key(&digest(id))
+    }
+
+    fn continues(&self, rows: &[Row]) -> bool {
+        rows.iter().any(|row| self.seen.get(&digest(&row.id)) == Some(&row.updated))
+    }
+
+    fn is_last(&self, row: &Row) -> bool {
+        self.last == Some((digest(&row.id), row.updated))
+    }
+
+    fn take(&mut self, asked: &Asked, mut rows: Vec<Row>) -> Vec<Row> {
+        if asked.begin == 0 {
+            self.first = rows.first().map(|row| digest(&row.id));
+            self.first_page = 0;
+        }
+        // An answer of an earlier part moves nothing, though a new row may stand at its end.
+        if self.last.is_none() || rows.iter().any(|row| self.is_last(row)) {
+            self.last = rows.last().map(|row| (digest(&row.id), row.updated));
+        }
+        self.end = asked.begin + rows.len();
+        rows.retain(|row| self.seen.insert(digest(&row.id), row.updated).is_none());
+        rows
+    }
+
+    fn shifts(&self) -> bool {
+        true
+    }
+
+    fn settles(&mut self) -> bool {
+        let off = self.end > self.seen.len();
+        self.end = self.end.min(self.seen.len());
+        off
+    }
+
+    /// Counted from 1, the page after the first one is the first one again.
+    fn recounts(&mut self, first: &Row) -> bool {
+        let again = self.by_page && self.first_page == 0 && self.first == Some(digest(&first.id));
+        if again {
+            self.first_page = 1;
+        }
+        again
+    }
+
+    fn measures(&mut self, longest: usize) -> bool {
+        let measures = self.by_page && longest < self.size && !self.measured;
+        self.measured |= measures;
+        measures
+    }
+}

@@ -1,0 +1,279 @@
+//! What of a list is written in a sync, and what the state says. Pure.
+//!
+//! The filter of the API only spares work: each row's own `updatedAt` decides whether it is written.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::Value;
+
+use super::declared::List;
+use super::page::Row;
+use super::state::{self, Place, Saved};
+use super::walk::Walk;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::protocol::catalog::SyncMode;
+use crate::timestamp::MILLISECOND;
+
+/// A state is written after this many records of a list that is read by key.
+pub const RECORDS_PER_STATE: u64 = 1_000;
+
+/// One sync of one list.
+#[derive(Debug)]
+pub struct Sync {
+    list: &'static List,
+    /// None for a list without changes to ask for: it has a full refresh only.
+    mode: Option<SyncMode>,
+    /// Only these stores; empty for all.
+    stores: Vec<u64>,
+    /// Rows changed before it are not written.
+    from: DateTime<Utc>,
+    place: Option<Place>,
+    resumed: bool,
+    complete: bool,
+    /// Rows changed at or after it are left to the next sync. Fixed with the first answer.
+    horizon: Option<DateTime<Utc>>,
+    newest: Option<DateTime<Utc>>,
+    left_out: u64,
+}
+
+impl Sync {
+    /// From the saved state on, or from the start date.
+    pub fn new(
+        list: &'static List,
+        config: &Config,
+        mode: SyncMode,
+        saved: Option<&Value>,
+    ) -> Result<Self, Failure> {
+        let mode = list.incremental.then_some(mode);
+        let saved = match mode {
+            Some(_) => saved.map(|saved| Saved::parse(list, saved)).transpose()?,
+            None => None,
+        };
+        // A state of the other mode is no place to go on from.
+        let saved = saved.filter(|saved| saved.full_refresh == (mode == Some(SyncMode::FullRefresh)));
+        let updated = saved.as_ref().and_then(|saved| saved.updated);
+        let place = saved.as_ref().and_then(|saved| saved.place.clone());
+        Ok(Self {
+            list,
+            mode,
+            stores: config.store_ids.clone(),
+            from: updated.map_or(config.start_date, |updated| updated.max(config.start_date)),
+            horizon: place.as_ref().map(|place| place.until),
+            newest: place.as_ref().and_then(|place| place.newest),
+            resumed: updated.is_some(),
+            complete: saved.is_some_and(|saved| saved.complete),
+            place,
+            left_out: 0,
+        })
+    }
+
+    /// Whether a full refresh is complete already, so that nothing is left.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Rows changed before it are not written; none for a list without changes to ask for.
+    pub fn from(&self) -> Option<DateTime<Utc>> {
+        self.mode.map(|_| self.from)
+    }
+
+    /// Whether it goes on from a state.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Rows of other stores than those that are wanted.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The walk, from the place where an earlier one was cut off.
+    pub fn walk(&self, size: usize) -> Walk {
+        match &self.place {
+            Some(place) => Walk::behind(&place.after, size),
+            None => Walk::new(self.list.paging, size),
+        }
+    }
+
+    /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
+    /// exclusive: so one more, and that row comes back.
+    pub fn bound(&self) -> Option<DateTime<Utc>> {
+        self.from().map(|from| from - MILLISECOND - MILLISECOND)
+    }
+
+    /// The bound to ask with for rows that moved while a list was read as a whole: they were changed after the horizon.
+    /// The newest known row has to come back with them. None, where the next sync finds them.
+    pub fn closing_bound(&self) -> Option<DateTime<Utc>> {
+        let full = self.mode == Some(SyncMode::FullRefresh);
+        full.then(|| self.newest.into_iter().chain(self.horizon).min())
+            .flatten()
+            .map(|at| at - MILLISECOND - MILLISECOND)
+    }
+
+    /// Fixes the horizon, with the first answer.
+    pub fn begin(&mut self, horizon: DateTime<Utc>) {
+        self.horizon.get_or_insert(horizon);
+    }
+
+    /// The rows that are to be written.
+    pub fn due(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+        rows.retain(|row| self.is_due(row));
+        rows
+    }
+
+    fn is_due(&mut self, row: &Row) -> bool {
+        if let Some((mode, updated)) = self.mode.zip(row.updated) {
+            let later =
+                mode == SyncMode::Incremental && self.horizon.is_some_and(|horizon| updated >= horizon);
+            if later {
+                return false;
+            }
+            self.newest = self.newest.max(Some(updated));
+            if updated < self.from {
+                return false;
+            }
+        }
+        let wanted = self.stores.is_empty() || row.store.is_none_or(|store| self.stores.contains(&store));
+        self.left_out += u64::from(!wanted);
+        wanted
+    }
+
+    /// The state while the list is being read. `after` is where the walk may be resumed.
+    pub fn under_way(&self, after: Option<&str>) -> Value {
+        let place = after.zip(self.horizon).map(|(after, until)| Place {
+            after: after.to_owned(),
+            until,
+            newest: self.newest,
+        });
+        let place = place.as_ref().or(self.place.as_ref());
+        match self.mode {
+            None => state::without_cursor(),
+            Some(_) if self.complete => state::complete(),
+            Some(SyncMode::FullRefresh) => state::full_refresh(self.from, place),
+            Some(SyncMode::Incremental) => state::incremental(self.from, place),
+        }
+    }
+
+    /// The state at the end. It says no more than was seen: should the API have cut off the newest rows, the next sync
+    /// finds them. All of the newest row's millisecond lies before the horizon, which is a whole second, so all of it is
+    /// settled.
+    pub fn end(&self) -> Value {
+        match self.mode {
+            None => state::without_cursor(),
+            Some(SyncMode::FullRefresh) => state::complete(),
+            Some(SyncMode::Incremental) => {
+                let seen = self.newest.map(|newest| newest.trunc_subsecs(3) + MILLISECOND);
+                let seen = seen.zip(self.horizon).map(|(seen, horizon)| seen.min(horizon));
+                state::incremental(seen.map_or(self.from, |seen| seen.max(self.from)), None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::declared::{CONTESTS, SESSIONS, STORES};
+    use super::*;
+    use crate::timestamp;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        timestamp::parse(text).unwrap()
+    }
+
+    fn sync(list: &'static List, mode: SyncMode, saved: Option<Value>) -> Sync {
+        let config = json!({"credentials": {"auth_type": "access_token", "access_token": "tok-12345678"}, "start_date": "2025-11-01T00:00:00Z", "store_ids": [7]});
+        let mut sync =
+            Sync::new(list, &Config::parse(&config.to_string()).unwrap(), mode, saved.as_ref()).unwrap();
+        sync.begin(at("2025-12-01T00:00:00Z"));
+        sync
+    }
+
+    fn row(id: &str, updated: &str, store: Option<u64>) -> Row {
+        let data = bytes::Bytes::new();
+        Row { id: id.into(), updated: timestamp::parse(updated), store, data, changes: Vec::new() }
+    }
+
+    fn written(sync: &mut Sync, rows: Vec<Row>) -> Vec<String> {
+        sync.due(rows).into_iter().map(|row| row.id.into()).collect()
+    }
+
+    #[test]
+    fn a_rows_own_time_decides_and_a_row_of_no_store_is_kept() {
+        let state = json!({"updatedAt": "2025-11-05T00:00:00.000Z"});
+        let mut sync = sync(&CONTESTS, SyncMode::Incremental, Some(state));
+        assert_eq!(sync.bound(), Some(at("2025-11-04T23:59:59.998Z")));
+        let rows = vec![
+            row("known", "2025-11-04T23:59:59.999Z", Some(7)),
+            row("new", "2025-11-05T00:00:00Z", Some(7)),
+            row("of no store", "2025-11-06T00:00:00Z", None),
+            row("of another", "2025-11-07T00:00:00.123456Z", Some(8)),
+            row("not settled", "2025-12-01T00:00:00Z", Some(7)),
+        ];
+        assert_eq!(written(&mut sync, rows), ["new", "of no store"]);
+        assert_eq!((sync.left_out(), sync.end()), (1, json!({"updatedAt": "2025-11-07T00:00:00.124Z"})));
+    }
+
+    #[test]
+    fn the_cursor_never_goes_back_and_never_beyond_the_horizon() {
+        let end = |saved: &str, newest: &str| {
+            let mut sync = sync(&SESSIONS, SyncMode::Incremental, Some(json!({"updatedAt": saved})));
+            sync.due(vec![row("1", newest, None)]);
+            sync.end()["updatedAt"].as_str().unwrap().to_owned()
+        };
+        let (early, late) = ("2025-11-05T00:00:00.000Z", "2025-11-30T23:59:59.9999Z");
+        assert_eq!(end(early, "2025-11-04T23:59:59.999Z"), early, "nothing was new");
+        assert_eq!(end(early, late), "2025-12-01T00:00:00.000Z");
+        assert_eq!(end("2999-01-01T00:00:00.000Z", late), "2999-01-01T00:00:00.000Z");
+        assert_eq!(
+            sync(&SESSIONS, SyncMode::Incremental, None).end()["updatedAt"],
+            "2025-11-01T00:00:00.000Z"
+        );
+    }
+
+    #[test]
+    fn a_walk_that_was_cut_off_goes_on_with_its_own_horizon() {
+        let mut first = sync(&SESSIONS, SyncMode::Incremental, None);
+        first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
+        let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
+        second.begin(at("2025-12-09T00:00:00Z"));
+        assert_eq!(second.walk(200).question(), Walk::behind("1", 200).question());
+        assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
+        assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z"}));
+        assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it goes on from still holds");
+    }
+
+    #[test]
+    fn a_state_of_the_other_mode_is_no_place_to_go_on_from() {
+        let incremental = json!({"updatedAt": "2025-11-05T00:00:00.000Z"});
+        let full = sync(&SESSIONS, SyncMode::FullRefresh, Some(incremental));
+        assert_eq!((full.from(), full.is_complete()), (Some(at("2025-11-01T00:00:00Z")), false));
+        let again = sync(&SESSIONS, SyncMode::FullRefresh, Some(full.end()));
+        assert!(again.is_complete() && again.under_way(None) == full.end());
+        let after = sync(&SESSIONS, SyncMode::Incremental, Some(full.end()));
+        assert_eq!((after.from(), after.is_complete()), (Some(at("2025-11-01T00:00:00Z")), false));
+    }
+
+    #[test]
+    fn a_full_refresh_writes_what_changed_meanwhile_too() {
+        let mut sync = sync(&CONTESTS, SyncMode::FullRefresh, None);
+        let rows = vec![row("old", "2025-10-01T00:00:00Z", None), row("late", "2025-12-01T00:00:00Z", None)];
+        assert_eq!(written(&mut sync, rows), ["late"]);
+        assert_eq!(sync.closing_bound(), Some(at("2025-11-30T23:59:59.998Z")));
+    }
+
+    #[test]
+    fn a_list_without_cursor_is_read_as_a_whole_whatever_the_mode_and_the_state() {
+        let sync = sync(&STORES, SyncMode::Incremental, Some(json!({"cursor": 3})));
+        assert_eq!((sync.bound(), sync.closing_bound()), (None, None));
+        assert_eq!(sync.end(), json!({"__ab_no_cursor_state_message": true}));
+    }
+
+    #[test]
+    fn two_milliseconds_back_the_last_row_comes_again_under_each_reading_of_the_bound() {
+        let newest = at("2025-11-05T00:00:00.123456Z");
+        let bound = newest.trunc_subsecs(3) - MILLISECOND;
+        assert!(bound < newest && timestamp::floor_second(bound) < newest);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a sync of a list tells people in its log.
+
+use std::time::Duration;
+
+use super::declared::List;
+use super::sync::Sync;
+use crate::aifi::http::Asks;
+use crate::timestamp;
+
+/// What is read, and from where.
+pub(super) fn range(list: &List, sync: &Sync) -> String {
+    let name = list.name;
+    match sync.from().map(timestamp::write) {
+        None => format!("{name}: reading the whole list"),
+        Some(_) if sync.is_complete() => {
+            format!("{name}: nothing to read: the full refresh is complete")
+        }
+        Some(from) if sync.is_resumed() => format!("{name}: reading what has changed since {from}"),
+        Some(from) => format!("{name}: reading what has changed since the start date, {from}"),
+    }
+}
+
+/// The server sends no `Date`.
+pub(super) fn no_clock(list: &List) -> String {
+    format!(
+        "{}: The server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, changes that surface late could be passed over.",
+        list.name
+    )
+}
+
+/// Changes cannot be asked for.
+pub(super) fn no_filter(list: &List) -> String {
+    format!(
+        "{}: The API refuses the filter by update time (minUpdatedAt), so the whole list is read in each sync; only what has changed is written.",
+        list.name
+    )
+}
+
+/// The end of the sync: what was written, and what it took.
+pub(super) fn receipt(list: &List, records: u64, left_out: u64, asks: Asks, took: Duration) -> String {
+    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let mut text = format!(
+        "{}: complete: {}; {} in {:.1} s",
+        list.name,
+        plural(records, "record"),
+        plural(asks.requests, "request"),
+        took.as_secs_f64()
+    );
+    for (count, what) in [
+        (asks.refused, "requests refused by the rate limit"),
+        (asks.repeated, "requests repeated"),
+        (left_out, "records of other stores left out"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {count} {what}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::declared::CONTESTS;
+    use super::*;
+
+    #[test]
+    fn a_receipt_tells_what_is_unusual_only_where_it_is() {
+        let took = Duration::from_millis(320);
+        let asks = Asks { requests: 2, ..Asks::default() };
+        assert_eq!(
+            receipt(&CONTESTS, 12, 0, asks, took),
+            "contests: complete: 12 records; 2 requests in 0.3 s"
+        );
+        let asks = Asks { requests: 1, repeated: 3, refused: 0 };
+        assert_eq!(
+            receipt(&CONTESTS, 1, 4, asks, took),
+            "contests: complete: 1 record; 1 request in 0.3 s; 3 requests repeated; 4 records of other stores left out"
+        );
+    }
+}

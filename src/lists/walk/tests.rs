@@ -1,0 +1,186 @@
+//! The rules of the walk, one by one.
+
+use bytes::Bytes;
+
+use super::*;
+
+pub(super) fn row(id: u64) -> Row {
+    Row { id: id.to_string().into(), updated: None, store: None, data: Bytes::new(), changes: Vec::new() }
+}
+
+fn rows(ids: std::ops::Range<u64>) -> Vec<Row> {
+    ids.map(row).collect()
+}
+
+fn ids(rows: &[Row]) -> Vec<u64> {
+    rows.iter().map(|row| row.id.parse().unwrap()).collect()
+}
+
+fn after(id: u64) -> Part {
+    Part::After { after: Some(id.to_string().into()), count: 200 }
+}
+
+fn offset(offset: usize) -> Part {
+    Part::Offset { offset, count: 200 }
+}
+
+fn page(page: usize, size: usize) -> Part {
+    Part::Page { page: Some(page), size }
+}
+
+/// A walk that has had an answer with the rows up to `count`.
+fn begun(paging: Paging, count: u64) -> Walk {
+    let mut walk = Walk::new(paging, 200);
+    assert_eq!(walk.accept(rows(0..count)).unwrap().len() as u64, count);
+    walk
+}
+
+#[test]
+fn five_rows_are_proven_by_a_second_question_that_leaves_room_for_a_sixth() {
+    for (paging, question, answer) in [
+        (Paging::After, after(1), rows(2..5)),
+        (Paging::After, after(1), rows(1..5)),
+        (Paging::Offset, offset(1), rows(1..5)),
+        (Paging::Page, page(1, 3), rows(3..5)),
+    ] {
+        let mut walk = begun(paging, 5);
+        assert_eq!((walk.question(), walk.is_done()), (question, false), "{paging:?}");
+        assert!(walk.accept(answer).unwrap().is_empty() && walk.is_done(), "{paging:?}");
+    }
+}
+
+#[test]
+fn a_row_or_two_are_asked_for_once_more_as_a_whole() {
+    for paging in [Paging::After, Paging::Offset, Paging::Page] {
+        for count in 1..3 {
+            let first = Walk::new(paging, 200).question();
+            let mut walk = begun(paging, count);
+            assert_eq!(walk.question(), first);
+            assert!(walk.accept(rows(0..count)).unwrap().is_empty() && walk.is_done(), "{paging:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_full_page_the_next_one_begins_with_its_last_row() {
+    for (paging, question, last) in [
+        (Paging::After, after(198), rows(199..201)),
+        (Paging::Offset, offset(199), rows(199..201)),
+        (Paging::Page, page(1, 199), rows(199..201)),
+    ] {
+        let mut walk = begun(paging, 200);
+        assert_eq!(walk.question(), question);
+        assert_eq!(ids(&walk.accept(last).unwrap()), [200], "{paging:?}");
+        assert!(!walk.is_done(), "{paging:?}: a short answer may be cut");
+    }
+}
+
+#[test]
+fn an_empty_answer_is_the_end_only_where_nothing_is_known_and_only_at_last() {
+    for paging in [Paging::After, Paging::Offset, Paging::Page] {
+        let mut empty = Walk::new(paging, 200);
+        for _ in 1..LOOKS {
+            assert!(empty.accept(vec![]).is_err() && !empty.is_done());
+        }
+        assert!(empty.accept(vec![]).is_ok() && empty.is_done());
+        let mut walk = begun(paging, 200);
+        for _ in 0..50 {
+            assert_eq!(walk.accept(vec![]).unwrap_err().kind, FailureKind::MissingOrder);
+        }
+    }
+}
+
+#[test]
+fn a_parameter_that_is_ignored_is_not_taken_for_the_end() {
+    for count in [5, 150, 200] {
+        for paging in [Paging::After, Paging::Offset, Paging::Page] {
+            let mut walk = begun(paging, count);
+            let doubts = (0..200).filter(|_| walk.accept(rows(0..count)).is_err()).count();
+            assert!(doubts > 20 && !walk.is_done(), "{paging:?} {count}");
+        }
+    }
+}
+
+#[test]
+fn what_begins_with_an_unknown_row_is_not_taken() {
+    let mut keyed = begun(Paging::After, 200);
+    assert!(keyed.accept(rows(205..405)).is_err());
+    assert_eq!(keyed.question(), after(1), "another row that is known, should the last one be deleted");
+    // Of a numbered list, three rows before our place were deleted.
+    let mut walk = begun(Paging::Offset, 200);
+    assert!(walk.accept(rows(202..402)).unwrap().is_empty());
+    assert_eq!(walk.question(), offset(0));
+    assert_eq!(ids(&walk.accept(rows(3..203)).unwrap()), [200, 201, 202]);
+    assert_eq!(walk.question(), offset(199));
+}
+
+#[test]
+fn steps_back_double() {
+    let mut walk = begun(Paging::Offset, 200);
+    for page in 1..5 {
+        walk.accept(rows(199 * page..199 * page + 200)).unwrap();
+    }
+    let mut offsets = Vec::new();
+    for _ in 0..4 {
+        assert!(walk.accept(rows(5_000..5_200)).unwrap().is_empty());
+        offsets.push(walk.question());
+    }
+    assert!(walk.accept(rows(5_000..5_200)).is_err(), "not even the start is known");
+    assert_eq!(offsets, [offset(796), offset(596), offset(196), offset(0)]);
+}
+
+#[test]
+fn pages_counted_from_one_are_noticed_by_their_first_row() {
+    let mut walk = begun(Paging::Page, 200);
+    assert_eq!(walk.question(), page(1, 199));
+    assert!(walk.accept(rows(0..199)).unwrap().is_empty());
+    assert_eq!(walk.question(), page(2, 199));
+    assert_eq!(walk.accept(rows(199..398)).unwrap().len(), 198);
+}
+
+#[test]
+fn a_row_that_was_changed_proves_no_place_in_a_numbered_list() {
+    let changed = || Row { updated: crate::timestamp::parse("2025-11-01T00:00:00Z"), ..row(199) };
+    let mut walk = begun(Paging::Page, 200);
+    assert!(walk.accept(vec![changed(), row(300)]).unwrap().is_empty(), "it may have moved to the end");
+    assert_eq!(walk.question(), Part::Page { page: None, size: 200 });
+}
+
+#[test]
+fn a_page_size_is_learnt_and_pages_of_numbers_stay_below_it() {
+    let mut walk = begun(Paging::Page, 7);
+    assert_eq!(walk.question(), page(1, 4));
+    assert_eq!(ids(&walk.accept(rows(4..8)).unwrap()), [7]);
+    assert_eq!(walk.question(), Part::Page { page: None, size: 200 }, "whether it was cut");
+    assert!(walk.accept(rows(0..7)).unwrap().is_empty());
+    assert_eq!(walk.question(), page(1, 6));
+    assert_eq!(ids(&walk.accept(rows(6..12)).unwrap()), [8, 9, 10, 11]);
+}
+
+#[test]
+fn the_last_row_may_be_deleted() {
+    for (paging, left) in [(Paging::After, rows(2..4)), (Paging::Offset, rows(0..4))] {
+        let mut walk = begun(paging, 5);
+        for _ in 1..DELETED {
+            assert!(walk.accept(left.clone()).is_err() && !walk.is_done(), "{paging:?}");
+        }
+        assert!(walk.accept(left).is_ok() && walk.is_done(), "{paging:?}");
+    }
+}
+
+#[test]
+fn answers_that_are_cut_here_and_there_are_no_deletion() {
+    let mut walk = begun(Paging::Offset, 9);
+    for length in [3, 4, 5, 3, 4, 5, 3, 4, 5] {
+        assert!(walk.accept(rows(1..length)).is_err() && !walk.is_done());
+    }
+}
+
+#[test]
+fn a_walk_goes_on_behind_a_row() {
+    let mut walk = Walk::behind("41", 200);
+    assert_eq!(walk.question(), after(41));
+    assert!(walk.accept(vec![]).is_err(), "a row is known to follow");
+    assert_eq!(ids(&walk.accept(rows(42..50)).unwrap()), (42..50).collect::<Vec<_>>());
+    assert!(walk.accept(rows(44..50)).unwrap().is_empty() && walk.is_done());
+}
