@@ -152,6 +152,11 @@ impl Model {
         self.options.forbidden = forbidden;
     }
 
+    /// Sets whose detail is answered with 404: ids of orders, which the list goes on to have.
+    pub fn set_vanished(&mut self, vanished: Vec<u64>) {
+        self.options.vanished = vanished;
+    }
+
     /// Ends the life of all issued tokens.
     pub fn revoke_tokens(&mut self) {
         self.tokens.revoke();

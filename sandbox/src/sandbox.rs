@@ -125,6 +125,11 @@ impl Sandbox {
         lock(&self.model).set_forbidden(forbidden);
     }
 
+    /// See [`Model::set_vanished`].
+    pub fn set_vanished(&self, vanished: Vec<u64>) {
+        lock(&self.model).set_vanished(vanished);
+    }
+
     /// See [`Model::revoke_tokens`].
     pub fn revoke_tokens(&self) {
         lock(&self.model).revoke_tokens();
