@@ -1,0 +1,167 @@
+//! Syncs of all streams of the orders' family that end early: a platform keeps the last state of each stream, and the next
+//! sync brings the rest. No state ever says more than has been written.
+
+use aifi_sandbox::{Behaviour, Filter, Options, Sandbox};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::children::{a_quarter_of_an_hour, few, sync};
+use crate::complete::settled;
+use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, config, sandbox};
+
+/// Many orders, of which few are wanted: so there are many states, and few pages of orders to ask for.
+fn few_of_many(seed: u64) -> (Sandbox, Value, Truth) {
+    let sandbox = sandbox(Options { seed, orders: 5_000, ties: vec![3, 230], ..Options::default() });
+    let mut config = config(&sandbox);
+    config["statuses"] = json!(["reviewed"]);
+    let truth = Truth::of(&sandbox, &Filter { statuses: vec!["reviewed".into()], ..settled(&sandbox) });
+    (sandbox, config, truth)
+}
+
+fn take(truth: &Truth, outcome: &Outcome, warehouse: &mut Warehouse) {
+    for message in &outcome.messages {
+        warehouse.take(message);
+        if message["type"] == "STATE" {
+            truth.assert_proven(message, warehouse);
+        }
+    }
+}
+
+fn from(config: &Value, warehouse: &Warehouse) -> Run {
+    Run::of_streams(config, "incremental", &FAMILY).resuming_all(&warehouse.states())
+}
+
+/// Runs and kills until a sync ends by itself; each goes on from the last state of each stream that its reader has seen.
+fn killed_again_and_again(config: &Value, truth: &Truth, after: &[usize]) {
+    let mut warehouse = Warehouse::default();
+    for bytes in after {
+        take(truth, &from(config, &warehouse).killed_after(*bytes), &mut warehouse);
+    }
+    take(truth, &from(config, &warehouse).finish().succeeded(), &mut warehouse);
+    truth.assert_holds(&warehouse, &FAMILY);
+}
+
+/// Does it with all of these, a few at a time: they wait for the pace more than they compute.
+fn side_by_side<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
+    for some in all.chunks(6) {
+        std::thread::scope(|scope| some.iter().for_each(|one| _ = scope.spawn(|| each(one))));
+    }
+}
+
+fn draws(seed: u64, most: u64, count: usize) -> Vec<usize> {
+    let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut draw = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(1 + state % most).unwrap()
+    };
+    (0..count).map(|_| draw()).collect()
+}
+
+#[test]
+fn killed_at_any_byte_and_restarted_every_row_arrives_in_every_table() {
+    side_by_side(&[1, 2, 3, 4, 5, 6], |seed| {
+        let (_sandbox, config, truth) = few_of_many(*seed);
+        killed_again_and_again(&config, &truth, &draws(*seed, 1_200_000, 3));
+    });
+}
+
+#[test]
+fn with_few_orders_too() {
+    side_by_side(&[11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22], |seed| {
+        let sandbox = sandbox(Options { seed: *seed, orders: 25, ..few(Behaviour::default()) });
+        let truth = Truth::of(&sandbox, &settled(&sandbox));
+        killed_again_and_again(&config(&sandbox), &truth, &draws(*seed, 500_000, 2));
+    });
+}
+
+#[test]
+fn what_changes_between_two_kills_is_in_every_table_in_the_end() {
+    side_by_side(&[31, 32, 33, 34, 35, 36], |seed| {
+        let sandbox = sandbox(Options { seed: *seed, orders: 40, ..few(Behaviour::default()) });
+        let config = config(&sandbox);
+        let mut warehouse = Warehouse::default();
+        for bytes in draws(*seed, 700_000, 3) {
+            warehouse.take_all(&from(&config, &warehouse).killed_after(bytes));
+            a_quarter_of_an_hour(&sandbox);
+        }
+        for _ in 0..2 {
+            sync(&config, &mut warehouse, &FAMILY);
+            Truth::of(&sandbox, &settled(&sandbox)).assert_holds(&warehouse, &FAMILY);
+            a_quarter_of_an_hour(&sandbox);
+        }
+    });
+}
+
+/// The warehouses that a platform may be left with: one behind each state.
+fn behind_each_state(before: &Warehouse, outcome: &Outcome) -> Vec<Warehouse> {
+    let mut warehouse = before.clone();
+    let mut all = Vec::new();
+    for message in &outcome.messages {
+        warehouse.take(message);
+        if message["type"] == "STATE" {
+            all.push(warehouse.clone());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_combination_of_states_is_a_place_to_go_on_from() {
+    let sandbox = sandbox(Options { orders: 3_500, contested_percent: 2, ..Options::default() });
+    let mut config = config(&sandbox);
+    config["statuses"] = json!(["reviewed"]);
+    let truth = Truth::of(&sandbox, &Filter { statuses: vec!["reviewed".into()], ..settled(&sandbox) });
+    let whole = Run::of_streams(&config, "incremental", &FAMILY).finish().succeeded();
+    take(&truth, &whole, &mut Warehouse::default());
+    let all = behind_each_state(&Warehouse::default(), &whole);
+    assert!(all.len() >= 12, "{} states", all.len());
+    side_by_side(&all, |warehouse| {
+        let mut warehouse = warehouse.clone();
+        take(&truth, &from(&config, &warehouse).finish().succeeded(), &mut warehouse);
+        truth.assert_holds(&warehouse, &FAMILY);
+    });
+}
+
+#[test]
+fn every_combination_of_states_of_a_sync_that_sweeps_is_a_place_to_go_on_from() {
+    let sandbox = sandbox(Options { orders: 40, ..few(Behaviour::default()) });
+    let config = config(&sandbox);
+    let mut first = Warehouse::default();
+    sync(&config, &mut first, &FAMILY);
+    a_quarter_of_an_hour(&sandbox);
+    let truth = Truth::of(&sandbox, &settled(&sandbox));
+    let second = from(&config, &first).finish().succeeded();
+    let all = behind_each_state(&first, &second);
+    assert!(all.len() >= 8, "{} states", all.len());
+    side_by_side(&all, |warehouse| {
+        let mut warehouse = warehouse.clone();
+        sync(&config, &mut warehouse, &FAMILY);
+        truth.assert_holds(&warehouse, &FAMILY);
+    });
+    // Also when something happens before the next sync.
+    sandbox.advance(TimeDelta::minutes(1));
+    a_quarter_of_an_hour(&sandbox);
+    let truth = Truth::of(&sandbox, &settled(&sandbox));
+    side_by_side(&all, |warehouse| {
+        let mut warehouse = warehouse.clone();
+        sync(&config, &mut warehouse, &FAMILY);
+        truth.assert_holds(&warehouse, &FAMILY);
+    });
+}
+
+#[test]
+fn a_full_refresh_of_all_streams_that_was_cut_off_goes_on() {
+    let (_sandbox, config, truth) = few_of_many(7);
+    let mut warehouse = Warehouse::default();
+    for bytes in [Some(400_000), Some(700_000), None] {
+        let run = Run::of_streams(&config, "full_refresh", &FAMILY).resuming_all(&warehouse.states());
+        let outcome = match bytes {
+            Some(bytes) => run.killed_after(bytes),
+            None => run.finish().succeeded(),
+        };
+        take(&truth, &outcome, &mut warehouse);
+    }
+    truth.assert_holds(&warehouse, &FAMILY);
+}
