@@ -170,3 +170,14 @@ fn a_walk_that_fails_takes_its_streams_with_it_and_the_next_sync_brings_the_rest
     sync(&config, &mut warehouse, &FAMILY);
     truth.assert_holds(&warehouse, &FAMILY);
 }
+
+#[test]
+fn an_order_with_two_versions_and_no_other_is_not_lost_with_a_short_answer() {
+    for request in 1..=6 {
+        let options = Options { orders: 1, ties: vec![], contested_percent: 100, ..Options::default() };
+        let sandbox = sandbox(Options { faults: Faults::at(request..=request, Fault::Short), ..options });
+        let (outcome, warehouse) = read(&sandbox, &FAMILY, &[]);
+        outcome.succeeded();
+        Truth::of(&sandbox, &settled(&sandbox)).assert_holds(&warehouse, &FAMILY[..3]);
+    }
+}
