@@ -168,6 +168,13 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_id_is_none_of_the_lines_own() {
+        let (lines, unnumbered) = lines(&order(json!([{"name": "x"}, {"id": -1}, {"id": -4}, {}])));
+        let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
+        assert_eq!((ids.as_slice(), unnumbered), (&[-1, -2, -3, -4][..], 4));
+    }
+
+    #[test]
     fn an_order_without_lines_has_none() {
         for products in [json!([]), Value::Null, json!([null, 3]), json!({})] {
             assert_eq!(lines(&order(products)), (vec![], 0));
