@@ -172,6 +172,19 @@ fn a_walk_that_fails_takes_its_streams_with_it_and_the_next_sync_brings_the_rest
 }
 
 #[test]
+fn every_stream_that_was_started_is_ended_also_if_its_turn_never_came() {
+    let sandbox = sandbox(Options { orders: 300, ..Options::default() });
+    let config = config(&sandbox);
+    let mut warehouse = Warehouse::default();
+    sync(&config, &mut warehouse, &["orders"]);
+    sandbox.set_faults(Faults::at(1..=u64::MAX, Fault::Expired401));
+    let run = Run::of_streams(&config, "incremental", &FAMILY[..3]).resuming_all(&warehouse.states());
+    let outcome = run.finish();
+    assert_eq!((outcome.code(), outcome.errors().len()), (Some(1), 1), "the others would fail alike");
+    assert_eq!(ends(&outcome, &FAMILY[..3]), ["INCOMPLETE"; 3]);
+}
+
+#[test]
 fn an_order_with_two_versions_and_no_other_is_not_lost_with_a_short_answer() {
     for request in 1..=6 {
         let options = Options { orders: 1, ties: vec![], contested_percent: 100, ..Options::default() };
