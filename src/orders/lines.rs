@@ -90,7 +90,8 @@ impl Lines {
             let own = written.fields[self.id].clone();
             let number =
                 std::str::from_utf8(&out[own.clone()]).ok().and_then(|text| text.parse::<i128>().ok());
-            if !number.is_some_and(|number| ids.insert(number)) {
+            // A negative one could be that which another line is given.
+            if !number.is_some_and(|number| number >= 0 && ids.insert(number)) {
                 self.unnumbered += 1;
                 let instead = format!("-{}", position + 1);
                 if own.is_empty() {
