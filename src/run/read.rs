@@ -57,9 +57,9 @@ impl Reading<'_> {
         let mut began = Began { here: clock::now(), there: None };
         let mut over = Ok(());
         for group in groups(selected, self.config.start_date) {
-            over = self.walk(group, receipts.as_mut(), &mut began).await;
-            if over.is_err() {
-                break;
+            match &over {
+                Ok(()) => over = self.walk(group, receipts.as_mut(), &mut began).await,
+                Err(failure) => self.leave(&group, failure.kind)?,
             }
         }
         if audited {
@@ -126,6 +126,12 @@ impl Reading<'_> {
         }
         self.note(ended.walk)?;
         self.note(ended.details)
+    }
+
+    /// Says of streams whose turn never came that they are not complete. Why, is told of those that failed.
+    fn leave(&mut self, group: &Group, failed: FailureKind) -> Result<(), Failure> {
+        let mut streams = group.streams.iter().filter(|_| failed != FailureKind::OutputClosed);
+        streams.try_for_each(|stream| self.output.status(stream.name(), Status::Incomplete))
     }
 
     /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
