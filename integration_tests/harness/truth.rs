@@ -158,7 +158,7 @@ impl Truth {
         for order in &self.orders {
             let row = table[&(number(&order.id), 0)];
             assert_eq!(of_order(row), of_expected(order));
-            assert_eq!(row["session"]["sessionId"].is_string(), true, "{row}");
+            assert!(row["session"]["sessionId"].is_string(), "{row}");
             let of_row: Vec<Value> = row["lineItems"].as_array().unwrap().iter().map(of_item).collect();
             let expected =
                 lines.get(order.id.as_str()).into_iter().flatten().map(|line| of_expected_line(line));
