@@ -119,6 +119,17 @@ fn the_detail_of_an_order_can_be_missing_while_the_list_has_it() {
 }
 
 #[test]
+fn the_detail_of_an_order_can_lag_behind_the_list() {
+    let mut model = model(Behaviour::default());
+    let id = model.expected(&Filter::default())[1].id.parse().unwrap();
+    model.contest(id);
+    let version = |model: &mut crate::Model| body(model, &format!("/orders/{id}"))["version"].clone();
+    assert!(version(&mut model).as_u64() > Some(1));
+    model.set_lagging(vec![id]);
+    assert_eq!(version(&mut model), 1);
+}
+
+#[test]
 fn odd_values_are_in_the_detail_too() {
     let mut model = model(Behaviour { odd_values: true, ..Behaviour::default() });
     let (mut heavy, mut texts, mut arrays) = (0, 0, 0);

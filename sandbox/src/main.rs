@@ -176,6 +176,7 @@ impl Flags {
             auth,
             forbidden: self.forbid,
             vanished: Vec::new(),
+            lagging: Vec::new(),
             gzip: !self.no_gzip,
             listen,
         }

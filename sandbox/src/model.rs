@@ -157,6 +157,11 @@ impl Model {
         self.options.vanished = vanished;
     }
 
+    /// Sets whose detail shows the first version: ids of orders, of which the list goes on to have the newest.
+    pub fn set_lagging(&mut self, lagging: Vec<u64>) {
+        self.options.lagging = lagging;
+    }
+
     /// Ends the life of all issued tokens.
     pub fn revoke_tokens(&mut self) {
         self.tokens.revoke();

@@ -130,6 +130,11 @@ impl Sandbox {
         lock(&self.model).set_vanished(vanished);
     }
 
+    /// See [`Model::set_lagging`].
+    pub fn set_lagging(&self, lagging: Vec<u64>) {
+        lock(&self.model).set_lagging(lagging);
+    }
+
     /// See [`Model::revoke_tokens`].
     pub fn revoke_tokens(&self) {
         lock(&self.model).revoke_tokens();

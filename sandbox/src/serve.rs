@@ -142,7 +142,8 @@ impl Model {
             Resource::Orders => None,
             Resource::Order(id) => {
                 let id = nothing(id)?;
-                if options.vanished.contains(&id) { None } else { detail::detail(book, id, &look) }
+                let lags = options.lagging.contains(&id);
+                if options.vanished.contains(&id) { None } else { detail::detail(book, id, lags, &look) }
             }
             Resource::Contest(id) => contests::detail(book, nothing(id)?, &look),
             Resource::Contests => {
