@@ -157,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn after_a_page_that_lags_nothing_is_taken_for_written_as_it_is_now() {
+        let mut details = Details::new(Value::Null);
+        for behind in [false, true] {
+            details.push(&row(0, 1));
+            details.state(json!({"draftCreatedAt": "x", "recent": "0000000000000001"}));
+            let due = details.question().unwrap();
+            details.written(&due, behind);
+            let state = details.sayable().unwrap();
+            assert_eq!((state["recent"].is_string(), state["draftCreatedAt"].as_str()), (!behind, Some("x")));
+        }
+    }
+
+    #[test]
     fn where_no_order_has_a_page_the_stream_fails() {
         let vanish = |written: bool| {
             let mut details = Details::new(Value::Null);
