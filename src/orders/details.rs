@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::cursor;
 use super::page::Row;
 use crate::failure::{Failure, FailureKind};
 
@@ -115,8 +116,12 @@ impl Details {
         let first = [self.under_way.first().copied(), self.waiting.front().map(|due| due.number)];
         let before = first.into_iter().flatten().min().unwrap_or(self.next);
         let mut last = None;
+        // A page that lags behind the list is most likely that of an order which has just changed. The next sync looks at
+        // these once more, and would take it for written as it is now.
+        let lags = self.behind > 0;
         while self.states.front().is_some_and(|(number, _)| *number <= before) {
-            last = self.states.pop_front().map(|(_, state)| state);
+            let state = self.states.pop_front().map(|(_, state)| state);
+            last = state.map(|state| if lags { cursor::without_recent(state) } else { state });
         }
         if let Some(state) = &last {
             self.standing = state.clone();
