@@ -1,11 +1,15 @@
 //! Runs the binary and reads what it says.
 
+mod family;
 mod outcome;
 mod run;
 mod table;
 mod tls;
+mod truth;
 
+pub use family::{FAMILY, Warehouse, key};
 pub use outcome::Outcome;
 pub use run::{Run, TOKEN, config, configured_catalog, sandbox};
 pub use table::{assert_holds, ids, total};
 pub use tls::TlsFront;
+pub use truth::Truth;

@@ -83,7 +83,7 @@ impl Outcome {
         names.map(str::to_owned).collect()
     }
 
-    fn statuses_of(&self, stream: &str) -> Vec<String> {
+    pub fn statuses_of(&self, stream: &str) -> Vec<String> {
         let traces =
             self.of_type("TRACE").filter(|message| stream_of(message).is_some_and(|name| name == stream));
         let statuses = traces.filter_map(|message| message["trace"]["stream_status"]["status"].as_str());

@@ -30,9 +30,17 @@ pub fn config(sandbox: &Sandbox) -> Value {
 
 /// A catalog that selects `orders`.
 pub fn configured_catalog(sync_mode: &str) -> Value {
-    json!({"streams": [{
-        "stream": {"name": "orders", "json_schema": {"type": "object", "properties": {}}, "supported_sync_modes": ["full_refresh", "incremental"]},
-        "sync_mode": sync_mode, "destination_sync_mode": "append_dedup"}]})
+    catalog_of(sync_mode, &["orders"])
+}
+
+/// A catalog that selects these streams.
+fn catalog_of(sync_mode: &str, streams: &[&str]) -> Value {
+    let stream = |name: &&str| {
+        json!({
+            "stream": {"name": name, "json_schema": {"type": "object", "properties": {}}, "supported_sync_modes": ["full_refresh", "incremental"]},
+            "sync_mode": sync_mode, "destination_sync_mode": "append_dedup"})
+    };
+    json!({"streams": streams.iter().map(stream).collect::<Vec<_>>()})
 }
 
 /// The state file a platform makes of one emitted state message.
@@ -71,6 +79,18 @@ impl Run {
     pub fn read(config: &Value, sync_mode: &str) -> Self {
         let catalog = configured_catalog(sync_mode).to_string();
         Self::of("read").file("config", &config.to_string()).file("catalog", &catalog)
+    }
+
+    /// A `read` of these streams in a sync mode.
+    pub fn of_streams(config: &Value, sync_mode: &str, streams: &[&str]) -> Self {
+        let catalog = catalog_of(sync_mode, streams).to_string();
+        Self::of("read").file("config", &config.to_string()).file("catalog", &catalog)
+    }
+
+    /// Goes on from emitted state messages, one for each stream.
+    pub fn resuming_all(self, states: &[&Value]) -> Self {
+        let states: Vec<&Value> = states.iter().map(|state| &state["state"]).collect();
+        self.file("state", &json!(states).to_string())
     }
 
     /// Goes on from an emitted state message.

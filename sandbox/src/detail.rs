@@ -7,12 +7,14 @@ use crate::render::Part;
 use crate::visit::Session;
 
 /// The newest version of an order; where versions have ids of their own, the version with that id.
+/// One that lags behind the list is the first version.
 ///
 /// The object stands without a wrapper (INFERRED from the answer of `PATCH`). Whether a version can be asked for
 /// is UNKNOWN: it cannot here.
-pub(crate) fn detail(book: &Book, id: u64, look: &Look) -> Option<Reply> {
-    let row = &book.rows[book.shown(id)?];
-    let first = book.first(row);
+pub(crate) fn detail(book: &Book, id: u64, lags: bool, look: &Look) -> Option<Reply> {
+    let newest = &book.rows[book.shown(id)?];
+    let first = book.first(newest);
+    let row = if lags { first } else { newest };
     let (mut before, mut behind) = (Vec::with_capacity(1_400), Vec::with_capacity(1_000));
     look.order(&mut before, row, Part::Whole);
     before.push(b',');

@@ -108,6 +108,28 @@ fn unknown_orders_and_wrong_requests_are_told_apart() {
 }
 
 #[test]
+fn the_detail_of_an_order_can_be_missing_while_the_list_has_it() {
+    let mut model = model(Behaviour::default());
+    let listed = model.expected(&Filter::default());
+    model.set_vanished(vec![listed[1].id.parse().unwrap()]);
+    let statuses: Vec<u16> =
+        listed[..3].iter().map(|order| get(&mut model, &format!("/orders/{}", order.id)).0).collect();
+    assert_eq!(statuses, [200, 404, 200]);
+    assert_eq!(model.expected(&Filter::default()), listed);
+}
+
+#[test]
+fn the_detail_of_an_order_can_lag_behind_the_list() {
+    let mut model = model(Behaviour::default());
+    let id = model.expected(&Filter::default())[1].id.parse().unwrap();
+    model.contest(id);
+    let version = |model: &mut crate::Model| body(model, &format!("/orders/{id}"))["version"].clone();
+    assert!(version(&mut model).as_u64() > Some(1));
+    model.set_lagging(vec![id]);
+    assert_eq!(version(&mut model), 1);
+}
+
+#[test]
 fn odd_values_are_in_the_detail_too() {
     let mut model = model(Behaviour { odd_values: true, ..Behaviour::default() });
     let (mut heavy, mut texts, mut arrays) = (0, 0, 0);

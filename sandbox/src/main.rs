@@ -175,6 +175,8 @@ impl Flags {
             latency: Duration::from_millis(self.latency_ms),
             auth,
             forbidden: self.forbid,
+            vanished: Vec::new(),
+            lagging: Vec::new(),
             gzip: !self.no_gzip,
             listen,
         }

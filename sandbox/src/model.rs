@@ -152,6 +152,16 @@ impl Model {
         self.options.forbidden = forbidden;
     }
 
+    /// Sets whose detail is answered with 404: ids of orders, which the list goes on to have.
+    pub fn set_vanished(&mut self, vanished: Vec<u64>) {
+        self.options.vanished = vanished;
+    }
+
+    /// Sets whose detail shows the first version: ids of orders, of which the list goes on to have the newest.
+    pub fn set_lagging(&mut self, lagging: Vec<u64>) {
+        self.options.lagging = lagging;
+    }
+
     /// Ends the life of all issued tokens.
     pub fn revoke_tokens(&mut self) {
         self.tokens.revoke();

@@ -45,6 +45,10 @@ pub struct Options {
     pub auth: Auth,
     /// What is answered with 403, while all else works: names out of [`RESOURCES`](crate::RESOURCES).
     pub forbidden: Vec<String>,
+    /// Ids of orders whose detail is answered with 404, while the list has them.
+    pub vanished: Vec<u64>,
+    /// Ids of orders whose detail shows the first version still, while the list has the newest.
+    pub lagging: Vec<u64>,
     /// Whether answers are compressed for clients that accept gzip.
     pub gzip: bool,
     /// Where to listen; port 0 takes a free one.
@@ -71,6 +75,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             auth: Auth::Token("sandbox-token-0123456789".to_owned()),
             forbidden: Vec::new(),
+            vanished: Vec::new(),
+            lagging: Vec::new(),
             gzip: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }

@@ -125,6 +125,16 @@ impl Sandbox {
         lock(&self.model).set_forbidden(forbidden);
     }
 
+    /// See [`Model::set_vanished`].
+    pub fn set_vanished(&self, vanished: Vec<u64>) {
+        lock(&self.model).set_vanished(vanished);
+    }
+
+    /// See [`Model::set_lagging`].
+    pub fn set_lagging(&self, lagging: Vec<u64>) {
+        lock(&self.model).set_lagging(lagging);
+    }
+
     /// See [`Model::revoke_tokens`].
     pub fn revoke_tokens(&self) {
         lock(&self.model).revoke_tokens();

@@ -140,7 +140,11 @@ impl Model {
         };
         Ok(match resource {
             Resource::Orders => None,
-            Resource::Order(id) => detail::detail(book, nothing(id)?, &look),
+            Resource::Order(id) => {
+                let id = nothing(id)?;
+                let lags = options.lagging.contains(&id);
+                if options.vanished.contains(&id) { None } else { detail::detail(book, id, lags, &look) }
+            }
             Resource::Contest(id) => contests::detail(book, nothing(id)?, &look),
             Resource::Contests => {
                 let mut query = contests::Query::parse(pairs, behaviour)?;

@@ -111,6 +111,7 @@ pub(super) async fn detail(
             }
             Ok(Err(doubt)) => doubt.what,
             Err(failure) if failure.kind == FailureKind::NotFound && look >= LOOKS_AT_A_PAGE => {
+                http.progressed();
                 return Ok(None);
             }
             Err(failure) if failure.kind == FailureKind::NotFound => "a listed order has no page".to_owned(),

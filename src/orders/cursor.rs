@@ -72,6 +72,15 @@ pub struct Said<'a> {
     pub complete: bool,
 }
 
+/// The state without the digests of what had just changed: the next sync writes that once more.
+pub fn without_recent(mut state: Value) -> Value {
+    if let Some(fields) = state.as_object_mut() {
+        // The other fields stay in their order.
+        fields.shift_remove(RECENT);
+    }
+    state
+}
+
 /// A saved state of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {

@@ -8,11 +8,23 @@ use std::collections::{BTreeSet, VecDeque};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::cursor;
 use super::page::Row;
 use crate::failure::{Failure, FailureKind};
 
-/// So many vanished orders in a row, and not a single page before: then it is not the orders that have vanished.
-const ALL_VANISHED: u64 = 20;
+/// So many vanished orders, and not a single page before: then it is doubtful that orders have pages at all. The newest order
+/// is asked for to see; AiFi may keep pages for some time only.
+const DOUBTFUL: u64 = 20;
+/// The number of that question.
+const TRIAL: u64 = u64::MAX;
+
+/// Whether orders have pages, where that is doubtful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    Due,
+    UnderWay,
+    Passed,
+}
 
 /// An order whose page is due, as it was listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +45,11 @@ impl Due {
     pub fn new(number: u64, order: &Row) -> Self {
         Self { number, id: order.id, version: order.version, at: order.at, updated: order.updated }
     }
+
+    /// Whether it is only asked to see whether there are pages: it is not the order's turn yet.
+    pub fn is_trial(&self) -> bool {
+        self.number == TRIAL
+    }
 }
 
 /// What is due, under way and said.
@@ -51,6 +68,7 @@ pub struct Details {
     pub vanished: (Vec<u64>, u64),
     /// Pages that are older than what was listed.
     pub behind: u64,
+    trial: Trial,
 }
 
 impl Details {
@@ -65,6 +83,7 @@ impl Details {
             written: 0,
             vanished: (Vec::new(), 0),
             behind: 0,
+            trial: Trial::Due,
         }
     }
 
@@ -84,11 +103,25 @@ impl Details {
         self.states.push_back((self.next, state));
     }
 
-    /// The next page to ask for.
-    pub fn question(&mut self) -> Option<Due> {
+    /// The next page to ask for. `newest` is the newest order that is listed.
+    pub fn question(&mut self, newest: Option<&Row>) -> Option<Due> {
+        let doubtful = self.written == 0 && self.vanished.1 >= DOUBTFUL;
+        match (self.trial, newest) {
+            (Trial::Due, Some(newest)) if doubtful => {
+                self.trial = Trial::UnderWay;
+                return Some(Due::new(TRIAL, newest));
+            }
+            (Trial::UnderWay, _) => return None,
+            _ => (),
+        }
         let due = self.waiting.pop_front()?;
         self.under_way.insert(due.number);
         Some(due)
+    }
+
+    /// Orders have pages.
+    pub fn passed(&mut self) {
+        self.trial = Trial::Passed;
     }
 
     /// The page of an order is written.
@@ -100,17 +133,17 @@ impl Details {
 
     /// The order is listed, but has no page. That is told, and not fatal, as long as others have one.
     pub fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
-        self.under_way.remove(&due.number);
         let (first, count) = &mut self.vanished;
+        if due.is_trial() {
+            let text = format!(
+                "The API knows no page of any order: {count} orders that it lists were asked for, the newest among them, and each was answered with 404. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
+            );
+            return Err(Failure::new(FailureKind::NotFound, text));
+        }
+        self.under_way.remove(&due.number);
         *count += 1;
         if first.len() < 5 {
             first.push(due.id);
-        }
-        if self.written == 0 && *count >= ALL_VANISHED {
-            let text = format!(
-                "The API knows no page of any order: {count} orders that it lists were asked for, and each was answered with 404. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
-            );
-            return Err(Failure::new(FailureKind::NotFound, text));
         }
         Ok(())
     }
@@ -120,8 +153,12 @@ impl Details {
         let first = [self.under_way.first().copied(), self.waiting.front().map(|due| due.number)];
         let before = first.into_iter().flatten().min().unwrap_or(self.next);
         let mut last = None;
+        // A page that lags behind the list is most likely that of an order which has just changed. The next sync looks at
+        // these once more, and would take it for written as it is now.
+        let lags = self.behind > 0;
         while self.states.front().is_some_and(|(number, _)| *number <= before) {
-            last = self.states.pop_front().map(|(_, state)| state);
+            let state = self.states.pop_front().map(|(_, state)| state);
+            last = state.map(|state| if lags { cursor::without_recent(state) } else { state });
         }
         if let Some(state) = &last {
             self.standing = state.clone();
@@ -150,8 +187,8 @@ mod tests {
         details.state(json!(2));
         details.push(&row(0, 3));
         details.state(json!(3));
-        let dues = [(); 3].map(|()| details.question().unwrap());
-        assert_eq!((details.question(), details.sayable()), (None, None));
+        let dues = [(); 3].map(|()| details.question(None).unwrap());
+        assert_eq!((details.question(None), details.sayable()), (None, None));
         details.written(&dues[2], false);
         details.written(&dues[0], false);
         assert_eq!(details.sayable(), None, "the second is under way");
@@ -162,23 +199,45 @@ mod tests {
     }
 
     #[test]
+    fn after_a_page_that_lags_nothing_is_taken_for_written_as_it_is_now() {
+        let mut details = Details::new(Value::Null);
+        for behind in [false, true] {
+            details.push(&row(0, 1));
+            details.state(json!({"draftCreatedAt": "x", "recent": "0000000000000001"}));
+            let due = details.question(None).unwrap();
+            details.written(&due, behind);
+            let state = details.sayable().unwrap();
+            assert_eq!((state["recent"].is_string(), state["draftCreatedAt"].as_str()), (!behind, Some("x")));
+        }
+    }
+
+    /// Details of which so many have vanished that it is doubtful whether there are any; and the question to see.
+    fn doubtful() -> (Details, Due) {
+        let mut details = Details::new(Value::Null);
+        for id in 0..=DOUBTFUL {
+            details.push(&row(0, id));
+        }
+        for _ in 0..DOUBTFUL {
+            let due = details.question(None).unwrap();
+            details.vanished(&due).unwrap();
+        }
+        let due = details.question(Some(&row(9, 99))).unwrap();
+        assert!(due.is_trial() && due.id == 99);
+        assert_eq!(details.question(Some(&row(9, 99))), None, "the others wait for the answer");
+        (details, due)
+    }
+
+    #[test]
     fn where_no_order_has_a_page_the_stream_fails() {
-        let vanish = |written: bool| {
-            let mut details = Details::new(Value::Null);
-            let mut results = Vec::new();
-            for id in 0..=ALL_VANISHED {
-                details.push(&row(0, id));
-                let due = details.question().unwrap();
-                if written && id == 0 {
-                    details.written(&due, false);
-                } else {
-                    results.push(details.vanished(&due));
-                }
-            }
-            results.into_iter().collect::<Result<Vec<()>, Failure>>().map(|all| all.len())
-        };
-        assert_eq!(vanish(false).unwrap_err().kind, FailureKind::NotFound);
-        assert_eq!(vanish(true).unwrap(), 20);
+        let (mut details, due) = doubtful();
+        assert_eq!(details.vanished(&due).unwrap_err().kind, FailureKind::NotFound);
+    }
+
+    #[test]
+    fn where_only_old_orders_have_none_it_goes_on() {
+        let (mut details, _) = doubtful();
+        details.passed();
+        assert_eq!(details.question(None).unwrap().id, DOUBTFUL);
     }
 
     proptest! {
@@ -199,7 +258,7 @@ mod tests {
                 match step {
                     0 => { details.push(&row(0, pushed)); pushed += 1; }
                     1 => details.state(pushed.into()),
-                    2 => asked.extend(details.question()),
+                    2 => asked.extend(details.question(None)),
                     _ if !asked.is_empty() => {
                         let due: Due = asked.swap_remove(index.index(asked.len()));
                         details.written(&due, false);
@@ -210,7 +269,7 @@ mod tests {
                 check(&mut details, &done);
             }
             details.state(pushed.into());
-            asked.extend(std::iter::from_fn(|| details.question()));
+            asked.extend(std::iter::from_fn(|| details.question(None)));
             for due in asked {
                 details.written(&due, false);
                 done.insert(due.id);

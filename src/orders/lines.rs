@@ -90,7 +90,8 @@ impl Lines {
             let own = written.fields[self.id].clone();
             let number =
                 std::str::from_utf8(&out[own.clone()]).ok().and_then(|text| text.parse::<i128>().ok());
-            if !number.is_some_and(|number| ids.insert(number)) {
+            // A negative one could be that which another line is given.
+            if !number.is_some_and(|number| number >= 0 && ids.insert(number)) {
                 self.unnumbered += 1;
                 let instead = format!("-{}", position + 1);
                 if own.is_empty() {
@@ -165,6 +166,13 @@ mod tests {
         let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
         assert_eq!((ids.as_slice(), unnumbered), (&[-1, 4, -3, -4, -5][..], 4));
         assert_eq!((&lines[2]["name"], &lines[3]["name"]), (&json!("x"), &json!("y")));
+    }
+
+    #[test]
+    fn a_negative_id_is_none_of_the_lines_own() {
+        let (lines, unnumbered) = lines(&order(json!([{"name": "x"}, {"id": -1}, {"id": -4}, {}])));
+        let ids: Vec<i64> = lines.iter().map(|line| line["id"].as_i64().unwrap()).collect();
+        assert_eq!((ids.as_slice(), unnumbered), (&[-1, -2, -3, -4][..], 4));
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Reader<'a> {
     mode: SyncMode,
     failed_details: Result<(), Failure>,
     left: Option<Group>,
+    /// What the sync had to say was not written whole, so no state may speak of it.
+    half_written: bool,
     progress: Progress,
     started: Instant,
     sum: Tally,
@@ -115,6 +117,7 @@ impl<'a> Reader<'a> {
             sync,
             failed_details: Ok(()),
             left: None,
+            half_written: false,
             progress: Progress::new(NAME),
             started: clock::instant(),
             sum: Tally::default(),
@@ -127,12 +130,12 @@ impl<'a> Reader<'a> {
     pub async fn read(mut self) -> Ended {
         let mut walk = self.drive().await;
         self.progress.finish();
-        if walk.is_err() {
+        if walk.is_err() && !self.half_written {
             // Nothing is closed: the state covers what has been handed out, and no more. If even that cannot be written,
             // the first failure is the one to tell.
             self.sync.checkpoint();
             _ = self.write();
-        } else {
+        } else if walk.is_ok() {
             walk = self.tell_of_records();
         }
         Ended { walk, details: self.failed_details, left: self.left, server: self.sync.server_now() }
@@ -199,7 +202,8 @@ impl<'a> Reader<'a> {
         if !alone && let Some((ticket, ask)) = self.sync.question() {
             return Ok(Some(Asking::Page(ticket, ask)));
         }
-        if let Some(due) = self.records.details.as_mut().and_then(Details::question) {
+        let newest = self.sync.newest();
+        if let Some(due) = self.records.details.as_mut().and_then(|details| details.question(newest)) {
             return Ok(Some(Asking::Detail(due)));
         }
         Ok(self.sync.question().filter(|_| alone).map(|(ticket, ask)| Asking::Page(ticket, ask)))
@@ -222,6 +226,7 @@ impl<'a> Reader<'a> {
 
     /// Writes what the sync has to say.
     fn write(&mut self) -> Result<(), Failure> {
+        self.half_written = true;
         for step in self.sync.steps() {
             match step {
                 Step::Record(row) | Step::Superseded(row) => {
@@ -249,6 +254,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        self.half_written = false;
         Ok(())
     }
 

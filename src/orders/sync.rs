@@ -63,6 +63,8 @@ pub struct Sync<'c> {
     now: DateTime<Utc>,
     /// The server's clock when it gave the first answer, whichever that was.
     earliest: Option<DateTime<Utc>>,
+    /// It was told to a walk before this one, so no answer to this one changes it.
+    told_before: bool,
     lanes: Lanes,
     asking_first: bool,
     first_looks: u32,
@@ -101,6 +103,7 @@ impl<'c> Sync<'c> {
             cursor,
             now,
             earliest: None,
+            told_before: false,
             lanes,
             asking_first: false,
             first_looks: 0,
@@ -119,12 +122,18 @@ impl<'c> Sync<'c> {
     /// The same, after another one of the same sync to which the server had told its time: both end at the same horizon.
     #[must_use]
     pub fn after(self, server: Option<DateTime<Utc>>) -> Self {
-        Self { earliest: server, ..self }
+        Self { earliest: server, told_before: server.is_some(), ..self }
     }
 
     /// The server's clock when it gave the first answer.
     pub fn server_now(&self) -> Option<DateTime<Utc>> {
         self.earliest
+    }
+
+    /// The newest order before the end, as soon as it is known.
+    pub fn newest(&self) -> Option<&Row> {
+        let goals = self.lanes.iter().filter_map(|lane| lane.goal.as_ref()?.as_ref());
+        goals.filter_map(|goal| goal.rows.last()).max_by_key(|row| row.at)
     }
 
     /// Whether everything has been read and said.
@@ -173,7 +182,7 @@ impl<'c> Sync<'c> {
     /// Takes the answer to the question with this ticket.
     pub fn answer(&mut self, ticket: u64, answer: Answer) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
-        if self.times.is_none() {
+        if self.times.is_none() && !self.told_before {
             self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
         }
         let rows = answer.rows.and_then(|rows| query.verify(&rows).map(|()| rows));

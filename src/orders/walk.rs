@@ -15,6 +15,8 @@
 //! before the position and holds the anchor continues the walk just as well ([`Walk::take_ahead`]): that is how pages
 //! are read ahead of it, and how the newest rows, which were asked for first, become its last ones.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::dense::Dense;
@@ -187,8 +189,24 @@ impl Walk {
     }
 
     fn missing_anchor(&self, rows: &[Row]) -> Option<u64> {
-        let found = |id: &u64| rows.iter().any(|row| row.at == self.position && row.id == *id);
-        self.anchor.iter().find(|id| !found(id)).copied()
+        self.missing_of(&self.anchor, rows)
+    }
+
+    /// The first of these ids that no row of the position has. Versions of an order share its id: it has to come as often
+    /// as it was seen.
+    fn missing_of(&self, ids: &[u64], rows: &[Row]) -> Option<u64> {
+        let mut come: HashMap<u64, usize> = HashMap::new();
+        for row in rows.iter().filter(|row| row.at == self.position) {
+            *come.entry(row.id).or_default() += 1;
+        }
+        let lacks = |id: &u64| match come.get_mut(id) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        };
+        ids.iter().copied().find(lacks)
     }
 
     fn accept_by_key(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
@@ -221,9 +239,8 @@ impl Walk {
             return Ok(self.advance(rows));
         }
         // Nothing but the order it continued from: the end, if the goal has been reached.
-        let arrived = |id: &u64| rows.iter().any(|row| row.id == *id);
-        let short =
-            position < self.goal.at || (position == self.goal.at && !self.goal.ids.iter().all(arrived));
+        let missing = || self.missing_of(&self.goal.ids, &rows).is_some();
+        let short = position < self.goal.at || (position == self.goal.at && missing());
         if short && !self.is_quiet() {
             return Err(self.missing("the answer brings nothing new"));
         }

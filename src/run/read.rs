@@ -37,7 +37,8 @@ pub(super) async fn read(
     if let Some(warning) = config.warning() {
         output.log(Level::Warn, &warning)?;
     }
-    let mut reading = Reading { config, http, events, streams, states, output, failed: Ok(()) };
+    let mut reading =
+        Reading { config, http, events, streams, states, output, failed: Ok(()), orders_are_whole: true };
     // Dimensions come first, as the others are joined to them.
     let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
         ALL.into_iter().partition(|list| list.incremental);
@@ -61,6 +62,8 @@ struct Reading<'a> {
     output: &'a mut Output,
     /// The first failure of a stream.
     failed: Result<(), Failure>,
+    /// No walk for the stream `orders` has failed.
+    orders_are_whole: bool,
 }
 
 impl Reading<'_> {
@@ -85,12 +88,15 @@ impl Reading<'_> {
         let audited = self.streams.iter().any(|stream| stream.name == audit::NAME);
         let mut receipts = if audited { self.begin_audit(with_orders)? } else { None };
         let mut began = Began { here: clock::now(), there: None };
-        let mut over = Ok(());
+        let mut over: Result<(), Failure> = Ok(());
         let mut groups = VecDeque::from(groups(selected, self.config.start_date));
-        while let Some(group) = groups.pop_front().filter(|_| over.is_ok()) {
-            match self.walk(group, receipts.as_mut(), &mut began).await {
-                Ok(left) => groups.extend(left),
-                Err(failure) => over = Err(failure),
+        while let Some(group) = groups.pop_front() {
+            match &over {
+                Err(failure) => self.leave(&group, failure.kind)?,
+                Ok(()) => match self.walk(group, receipts.as_mut(), &mut began).await {
+                    Ok(left) => groups.extend(left),
+                    Err(failure) => over = Err(failure),
+                },
             }
         }
         if audited {
@@ -98,7 +104,7 @@ impl Reading<'_> {
             let saved = || self.states.of(audit::NAME).cloned();
             let state = receipts.as_ref().map(Audit::state).or_else(saved).unwrap_or_default();
             self.output.state(audit::NAME, &state)?;
-            let whole = over.is_ok() && self.failed.is_ok();
+            let whole = over.is_ok() && self.orders_are_whole;
             self.output.status(audit::NAME, if whole { Status::Complete } else { Status::Incomplete })?;
         }
         over
@@ -114,6 +120,7 @@ impl Reading<'_> {
             match self.states.of(name).map(|state| stream.saved(state)).transpose() {
                 Ok(saved) => selected.push(Selected { stream, mode: *sync_mode, saved }),
                 Err(failure) => {
+                    self.orders_are_whole &= stream != OrderStream::Orders;
                     let result = Err(failure);
                     self.end(name, &result)?;
                     self.note(result)?;
@@ -146,7 +153,8 @@ impl Reading<'_> {
         for stream in &streams {
             self.output.status(stream.name(), Status::Running)?;
         }
-        let receipts = receipts.filter(|_| streams.contains(&OrderStream::Orders));
+        let with_orders = streams.contains(&OrderStream::Orders);
+        let receipts = receipts.filter(|_| with_orders);
         let (http, events) = (&self.http, &mut self.events);
         let reader = Reader::new(self.config, http, events, self.output, receipts, group, *began);
         let ended = reader.read().await;
@@ -159,10 +167,17 @@ impl Reading<'_> {
                 _ => self.end(stream.name(), &ended.walk)?,
             }
         }
+        self.orders_are_whole &= !with_orders || ended.walk.is_ok();
         let left = ended.left.filter(|_| ended.walk.is_ok());
         self.note(ended.walk)?;
         self.note(ended.details)?;
         Ok(left)
+    }
+
+    /// Says of streams whose turn never came that they are not complete. Why, is told of those that failed.
+    fn leave(&mut self, group: &Group, failed: FailureKind) -> Result<(), Failure> {
+        let mut streams = group.streams.iter().filter(|_| failed != FailureKind::OutputClosed);
+        streams.try_for_each(|stream| self.output.status(stream.name(), Status::Incomplete))
     }
 
     /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.

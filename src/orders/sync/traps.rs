@@ -357,3 +357,15 @@ fn a_sweep_that_is_cut_off_again_and_again_gets_on() {
     let stale = warehouse.table.values().filter(|data| *data != "paid").count();
     assert_eq!(stale, 0, "orders are stale after ten syncs of 60 questions each");
 }
+
+#[test]
+fn a_second_walk_ends_at_the_horizon_of_the_first_whichever_clock_answers() {
+    let (config, first) = (config(&json!({})), at(NOW));
+    let mut sync = Sync::new(&config, SyncMode::Incremental, None, first).after(Some(first));
+    for _ in 0..2 {
+        let (ticket, _) = sync.question().unwrap();
+        let date = Some(first - TimeDelta::seconds(5));
+        sync.answer(ticket, Answer { rows: Ok(Vec::new()), date }).unwrap();
+    }
+    assert_eq!(sync.server_now(), Some(first));
+}

@@ -151,3 +151,22 @@ fn where_no_order_is_known_several_looks_are_the_end() {
     assert!(empty.accept(vec![]).is_err() && empty.accept(vec![]).is_err());
     assert!(empty.accept(vec![]).unwrap().is_empty() && empty.is_done());
 }
+
+#[test]
+fn every_version_that_was_seen_has_to_come_back() {
+    let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
+    let mut walk = Walk::new(slice, Selection::default(), Some(goal(7, &[4, 4])));
+    let version = |version| Row { version, ..row(7, 4) };
+    walk.accept(vec![version(1), version(2)]).unwrap();
+    assert_eq!(walk.accept(vec![version(1)]).unwrap_err().kind, FailureKind::MissingOrder);
+    assert!(walk.question().is_some());
+}
+
+#[test]
+fn every_version_of_the_goal_has_to_arrive() {
+    let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
+    let mut walk = Walk::new(slice, Selection::default(), Some(goal(7, &[4, 4])));
+    walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
+    assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
+    assert!(walk.question().is_some());
+}
