@@ -189,7 +189,8 @@ fn an_application_whose_tokens_are_never_accepted_is_not_tried_for_ever() {
     config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
     let outcome = Run::incremental(&config).finish().failed("config_error");
     assert!(outcome.message().contains("token_url"), "{}", outcome.message());
-    assert_eq!(sandbox.stats().tokens, 2);
+    // One for the start, and one for each of the two questions that may be under way when the first token is refused.
+    assert!((2..=3).contains(&sandbox.stats().tokens), "{:?}", sandbox.stats());
 }
 
 #[test]
