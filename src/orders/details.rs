@@ -105,18 +105,23 @@ impl Details {
 
     /// The next page to ask for. `newest` is the newest order that is listed.
     pub fn question(&mut self, newest: Option<&Row>) -> Option<Due> {
-        let doubtful = self.written == 0 && self.vanished.1 >= DOUBTFUL;
         match (self.trial, newest) {
-            (Trial::Due, Some(newest)) if doubtful => {
+            (Trial::Due, Some(newest)) if self.is_doubtful() => {
                 self.trial = Trial::UnderWay;
                 return Some(Due::new(TRIAL, newest));
             }
+            (Trial::Due, None) if self.is_doubtful() => self.trial = Trial::Passed,
             (Trial::UnderWay, _) => return None,
             _ => (),
         }
         let due = self.waiting.pop_front()?;
         self.under_way.insert(due.number);
         Some(due)
+    }
+
+    /// Whether orders may have no pages at all. Then nothing is said of those that had vanished.
+    fn is_doubtful(&self) -> bool {
+        self.written == 0 && self.vanished.1 >= DOUBTFUL && self.trial != Trial::Passed
     }
 
     /// Orders have pages.
@@ -150,6 +155,9 @@ impl Details {
 
     /// The last state that may be said by now, if there is a new one.
     pub fn sayable(&mut self) -> Option<Value> {
+        if self.is_doubtful() {
+            return None;
+        }
         let first = [self.under_way.first().copied(), self.waiting.front().map(|due| due.number)];
         let before = first.into_iter().flatten().min().unwrap_or(self.next);
         let mut last = None;
@@ -168,7 +176,7 @@ impl Details {
 
     /// Whether nothing is due, under way, or to be said.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_empty() && self.states.is_empty()
+        self.waiting.is_empty() && self.under_way.is_empty() && self.states.is_empty() && !self.is_doubtful()
     }
 }
 
@@ -231,6 +239,21 @@ mod tests {
     fn where_no_order_has_a_page_the_stream_fails() {
         let (mut details, due) = doubtful();
         assert_eq!(details.vanished(&due).unwrap_err().kind, FailureKind::NotFound);
+    }
+
+    #[test]
+    fn nothing_is_said_of_vanished_orders_while_it_is_doubtful_whether_there_are_pages() {
+        let mut details = Details::new(Value::Null);
+        for id in 0..DOUBTFUL {
+            details.push(&row(0, id));
+        }
+        details.state(json!("all"));
+        let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
+        dues.iter().for_each(|due| details.vanished(due).unwrap());
+        assert_eq!((details.sayable(), details.is_idle()), (None, false));
+        assert!(details.question(Some(&row(9, 99))).unwrap().is_trial());
+        details.passed();
+        assert_eq!((details.sayable(), details.is_idle()), (Some(json!("all")), true));
     }
 
     #[test]
