@@ -5,9 +5,9 @@ set -eu
 
 triple="$(rustc -vV | sed -n 's/^host: //p')"
 cargo fetch --locked >&2
-# Where a registry keeps its crates is named after its address; without that, every mirror gives the same bytes.
-# The paths are in the messages of panics.
-flags="-C target-feature=+crt-static"
+# The bytes are to be the same wherever it is built, so the paths of this machine are named anew: this folder, and where
+# a registry keeps its crates, which is named after its address.
+flags="-C target-feature=+crt-static --remap-path-prefix=${PWD}=/src"
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
   flags="${flags} --remap-path-prefix=${registry%/}=/crates"
 done
