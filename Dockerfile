@@ -1,48 +1,47 @@
 # The image: a static binary, a shell (the platform starts connectors through one), certificate authorities.
 # No "# syntax=" line, no heredocs, no COPY --link: an engine without internet must be able to build it.
+# For each platform it builds on that platform, amd64 and arm64 alike. See docs/image.md.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${RUST_IMAGE} AS builder
 WORKDIR /src
-ENV CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never
+ENV CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never PATH=/opt/auditable/bin:${PATH}
+# Puts the list of crates into the binary.
+ARG AUDITABLE_VERSION=0.7.7
+# The name of the build caches: two different ones share nothing.
+ARG CACHE=source-aifi
+RUN --mount=type=cache,id=${CACHE}-registry,target=/usr/local/cargo/registry,sharing=locked \
+    cargo install --locked --root /opt/auditable "cargo-auditable@${AUDITABLE_VERSION}"
 COPY Cargo.toml Cargo.lock ./
 COPY sandbox/Cargo.toml sandbox/
+COPY image/build.sh image/
 COPY spec ./spec
 COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.
 RUN mkdir -p sandbox/src integration_tests examples/rate_control benches/read && \
     touch sandbox/src/lib.rs integration_tests/main.rs benches/read/main.rs \
       examples/data_dictionary.rs examples/rate_control/main.rs
-# crt-static: glibc inside the binary. --target keeps the flag away from build scripts.
 # touch: cargo compares times of files, so a file older than the last build in the cache would not be built again.
-RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    --mount=type=cache,target=/src/target,sharing=locked \
+RUN --mount=type=cache,id=${CACHE}-registry,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=${CACHE}-target,target=/src/target,sharing=locked \
     set -eux; \
     find src spec -type f -exec touch {} +; \
-    triple="$(rustc -vV | sed -n 's/^host: //p')"; \
-    RUSTFLAGS="-C target-feature=+crt-static" \
-      cargo build --locked --release --target "${triple}" --bin source-aifi; \
-    install -D -m 0555 "target/${triple}/release/source-aifi" /out/source-aifi
+    binary="$(sh image/build.sh)"; \
+    install -D -m 0555 "${binary}" /out/source-aifi
 
-FROM ${RUST_IMAGE} AS rootfs
-RUN set -eux; \
-    apt-get update; \
-    apt-get install -y --no-install-recommends busybox-static ca-certificates; \
-    mkdir -p /rootfs/bin /rootfs/etc/ssl/certs /rootfs/airbyte /rootfs/config /rootfs/secrets /rootfs/tmp; \
-    cp "$(command -v busybox)" /rootfs/bin/busybox; \
-    for applet in sh cat cp date echo env false grep head id kill ls mkdir mkfifo mv ps pwd rm sed sleep tail tee test touch true wc; \
-      do ln -s busybox "/rootfs/bin/${applet}"; done; \
-    cp -L /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/; \
-    printf 'root:x:0:0:root:/:/bin/sh\nairbyte:x:1000:1000:airbyte:/airbyte:/bin/sh\n' > /rootfs/etc/passwd; \
-    printf 'root:x:0:\nairbyte:x:1000:\n' > /rootfs/etc/group; \
-    printf 'hosts: files dns\n' > /rootfs/etc/nsswitch.conf; \
-    chown 1000:1000 /rootfs/airbyte /rootfs/config /rootfs/secrets; \
-    chmod 1777 /rootfs/tmp
+FROM ${RUST_IMAGE} AS tree
+# A base image that has both already needs no package mirror.
+RUN dpkg -s busybox-static ca-certificates >/dev/null 2>&1 || { \
+      apt-get update && apt-get install -y --no-install-recommends busybox-static ca-certificates; }
+COPY image/tree.sh /
+COPY --from=builder /out/source-aifi /out/
+# The time that every file gets, and with newer engines the image too.
+ARG SOURCE_DATE_EPOCH=0
+RUN sh /tree.sh /tree /out/source-aifi "$(command -v busybox)"
 
 FROM ${RUNTIME_IMAGE}
-COPY --from=rootfs /rootfs/ /
-COPY --from=builder /out/source-aifi /airbyte/source-aifi
+COPY --from=tree /tree/ /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     AIRBYTE_ENTRYPOINT=/airbyte/source-aifi
@@ -50,11 +49,13 @@ WORKDIR /airbyte
 USER 1000:1000
 ARG VERSION=0.3.0
 ARG VCS_REF=unknown
+# Where the source lies is not known here: a build gives it with --label org.opencontainers.image.source=...
 LABEL io.airbyte.name="airbyte/source-aifi" \
       io.airbyte.version="${VERSION}" \
       org.opencontainers.image.title="source-aifi" \
       org.opencontainers.image.description="Airbyte source connector for AiFi orders" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${VCS_REF}" \
+      org.opencontainers.image.documentation="https://docs.airbyte.com/integrations/sources/aifi" \
       org.opencontainers.image.licenses="MIT"
 ENTRYPOINT ["/airbyte/source-aifi"]

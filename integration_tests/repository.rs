@@ -54,6 +54,52 @@ fn one_version_everywhere() {
     assert!(file("Dockerfile").contains(&format!("ARG VERSION={version}\n")));
 }
 
+/// What a script of the gate prints, or nothing if it refuses.
+fn script(name: &str, arguments: &[&str]) -> Option<String> {
+    let path = format!("{}/.ci/{name}", env!("CARGO_MANIFEST_DIR"));
+    let output = std::process::Command::new("bash").arg(path).args(arguments).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[test]
+fn a_release_is_made_of_one_version_and_its_notes() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(script("version", &[]).as_deref(), Some(version));
+    assert_eq!(script("version", &[&format!("v{version}")]).as_deref(), Some(version));
+    for tag in ["v9.9.9", &format!("v{version}0")] {
+        assert_eq!(script("version", &[tag]), None, "{tag}");
+    }
+    let notes = script("release-notes", &[]).unwrap();
+    assert!(file("CHANGELOG.md").contains(&notes) && !notes.contains("## "), "{notes}");
+    let places = file(".ci/version");
+    for place in ["Cargo.toml", "metadata.yaml", "Dockerfile", "CHANGELOG.md"] {
+        assert!(places.contains(place), "{place}");
+    }
+    let release = file(".github/workflows/release.yml");
+    for step in [".ci/version \"$GITHUB_REF_NAME\"", ".ci/release-notes", "bash .ci/run", "bash .ci/image"] {
+        assert!(release.contains(step), "{step}");
+    }
+}
+
+#[test]
+fn workflows_trust_commits_and_not_tags() {
+    for workflow in ["ci", "release"] {
+        let text = file(&format!(".github/workflows/{workflow}.yml"));
+        for (_, action) in text.lines().filter_map(|line| line.split_once("uses: ")) {
+            let commit = action.split(['@', ' ']).nth(1).unwrap();
+            assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
+        }
+    }
+}
+
+#[test]
+fn the_image_is_built_with_the_toolchain_of_the_project() {
+    let toolchain = file("rust-toolchain.toml");
+    let channel = toolchain.split('"').nth(1).unwrap();
+    let minor = channel.rsplit_once('.').unwrap().0;
+    assert!(file("Dockerfile").contains(&format!("ARG RUST_IMAGE=rust:{minor}-slim-")), "{channel}");
+}
+
 #[test]
 fn every_form_field_has_a_title_a_description_and_its_own_place() {
     let spec = json("spec/spec.json");
