@@ -165,7 +165,13 @@ fn selected_later(child: &str, options: Options) {
     let pages = |warehouse: &mut Warehouse, streams: &[&str]| {
         sandbox.reset_stats();
         let outcome = sync(&config, warehouse, streams);
-        let walks = outcome.logs().iter().filter(|line| line.contains("one walk")).count();
+        let walks = outcome
+            .logs()
+            .iter()
+            .filter(|line| {
+                line.contains("together, from the same requests") || line.contains("from the list of orders")
+            })
+            .count();
         (sandbox.stats().orders, walks)
     };
     let (alone, _) = pages(&mut warehouse.clone(), &["orders"]);

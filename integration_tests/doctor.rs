@@ -42,7 +42,7 @@ fn what_the_api_makes_of_a_question_is_told() {
     let (status, report) = doctor(&config(&sandbox(Options { behaviour, ..Options::default() })));
     let readings = line(&report, "readings");
     for words in
-        ["count from 1", "minDraftCreatedAt excludes", "maxDraftCreatedAt excludes", "100 orders came"]
+        ["count from 1", "minDraftCreatedAt is not in", "maxDraftCreatedAt not in", "100 orders came"]
     {
         assert!(readings.contains(words), "{readings}");
     }

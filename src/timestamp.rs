@@ -67,11 +67,29 @@ pub fn ceil_second(at: DateTime<Utc>) -> DateTime<Utc> {
     if floor == at { at } else { floor + TimeDelta::seconds(1) }
 }
 
+/// A length of time, in the largest unit of which there are at least two: for people.
+pub fn about(length: TimeDelta) -> String {
+    let length = length.abs();
+    match length.num_minutes() {
+        0..2 => format!("{} seconds", length.num_seconds()),
+        minutes @ 2..120 => format!("{minutes} minutes"),
+        minutes @ 120..2_880 => format!("{} hours", minutes / 60),
+        minutes => format!("{} days", minutes / 1_440),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_length_is_told_in_the_largest_unit_that_says_enough() {
+        let told =
+            [90, -150, 7_100, 7_200, 172_799, 172_800].map(|seconds| about(TimeDelta::seconds(seconds)));
+        assert_eq!(told, ["90 seconds", "2 minutes", "118 minutes", "2 hours", "47 hours", "2 days"]);
+    }
 
     #[test]
     fn the_forms_of_one_instant_are_equal() {

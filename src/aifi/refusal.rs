@@ -98,8 +98,12 @@ pub fn sort(
             failure(FailureKind::Unauthorized, "The API did not accept a token that was just issued (401). Check that Token URL (credentials.token_url) and API base URL (base_url) belong together, and Scope (credentials.scope).".to_owned())
         }
         401 => failure(FailureKind::Unauthorized, "The API did not accept the access token (401). Tokens may end after 90 days: ask AiFi for a new one and put it into Access token (credentials.access_token).".to_owned()),
-        403 => failure(FailureKind::Forbidden, format!("The token is valid, but may not read {what} (403). Ask AiFi for that permission, use a token that has it (credentials), or deselect the stream.")),
-        404 => failure(FailureKind::NotFound, format!("There are no {what} of an AiFi Admin API at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
+        403 => {
+            // Without the orders there is nothing to read.
+            let or = if what == "orders" { "" } else { ", or deselect the stream" };
+            failure(FailureKind::Forbidden, format!("The token is valid, but may not read {what} (403). Ask AiFi for that permission, or use a token that has it (credentials){or}."))
+        }
+        404 => failure(FailureKind::NotFound, format!("No {what} are served at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
         _ => failure(FailureKind::Rejected, format!("The API did not accept the request ({status}).")),
     }
 }

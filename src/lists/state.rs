@@ -56,7 +56,7 @@ impl Saved {
             return Err(Failure::new(
                 FailureKind::State,
                 format!(
-                    "The saved state of the stream {} has no \"{UPDATED_FIELD}\" that is a date and time, like {{\"{UPDATED_FIELD}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or reset the stream to start from the beginning.",
+                    "The saved state of the stream {} has no \"{UPDATED_FIELD}\" that is a date and time, like {{\"{UPDATED_FIELD}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or clear the stream's data to start from the beginning.",
                     list.name
                 ),
             ));

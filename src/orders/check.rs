@@ -89,7 +89,8 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
 pub async fn details(http: &Http, due: &Due) -> Result<(), Failure> {
     let pages = RefCell::new(DetailReader::of_details());
     ask::detail(http, &pages, due, None).await?.map(|_| ()).ok_or_else(|| {
-        let text = format!("The newest order, {}, has no details (404).", due.id);
+        let text =
+            format!("The newest order, {}, has no details (404), so order_details cannot be read.", due.id);
         Failure::new(FailureKind::NotFound, text)
     })
 }
@@ -135,11 +136,6 @@ fn clock_difference(server: Option<DateTime<Utc>>) -> String {
         return String::new();
     }
     let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
-    let ahead = ahead.abs();
-    let size = match ahead.num_hours() {
-        0..2 => format!("{} minutes", ahead.num_minutes()),
-        hours @ 2..48 => format!("{hours} hours"),
-        hours => format!("{} days", hours / 24),
-    };
+    let size = timestamp::about(ahead);
     format!(" This machine's clock is {size} {side} the server's; syncs follow the server's.")
 }

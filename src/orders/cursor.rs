@@ -106,7 +106,7 @@ impl Saved {
         let at = state[field].as_str().and_then(timestamp::parse).ok_or_else(|| {
             Failure::new(
                 FailureKind::State,
-                format!("The saved state of the stream {stream} has no \"{field}\" that is a date and time, like {{\"{field}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or reset the stream to start from the beginning."),
+                format!("The saved state of the stream {stream} has no \"{field}\" that is a date and time, like {{\"{field}\": \"2025-11-01T00:00:00.000Z\"}}. Correct it, or clear the stream's data to start from the beginning."),
             )
         })?;
         let updated = match &state[UPDATED_FIELD] {

@@ -74,8 +74,11 @@ pub(super) fn no_filter(filter: UpdatedFilter, days: i64) -> String {
 /// Streams that are read together, other than the orders alone.
 pub(super) fn together(streams: &[OrderStream]) -> Option<String> {
     let names: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
-    (streams != [OrderStream::Orders])
-        .then(|| format!("orders: one walk through the orders for {}", names.join(", ")))
+    match streams {
+        [OrderStream::Orders] => None,
+        [_] => Some(format!("orders: reading {} from the list of orders", names[0])),
+        _ => Some(format!("orders: reading {} together, from the same requests", names.join(", "))),
+    }
 }
 
 /// What people should know of the streams beside the orders: product lines without an id of their own, pages of orders.
@@ -130,7 +133,7 @@ pub(super) fn receipt(summary: &Summary, sum: &Tally, asks: Asks, took: Duration
         (asks.refused, "requests refused by the rate limit"),
         (asks.repeated, "requests repeated"),
         (summary.left_out, "orders of other statuses left out"),
-        (versions, "older versions, which are no records of orders"),
+        (versions, "older versions passed over (the newest is the record)"),
     ] {
         if count > 0 {
             text.push_str(&format!("; {count} {what}"));

@@ -56,7 +56,7 @@ impl SavedStates {
                     return Err(Failure::new(
                         FailureKind::State,
                         format!(
-                            "The state holds a message of the type {}, which this connector does not write. Reset the connection's state to start from the beginning.",
+                            "The state holds a message of the type {}, which this connector does not write. Clear the connection's data to start from the beginning.",
                             kind.unwrap_or("LEGACY")
                         ),
                     ));

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::sync::watch;
 
 use super::check::{self, Reachable};
@@ -52,6 +53,7 @@ pub(super) async fn doctor(
         Ok(made) => made,
         Err(failure) => return fail(output, "connection", failure),
     };
+    output.text("      asking; where nothing answers, this takes up to 45 seconds")?;
     let found = orders::check::check(&config, &http).await;
     let mut fetched = None;
     while let Ok(event) = events.try_recv() {
@@ -64,7 +66,7 @@ pub(super) async fn doctor(
         Ok(found) => found,
         Err(failure) => return fail(output, step_of(failure.kind), failure),
     };
-    say(output, Mark::Ok, "connection", "the server answers, and its certificate is trusted")?;
+    say(output, Mark::Ok, "connection", connection(&config))?;
     let (mark, text) = life(&config, fetched.as_ref());
     say(output, mark, "token", &text)?;
     say(output, Mark::Ok, "orders", &found.text)?;
@@ -84,7 +86,7 @@ pub(super) async fn doctor(
             output,
             Mark::Note,
             "readings",
-            "there is no order yet, so what the API honours cannot be told",
+            "there is no order yet, so what the API honours could not be found out",
         ),
         Err(failure) => fail(output, "readings", failure),
     }
@@ -106,9 +108,17 @@ fn entry(mark: Mark, step: &str, text: &str) -> String {
 fn fail(output: &mut Output, step: &str, failure: Failure) -> Result<(), Failure> {
     if failure.kind != FailureKind::Interrupted {
         say(output, Mark::Fail, step, &failure.message)?;
-        say(output, Mark::Note, "internal", &failure.internal())?;
+        say(output, Mark::Note, "for a report", &failure.internal())?;
     }
     Err(failure)
+}
+
+fn connection(config: &Config) -> &'static str {
+    if config.base_url.scheme() == "https" {
+        "the server answers, and its certificate is trusted"
+    } else {
+        "the server answers (plain http, so there is no certificate)"
+    }
 }
 
 /// Where in the report a failure to read the orders belongs.
@@ -150,8 +160,14 @@ async fn network(config: &Config, output: &mut Output) -> Result<(), Failure> {
     say(output, Mark::Ok, "proxy", "none is set")?;
     match line::addresses(host.trim_matches(['[', ']'])).await {
         Ok(addresses) => {
+            let literal = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            say(output, Mark::Ok, "name", &format!("{host} is {}", addresses.join(", ")))
+            let text = if literal {
+                format!("{host} is an address, so no name has to be found")
+            } else {
+                format!("{host} is {}", addresses.join(", "))
+            };
+            say(output, Mark::Ok, "name", &text)
         }
         Err(error) => {
             let text =
@@ -184,7 +200,7 @@ fn life(config: &Config, fetched: Option<&Secret>) -> (Mark, String) {
 
 /// What the API honours, and what its latency means.
 fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
-    let included = |yes: bool| if yes { "includes" } else { "excludes" };
+    let included = |yes: bool| if yes { "in" } else { "not in" };
     let clock = match honours.clock_ahead {
         None => (Mark::Note, "the server does not tell its time; this machine's clock is used".to_owned()),
         Some(ahead) if ahead.abs() < CLOCK_OFF => {
@@ -195,15 +211,15 @@ fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
             (
                 Mark::Note,
                 format!(
-                    "this machine's clock is {} s {side} the server's; syncs follow the server's",
-                    ahead.abs()
+                    "this machine's clock is {} {side} the server's; syncs follow the server's",
+                    timestamp::about(TimeDelta::seconds(ahead))
                 ),
             )
         }
     };
     let pages = match honours.first_page {
         Some(first) => format!("pages count from {first}"),
-        None => "whether pages count from 0 or 1 cannot be told".to_owned(),
+        None => "whether pages count from 0 or 1 could not be found out".to_owned(),
     };
     let updated = match honours.updated {
         UpdatedFilter::Honoured => (Mark::Ok, "minUpdatedAt filters: changes of any age are found"),
@@ -220,7 +236,7 @@ fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
             Mark::Ok,
             "readings",
             format!(
-                "{pages}; minDraftCreatedAt {} its moment, maxDraftCreatedAt {} it; {} orders came of 200 asked for",
+                "{pages}; an order drafted exactly at minDraftCreatedAt is {} the answer, at maxDraftCreatedAt {} it; {} orders came of 200 asked for",
                 included(honours.min_included),
                 included(honours.max_included),
                 honours.page
@@ -235,7 +251,7 @@ fn latency(took: &[Duration], rate: u32) -> String {
     let median = took.get(took.len() / 2).copied().unwrap_or_default();
     let under_way = (median.as_secs_f64() * f64::from(rate)).ceil().max(1.0);
     format!(
-        "a page of 200 orders takes {} ms; at {rate} requests a second about {under_way} are under way at a time, and a backfill reads up to {} orders a second (their details up to {rate})",
+        "a page of 200 orders takes {} ms; at {rate} requests a second about {under_way} of them are under way at a time, and a backfill reads up to {} orders a second (their details up to {rate})",
         median.as_millis(),
         rate * 200,
     )
@@ -265,9 +281,9 @@ mod tests {
             lines.join("\n"),
             "\
 ok    clock             this machine's clock and the server's agree
-ok    readings          pages count from 0; minDraftCreatedAt includes its moment, maxDraftCreatedAt excludes it; 200 orders came of 200 asked for
+ok    readings          pages count from 0; an order drafted exactly at minDraftCreatedAt is in the answer, at maxDraftCreatedAt not in it; 200 orders came of 200 asked for
 ok    changes           minUpdatedAt filters: changes of any age are found
-ok    latency           a page of 200 orders takes 300 ms; at 15 requests a second about 5 are under way at a time, and a backfill reads up to 3000 orders a second (their details up to 15)"
+ok    latency           a page of 200 orders takes 300 ms; at 15 requests a second about 5 of them are under way at a time, and a backfill reads up to 3000 orders a second (their details up to 15)"
         );
     }
 
