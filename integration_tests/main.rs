@@ -17,6 +17,7 @@ mod checks;
 mod children;
 mod children_faults;
 mod children_resume;
+mod compatible;
 mod complete;
 mod details;
 mod doctor;
