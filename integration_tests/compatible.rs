@@ -211,6 +211,9 @@ fn said(command: &str) -> Value {
     run.finish().of_type(kind).next().expect("an answer")[key].clone()
 }
 
+/// A name, and what is done to a specification or a catalog.
+type Breaking<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
 #[test]
 fn what_was_released_is_kept_unless_a_break_is_announced() {
     let metadata = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("metadata.yaml")).unwrap();
@@ -239,7 +242,7 @@ fn each_kind_of_break_in_the_specification_is_refused() {
         breaks.0
     };
     let fields = |spec: &mut Value, change: &dyn Fn(&mut Value)| change(&mut spec["properties"]);
-    let refused: [(&str, &dyn Fn(&mut Value)); 13] = [
+    let refused: [Breaking; 13] = [
         ("/end_date: is required now", &|spec| {
             spec["required"] = json!(["credentials", "start_date", "end_date"])
         }),
@@ -315,7 +318,7 @@ fn each_kind_of_break_in_the_catalog_is_refused() {
     fn field<'c>(catalog: &'c mut Value, name: &str) -> &'c mut Value {
         &mut orders(catalog)["json_schema"]["properties"][name]
     }
-    let refused: [(&str, &dyn Fn(&mut Value)); 11] = [
+    let refused: [Breaking; 11] = [
         ("orders: the stream is gone", &|catalog| drop(catalog["streams"].as_array_mut().unwrap().remove(0))),
         ("orders: a sync mode is gone", &|catalog| {
             orders(catalog)["supported_sync_modes"] = json!(["incremental"])
