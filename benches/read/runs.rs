@@ -76,9 +76,13 @@ impl Case {
             "requests_per_second": REQUESTS_PER_SECOND,
         });
         fs::write(&config, configuration.to_string())?;
-        let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/integration_tests/configured_catalog.json");
+        let catalog = config.with_extension("catalog");
+        fs::write(
+            &catalog,
+            json!({"streams": [{"stream": {"name": "orders"}, "sync_mode": "incremental"}]}).to_string(),
+        )?;
         let mut command = Command::new(CONNECTOR);
-        command.arg("read").arg("--config").arg(&config).args(["--catalog", catalog]);
+        command.arg("read").arg("--config").arg(&config).arg("--catalog").arg(&catalog);
         let mut measured = measure(&mut command)?;
         measured.received.verify(self.orders)?;
         Ok(Run { measured, stats: sandbox.stats() })

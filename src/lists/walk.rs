@@ -100,6 +100,8 @@ pub struct Walk {
     /// The row that ended those answers, and how many in a row.
     ends: (Option<Box<str>>, u32),
     steps: u32,
+    /// Answers since the last one with a new row.
+    idle: usize,
     done: bool,
 }
 
@@ -127,6 +129,7 @@ impl Walk {
             lacking: 0,
             ends: (None, 0),
             steps: 0,
+            idle: 0,
             done: false,
         }
     }
@@ -187,6 +190,11 @@ impl Walk {
             self.ends = (None, 0);
         }
         self.lacking = 0;
+        self.idle = if news { 0 } else { self.idle + 1 };
+        // Four times through all that is known, and nothing new: that is no way to the end.
+        if self.idle > STEPS as usize + 4 * self.handed_out / self.longest.max(1) {
+            return Err(restless());
+        }
         let proof = self.aim == Aim::Prove;
         let fresh = self.place.take(&asked, rows);
         self.handed_out += fresh.len();
@@ -240,8 +248,7 @@ impl Walk {
     fn step(&mut self, aim: Aim) -> Result<Vec<Row>, Doubt> {
         self.steps += 1;
         if self.steps > STEPS {
-            let text = "its rows move while it is read, or the API does not give the part that is asked for";
-            return Err(Doubt::new(FailureKind::Restless, text));
+            return Err(restless());
         }
         self.aim = aim;
         Ok(Vec::new())
@@ -256,6 +263,12 @@ impl Walk {
         self.done = self.lacking >= LOOKS;
         if self.done { Ok(Vec::new()) } else { Err(Doubt::new(FailureKind::MissingOrder, what)) }
     }
+}
+
+/// The walk cannot get on.
+fn restless() -> Doubt {
+    let text = "its rows move while it is read, or the API does not give the part that is asked for";
+    Doubt::new(FailureKind::Restless, text)
 }
 
 /// The time of a row's last change, as it identifies a state of the row.
