@@ -184,3 +184,35 @@ fn a_walk_goes_on_behind_a_row() {
     assert_eq!(ids(&walk.accept(rows(42..50)).unwrap()), (42..50).collect::<Vec<_>>());
     assert!(walk.accept(rows(44..50)).unwrap().is_empty() && walk.is_done());
 }
+
+/// Reads a list of so many rows, of an API that gives `cap` rows at a time. How many rows were handed out, and the doubt
+/// that ended it.
+fn pages(count: u64, cap: usize) -> (usize, Option<Doubt>) {
+    let (mut walk, mut look, mut handed_out) = (Walk::new(Paging::Page, 200), 1, 0);
+    for _ in 0..count + 200 {
+        if walk.is_done() {
+            return (handed_out, None);
+        }
+        let Part::Page { page, size } = walk.question() else { unreachable!() };
+        let size = size.min(cap) as u64;
+        let begin = (page.unwrap_or(0) as u64 * size).min(count);
+        match walk.accept(rows(begin..count.min(begin + size))) {
+            Ok(rows) => (handed_out, look) = (handed_out + rows.len(), 1),
+            Err(_) if look < LOOKS => look += 1,
+            Err(doubt) => return (handed_out, Some(doubt)),
+        }
+    }
+    panic!("{count} rows, {cap} at a time: it goes on for ever");
+}
+
+#[test]
+fn where_no_size_of_pages_brings_known_rows_back_the_list_is_given_up_soon() {
+    for (cap, common_multiple) in [(3, 6), (8, 840), (10, 2_520)] {
+        assert_eq!(pages(common_multiple - 1, cap), (common_multiple as usize - 1, None), "{cap}");
+        for count in [common_multiple, common_multiple + 40] {
+            let (handed_out, doubt) = pages(count, cap);
+            assert_eq!((handed_out as u64, doubt.unwrap().kind), (common_multiple, FailureKind::Restless));
+        }
+    }
+    assert_eq!(pages(6_000, 13), (6_000, None));
+}
