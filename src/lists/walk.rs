@@ -102,6 +102,8 @@ pub struct Walk {
     steps: u32,
     /// Answers since the last one with a new row.
     idle: usize,
+    /// Where the last answer without anything new began, since a step back or something new.
+    reached: usize,
     done: bool,
 }
 
@@ -130,6 +132,7 @@ impl Walk {
             ends: (None, 0),
             steps: 0,
             idle: 0,
+            reached: 0,
             done: false,
         }
     }
@@ -205,9 +208,9 @@ impl Walk {
             self.aim = Aim::Start;
         } else if news {
             self.aim = if full { Aim::Advance } else { Aim::Prove };
-            self.steps = 0;
+            (self.steps, self.reached) = (0, 0);
         } else if full {
-            return self.full_of_known_rows();
+            return self.full_of_known_rows(asked.begin);
         } else {
             self.done = proof;
             self.aim = Aim::Prove;
@@ -222,7 +225,7 @@ impl Walk {
     }
 
     /// Rows came before our place, or the API does not do what the question says.
-    fn full_of_known_rows(&mut self) -> Result<Vec<Row>, Doubt> {
+    fn full_of_known_rows(&mut self, begin: usize) -> Result<Vec<Row>, Doubt> {
         if !self.place.shifts() {
             return self.lacks("the answer brings nothing new, although it was asked to begin further on");
         }
@@ -230,10 +233,12 @@ impl Walk {
             _ if self.place.settles() => self.step(Aim::Back(1)),
             Aim::Back(_) => self.step(Aim::Advance),
             // The numbers rise until they are off, at the latest.
-            _ => {
+            _ if begin > self.reached => {
+                self.reached = begin;
                 self.aim = Aim::Advance;
                 Ok(Vec::new())
             }
+            _ => self.step(Aim::Advance),
         }
     }
 
@@ -249,6 +254,9 @@ impl Walk {
         self.steps += 1;
         if self.steps > STEPS {
             return Err(restless());
+        }
+        if matches!(aim, Aim::Back(_)) {
+            self.reached = 0;
         }
         self.aim = aim;
         Ok(Vec::new())
