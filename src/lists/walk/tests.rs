@@ -216,3 +216,14 @@ fn where_no_size_of_pages_brings_known_rows_back_the_list_is_given_up_soon() {
     }
     assert_eq!(pages(6_000, 13), (6_000, None));
 }
+
+#[test]
+fn nothing_behind_the_row_of_a_place_is_no_end_as_the_row_may_be_no_more() {
+    let mut walk = Walk::behind("41", 200);
+    for _ in 1..LOOKS {
+        assert!(walk.accept(vec![]).is_err());
+    }
+    assert!(walk.accept(vec![]).unwrap().is_empty() && !walk.is_done());
+    assert_eq!(walk.question(), Walk::new(Paging::After, 200).question(), "the list is begun anew");
+    assert_eq!(walk.accept(rows(0..50)).unwrap().len(), 50);
+}
