@@ -94,6 +94,10 @@ impl Place for Keyed {
         false
     }
 
+    fn begins_anew(&mut self) -> bool {
+        self.from.take().is_some()
+    }
+
     fn measures(&mut self, _: usize) -> bool {
         false
     }

@@ -145,6 +145,10 @@ impl Place for Numbered {
         again
     }
 
+    fn begins_anew(&mut self) -> bool {
+        false
+    }
+
     fn measures(&mut self, longest: usize) -> bool {
         let measures = self.by_page && longest < self.size && !self.measured;
         self.measured |= measures;

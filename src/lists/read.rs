@@ -118,8 +118,13 @@ impl Reader<'_> {
             }
             match self.step(&mut walk, bound, before).await {
                 Ok(()) => (),
-                Err(failure) if failure.kind == FailureKind::Rejected && !self.answered => {
-                    let Some(next) = self.manner.next(self.list.incremental) else { break failure };
+                Err(failure) if !self.answered => {
+                    let next = match failure.kind {
+                        FailureKind::Rejected => self.sync.after_refusal(self.manner),
+                        FailureKind::NotFound => self.sync.forget_place().then_some(self.manner),
+                        _ => None,
+                    };
+                    let Some(next) = next else { break failure };
                     self.manner = next;
                     walk = start(self);
                 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::declared::List;
 use super::page::Row;
+use super::query::Manner;
 use super::state::{self, Place, Saved};
 use super::walk::Walk;
 use crate::config::Config;
@@ -93,6 +94,18 @@ impl Sync {
             Some(place) => Walk::behind(&place.after, size),
             None => Walk::new(self.list.paging, size),
         }
+    }
+
+    /// How to ask after the first question was refused. The row that a place is named by may be no more: where there is
+    /// nothing else to try, the list is begun anew.
+    pub fn after_refusal(&mut self, manner: Manner) -> Option<Manner> {
+        let filters = self.list.incremental;
+        manner.next(filters).or_else(|| self.forget_place().then(|| Manner::wished(filters)))
+    }
+
+    /// From now on the walk begins at the list's start. Whether there was another place.
+    pub fn forget_place(&mut self) -> bool {
+        self.place.take().is_some()
     }
 
     /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
@@ -242,6 +255,23 @@ mod tests {
         assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
         assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z"}));
         assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it goes on from still holds");
+    }
+
+    #[test]
+    fn where_every_question_behind_a_row_is_refused_the_list_is_begun_anew_once() {
+        let mut first = sync(&SESSIONS, SyncMode::Incremental, None);
+        first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
+        let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
+        let begun_anew = |sync: &mut Sync| {
+            let mut manner = Manner::wished(true);
+            (0..30).any(|_| {
+                manner = sync.after_refusal(manner).unwrap_or(manner);
+                manner == Manner::wished(true)
+            })
+        };
+        assert!(begun_anew(&mut second) && !begun_anew(&mut second));
+        assert_eq!(second.walk(200).question(), first.walk(200).question());
+        assert_eq!(second.end(), first.end(), "what was written is still so");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!   answer says how much it gives at least. So the end is proven by a question that reaches back over as many known
 //!   rows as leaves room for a new one: its answer must bring the last known row, and nothing new.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
-//!   where nothing is known, the second as a deletion.
+//!   where nothing is known, the second as a deletion. Behind a row where an earlier walk was cut off, nothing is no end:
+//!   the row may be no more, so the list is begun anew.
 
 use chrono::{DateTime, Utc};
 
@@ -84,6 +85,9 @@ pub(super) trait Place: std::fmt::Debug {
     fn settles(&mut self) -> bool;
     /// The answer shows that pages are counted in another way than was thought: from now on it is done so.
     fn recounts(&mut self, first: &Row) -> bool;
+    /// Nothing was found behind the place where the walk began; it may be no place any more. From now on the list's start is
+    /// asked for. Whether there was such a place.
+    fn begins_anew(&mut self) -> bool;
     /// The start has to be asked for once more, to learn how much the API gives at a time.
     fn measures(&mut self, longest: usize) -> bool;
 }
@@ -267,6 +271,10 @@ impl Walk {
         if !self.place.is_empty() {
             self.aim = self.aim.further_back();
             return Err(Doubt::new(FailureKind::MissingOrder, what));
+        }
+        if self.lacking >= LOOKS && self.place.begins_anew() {
+            self.lacking = 0;
+            return Ok(Vec::new());
         }
         self.done = self.lacking >= LOOKS;
         if self.done { Ok(Vec::new()) } else { Err(Doubt::new(FailureKind::MissingOrder, what)) }
