@@ -6,7 +6,8 @@
 //!    are known. So neither a gap, nor an empty answer, nor a parameter that the API ignores can be taken for the end.
 //!    `keyed` and `numbered` are the two kinds of places in a list.
 //! 2. [`query`] spells the question, [`page`] reads the answer.
-//! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form.
+//! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
+//!    walks it takes.
 //! 4. [`read`] drives all of it against the API; `told` is what people read. [`check`] proves that a list can be read.
 //!
 //! All of it but [`read`] and [`check`] is pure.
@@ -16,6 +17,7 @@ pub mod declared;
 mod keyed;
 mod numbered;
 pub mod page;
+pub mod passes;
 pub mod query;
 pub mod read;
 pub mod state;

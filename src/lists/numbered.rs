@@ -29,7 +29,8 @@ pub(super) struct Numbered {
     measured: bool,
 }
 
-fn digest(id: &str) -> u64 {
+/// What is kept of an id.
+pub(super) fn digest(id: &str) -> u64 {
     xxh3_64(id.as_bytes())
 }
 

@@ -8,17 +8,17 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::declared::{List, Paging};
+use super::declared::List;
 use super::page::{PageReader, Row};
-use super::query::{Manner, encode};
+use super::passes::Passes;
+use super::query::encode;
 use super::sync::{RECORDS_PER_STATE, Sync};
 use super::told;
-use super::walk::Walk;
 use crate::aifi::http::{Answer, Asks, Event, Http, Question};
 use crate::clock;
 use crate::config::Config;
 use crate::doubt::{Doubt, LOOKS};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
@@ -32,7 +32,7 @@ struct Reader<'a> {
     http: &'a Http,
     events: &'a mut UnboundedReceiver<Event>,
     output: &'a mut Output,
-    sync: Sync,
+    passes: Passes,
     pages: RefCell<PageReader>,
     waiting: Waiting,
     unknown: UnknownFields,
@@ -43,9 +43,6 @@ struct Reader<'a> {
     /// What had been asked before.
     asks: Asks,
     records: u64,
-    manner: Manner,
-    /// Whether the API has answered a question of this manner.
-    answered: bool,
 }
 
 /// Reads everything of a list that is due. On a failure, what was written before it has its state.
@@ -64,7 +61,7 @@ pub async fn read(
         http,
         events,
         output,
-        sync: Sync::new(list, config, mode, saved)?,
+        passes: Passes::new(list, Sync::new(list, config, mode, saved)?),
         pages: RefCell::new(PageReader::new(list)),
         waiting: Waiting::default(),
         unknown: UnknownFields::default(),
@@ -73,8 +70,6 @@ pub async fn read(
         now: clock::now(),
         asks: http.asks(),
         records: 0,
-        manner: Manner::wished(list.incremental),
-        answered: false,
     };
     let result = reader.drive().await;
     reader.progress.finish();
@@ -83,17 +78,18 @@ pub async fn read(
 
 impl Reader<'_> {
     async fn drive(&mut self) -> Result<(), Failure> {
-        self.output.log(Level::Info, &told::range(self.list, &self.sync))?;
-        if self.sync.is_complete() {
-            return self.output.state(self.list.name, &self.sync.end());
+        self.output.log(Level::Info, &told::range(self.list, &self.passes.sync))?;
+        if self.passes.sync.is_complete() {
+            return self.output.state(self.list.name, &self.passes.sync.end());
         }
-        let walk = self.walk(self.sync.bound(), None).await?;
-        // Where the place in a list does not hold, what changed meanwhile may have moved out of the way.
-        let moves = self.list.paging == Paging::Page && walk.is_longer_than_a_page() && self.manner.filtered;
-        if let Some(bound) = self.sync.closing_bound().filter(|_| moves) {
-            self.walk(Some(bound), Some(&walk)).await?;
+        if let Err(failure) = self.walk().await {
+            // The first failure is the one to tell, also if the state cannot be written.
+            if self.output.records_since_state(self.list.name) > 0 {
+                _ = self.output.state(self.list.name, &self.passes.state());
+            }
+            return Err(failure);
         }
-        self.output.state(self.list.name, &self.sync.end())?;
+        self.output.state(self.list.name, &self.passes.sync.end())?;
         let (asks, before) = (self.http.asks(), self.asks);
         let asks = Asks {
             requests: asks.requests - before.requests,
@@ -101,56 +97,30 @@ impl Reader<'_> {
             repeated: asks.repeated - before.repeated,
         };
         let took = clock::instant() - self.started;
-        let receipt = told::receipt(self.list, self.records, self.sync.left_out(), asks, took);
+        let receipt = told::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
         self.output.log(Level::Info, &receipt)
     }
 
-    /// Walks through the rows changed since `bound`, and writes those that the walk before did not know.
-    async fn walk(&mut self, bound: Option<DateTime<Utc>>, before: Option<&Walk>) -> Result<Walk, Failure> {
-        let start = |reader: &Self| match before {
-            Some(_) => Walk::new(reader.list.paging, reader.manner.size),
-            None => reader.sync.walk(reader.manner.size),
-        };
-        let mut walk = start(self);
-        let result = loop {
-            if walk.is_done() {
-                return Ok(walk);
+    /// Asks until everything has been seen.
+    async fn walk(&mut self) -> Result<(), Failure> {
+        while self.passes.go_on() {
+            match self.step().await {
+                Err(failure) if self.passes.asks_otherwise(failure.kind) => (),
+                result => result?,
             }
-            match self.step(&mut walk, bound, before).await {
-                Ok(()) => (),
-                Err(failure) if !self.answered => {
-                    let next = match failure.kind {
-                        FailureKind::Rejected => self.sync.after_refusal(self.manner),
-                        FailureKind::NotFound => self.sync.forget_place().then_some(self.manner),
-                        _ => None,
-                    };
-                    let Some(next) = next else { break failure };
-                    self.manner = next;
-                    walk = start(self);
-                }
-                Err(failure) => break failure,
-            }
-        };
-        // The first failure is the one to tell, also if the state cannot be written.
-        if self.output.records_since_state(self.list.name) > 0 {
-            _ = self.output.state(self.list.name, &self.sync.under_way(walk.resume()));
         }
-        Err(result)
+        Ok(())
     }
 
     /// Asks until an answer can be believed, and writes what is due.
-    async fn step(
-        &mut self,
-        walk: &mut Walk,
-        bound: Option<DateTime<Utc>>,
-        before: Option<&Walk>,
-    ) -> Result<(), Failure> {
+    async fn step(&mut self) -> Result<(), Failure> {
         let mut look = 1;
-        let mut rows = loop {
-            let query = encode(self.list, &walk.question(), bound.filter(|_| self.manner.filtered));
-            let answer = self.look(&query, look, walk).await?;
+        let rows = loop {
+            let (part, bound) = self.passes.question();
+            let query = encode(self.list, &part, bound);
+            let answer = self.look(&query, look).await?;
             self.begin(answer.date)?;
-            match answer.value.and_then(|rows| walk.accept(rows)) {
+            match answer.value.and_then(|rows| self.passes.accept(rows)) {
                 Ok(rows) => break rows,
                 Err(doubt) if look >= LOOKS => {
                     let failure = doubt.into_failure(self.list.name, look);
@@ -161,27 +131,20 @@ impl Reader<'_> {
         };
         self.http.progressed();
         self.unknown.tell(self.output, self.list.name, self.pages.borrow().unknown_fields())?;
-        rows.retain(|row| before.is_none_or(|before| !before.knows(&row.id)));
-        for row in self.sync.due(rows) {
+        for row in rows {
             self.output.record(self.list.name, &row.data, &row.changes)?;
             self.records += 1;
         }
         self.progress.show(self.records, self.http.asks().requests - self.asks.requests, None);
-        let due = self.output.records_since_state(self.list.name) >= RECORDS_PER_STATE;
-        match walk.resume().filter(|_| due) {
-            Some(after) => self.output.state(self.list.name, &self.sync.under_way(Some(after))),
-            None => Ok(()),
+        if self.passes.holds() && self.output.records_since_state(self.list.name) >= RECORDS_PER_STATE {
+            self.output.state(self.list.name, &self.passes.state())?;
         }
+        Ok(())
     }
 
     /// Asks once, and tells what happens meanwhile.
-    async fn look(
-        &mut self,
-        query: &str,
-        look: u32,
-        walk: &Walk,
-    ) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
-        let Self { list, http, pages, events, output, sync, waiting, .. } = self;
+    async fn look(&mut self, query: &str, look: u32) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
+        let Self { list, http, pages, events, output, passes, waiting, .. } = self;
         let question = Question { what: list.name, path: list.path, query };
         let asking = async {
             if look > 1 {
@@ -194,7 +157,7 @@ impl Reader<'_> {
             tokio::select! {
                 biased;
                 Some(event) = events.recv() => {
-                    waiting.tell(event, output, list.name, || sync.under_way(walk.resume()))?;
+                    waiting.tell(event, output, list.name, || passes.state())?;
                 }
                 answer = &mut asking => return answer,
             }
@@ -203,15 +166,14 @@ impl Reader<'_> {
 
     /// Fixes the horizon with the first answer, and tells what it shows.
     fn begin(&mut self, date: Option<DateTime<Utc>>) -> Result<(), Failure> {
-        if self.answered {
+        if self.passes.is_answered() {
             return Ok(());
         }
-        self.answered = true;
-        self.sync.begin(horizon::settled(horizon::server_now(date, self.now)));
+        self.passes.begin(horizon::settled(horizon::server_now(date, self.now)));
         if self.list.incremental && date.is_none() {
             self.output.log(Level::Warn, &told::no_clock(self.list))?;
         }
-        if self.list.incremental && !self.manner.filtered {
+        if self.list.incremental && !self.passes.is_filtered() {
             self.output.log(Level::Warn, &told::no_filter(self.list))?;
         }
         Ok(())
