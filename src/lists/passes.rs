@@ -120,3 +120,9 @@ impl Passes {
         self.sync.under_way(self.walk.resume())
     }
 }
+
+#[cfg(test)]
+mod simulated;
+
+#[cfg(test)]
+mod world;
