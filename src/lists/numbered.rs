@@ -101,6 +101,10 @@ impl Place for Numbered {
         None
     }
 
+    fn places(&self) -> usize {
+        self.end
+    }
+
     fn knows(&self, id: &str) -> bool {
         self.seen.contains_key(&digest(id))
     }

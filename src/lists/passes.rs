@@ -1,4 +1,12 @@
-//! The walks that a sync takes through a list, and what of each answer is written. Pure.
+//! The walks that a sync takes through a list, until all of it has been seen. Pure.
+//!
+//! One walk is enough where the place in a list holds. A list that is asked for by page has no order that is documented:
+//! a row that is changed may move from before our place to behind it, and rows that are alike may change places. So
+//!
+//! * what was changed meanwhile is asked for at the end of a full refresh. (An incremental sync leaves it to the next
+//!   one.)
+//! * places are counted. A list with more places than different rows that were met has shown a row twice instead of
+//!   another one, which is either among those that were changed meanwhile, or the list is walked through again.
 
 use std::collections::HashSet;
 
@@ -11,7 +19,7 @@ use super::page::Row;
 use super::query::{Manner, Part};
 use super::sync::Sync;
 use super::walk::Walk;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, LOOKS};
 use crate::failure::FailureKind;
 
 /// Which rows a walk asks for.
@@ -34,8 +42,13 @@ pub struct Passes {
     answered: bool,
     walk: Walk,
     pass: Pass,
-    /// Digests of the rows of this sync, of a list that takes more than one walk.
+    walks: u32,
+    /// Digests of the rows that were met, of a list by page.
     known: HashSet<u64>,
+    /// Those that the walks through what was changed meanwhile have met.
+    meanwhile: HashSet<u64>,
+    /// How many places the last walk through what is due has met.
+    places: usize,
 }
 
 impl Passes {
@@ -43,22 +56,57 @@ impl Passes {
     pub fn new(list: &'static List, sync: Sync) -> Self {
         let manner = Manner::wished(list.incremental);
         let walk = sync.walk(manner.size);
-        Self { list, sync, manner, answered: false, walk, pass: Pass::Due, known: HashSet::new() }
+        Self {
+            list,
+            sync,
+            manner,
+            answered: false,
+            walk,
+            pass: Pass::Due,
+            walks: 1,
+            known: HashSet::new(),
+            meanwhile: HashSet::new(),
+            places: 0,
+        }
     }
 
-    /// Whether there is more to ask; after a walk, the next one is begun.
-    pub fn go_on(&mut self) -> bool {
+    /// Whether there is more to ask. After a walk, another one is begun where it takes one.
+    pub fn go_on(&mut self) -> Result<bool, Doubt> {
         if !self.walk.is_done() {
-            return true;
+            return Ok(true);
         }
-        let moves =
-            self.list.paging == Paging::Page && self.walk.is_longer_than_a_page() && self.manner.filtered;
-        if self.pass == Pass::Due && moves && self.sync.closing_bound().is_some() {
-            self.pass = Pass::Meanwhile;
-            self.walk = Walk::new(self.list.paging, self.manner.size);
-            return true;
+        let Some(pass) = self.next_pass() else { return Ok(false) };
+        if self.walks >= LOOKS {
+            let text = "its rows move while it is read: one comes twice, so that another one may be missing";
+            return Err(Doubt::new(FailureKind::Restless, text));
         }
-        false
+        self.walks += 1;
+        self.pass = pass;
+        self.walk = Walk::new(self.list.paging, self.manner.size);
+        Ok(true)
+    }
+
+    /// What to walk through after the walk that has ended.
+    fn next_pass(&mut self) -> Option<Pass> {
+        if self.list.paging != Paging::Page {
+            return None;
+        }
+        let places = self.walk.places();
+        match self.pass {
+            Pass::Due => {
+                self.places = places;
+                let may_have_moved = self.sync.is_full_refresh() && self.walk.is_longer_than_a_page();
+                (may_have_moved || self.known.len() < places).then_some(Pass::Meanwhile)
+            }
+            Pass::Meanwhile => {
+                // Without the filter it was the whole list again.
+                let met = if self.manner.filtered { self.meanwhile.len() } else { self.known.len() };
+                if met < places {
+                    return Some(Pass::Meanwhile);
+                }
+                (self.known.len() < self.places).then_some(Pass::Due)
+            }
+        }
     }
 
     /// The next question: the part, and the bound of the update time.
@@ -89,9 +137,13 @@ impl Passes {
     /// Takes the answer to [`Self::question`]; the rows that are to be written. After a doubt, the question is asked again.
     pub fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         let mut rows = self.walk.accept(rows)?;
-        if self.list.paging == Paging::Page {
-            rows.retain(|row| self.known.insert(digest(&row.id)));
+        if self.list.paging != Paging::Page {
+            return Ok(self.sync.due(rows));
         }
+        if self.pass == Pass::Meanwhile {
+            self.meanwhile.extend(rows.iter().map(|row| digest(&row.id)));
+        }
+        rows.retain(|row| self.known.insert(digest(&row.id)));
         Ok(self.sync.due(rows))
     }
 

@@ -103,7 +103,7 @@ impl Reader<'_> {
 
     /// Asks until everything has been seen.
     async fn walk(&mut self) -> Result<(), Failure> {
-        while self.passes.go_on() {
+        while self.passes.go_on().map_err(|doubt| doubt.into_failure(self.list.name, LOOKS))? {
             match self.step().await {
                 Err(failure) if self.passes.asks_otherwise(failure.kind) => (),
                 result => result?,

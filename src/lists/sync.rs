@@ -114,13 +114,16 @@ impl Sync {
         self.from().map(|from| from - MILLISECOND - MILLISECOND)
     }
 
-    /// The bound to ask with for rows that moved while a list was read as a whole: they were changed after the horizon.
-    /// The newest known row has to come back with them. None, where the next sync finds them.
+    /// Whether nothing is left to a next sync.
+    pub fn is_full_refresh(&self) -> bool {
+        self.mode != Some(SyncMode::Incremental)
+    }
+
+    /// The bound to ask with for rows that moved while the list was read: they were changed after the horizon. The newest
+    /// known row has to come back with them.
     pub fn closing_bound(&self) -> Option<DateTime<Utc>> {
-        let full = self.mode == Some(SyncMode::FullRefresh);
-        full.then(|| self.newest.into_iter().chain(self.horizon).min())
-            .flatten()
-            .map(|at| at - MILLISECOND - MILLISECOND)
+        let newest = self.newest.into_iter().chain(self.horizon).min();
+        self.mode.and(newest).map(|at| at - MILLISECOND - MILLISECOND)
     }
 
     /// Fixes the horizon, with the first answer.

@@ -71,6 +71,8 @@ pub(super) trait Place: std::fmt::Debug {
     fn is_empty(&self) -> bool;
     /// The id behind which the last known row comes next, where that is a place to go on from.
     fn resume(&self) -> Option<&str>;
+    /// The number of the place behind the last answer; 0, where places have no numbers.
+    fn places(&self) -> usize;
     /// Whether a row is known.
     fn knows(&self, id: &str) -> bool;
     /// Whether an answer continues what is known, or repeats it.
@@ -106,8 +108,6 @@ pub struct Walk {
     steps: u32,
     /// Answers since the last one with a new row.
     idle: usize,
-    /// Where the last answer without anything new began, since a step back or something new.
-    reached: usize,
     done: bool,
 }
 
@@ -136,7 +136,6 @@ impl Walk {
             ends: (None, 0),
             steps: 0,
             idle: 0,
-            reached: 0,
             done: false,
         }
     }
@@ -151,15 +150,15 @@ impl Walk {
         self.done
     }
 
-    /// Whether a row is known to the walk. Where rows are asked for by key, only those of the last page are.
-    pub fn knows(&self, id: &str) -> bool {
-        self.place.knows(id)
-    }
-
     /// Where another walk may begin: behind the row with this id comes the last one that was handed out. None, where no
     /// place holds.
     pub fn resume(&self) -> Option<&str> {
         self.place.resume()
+    }
+
+    /// How many places the list has, up to the last answer; 0, where they have no numbers.
+    pub fn places(&self) -> usize {
+        self.place.places()
     }
 
     /// Whether the list has more rows than an answer holds.
@@ -212,9 +211,9 @@ impl Walk {
             self.aim = Aim::Start;
         } else if news {
             self.aim = if full { Aim::Advance } else { Aim::Prove };
-            (self.steps, self.reached) = (0, 0);
+            self.steps = 0;
         } else if full {
-            return self.full_of_known_rows(asked.begin);
+            return self.full_of_known_rows();
         } else {
             self.done = proof;
             self.aim = Aim::Prove;
@@ -228,22 +227,14 @@ impl Walk {
         rows >= count || more || (rows == self.longest && rows >= SMALLEST_CAP)
     }
 
-    /// Rows came before our place, or the API does not do what the question says.
-    fn full_of_known_rows(&mut self, begin: usize) -> Result<Vec<Row>, Doubt> {
+    /// Rows came before our place, or the API does not do what the question says. The numbers rise until they are off, at
+    /// the latest.
+    fn full_of_known_rows(&mut self) -> Result<Vec<Row>, Doubt> {
         if !self.place.shifts() {
             return self.lacks("the answer brings nothing new, although it was asked to begin further on");
         }
-        match self.aim {
-            _ if self.place.settles() => self.step(Aim::Back(1)),
-            Aim::Back(_) => self.step(Aim::Advance),
-            // The numbers rise until they are off, at the latest.
-            _ if begin > self.reached => {
-                self.reached = begin;
-                self.aim = Aim::Advance;
-                Ok(Vec::new())
-            }
-            _ => self.step(Aim::Advance),
-        }
+        self.aim = if self.place.settles() { Aim::Back(1) } else { Aim::Advance };
+        Ok(Vec::new())
     }
 
     /// Whether answers end with this row, again and again.
@@ -258,9 +249,6 @@ impl Walk {
         self.steps += 1;
         if self.steps > STEPS {
             return Err(restless());
-        }
-        if matches!(aim, Aim::Back(_)) {
-            self.reached = 0;
         }
         self.aim = aim;
         Ok(Vec::new())

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::declared::{CONTESTS, SESSIONS};
-use super::world::{Bound, Filter, Moves, Server, World};
+use super::world::{Bound, Filter, Gone, Moves, Server, World};
 use super::*;
 use crate::config::Config;
 use crate::doubt::LOOKS;
@@ -44,9 +44,19 @@ fn sync(
     let mut passes = Passes::new(list, Sync::new(list, &config(), mode, saved.as_ref()).unwrap());
     let mut look = 1;
     for _ in 0..steps {
-        if !passes.go_on() {
-            *saved = Some(passes.sync.end());
-            return End::Complete;
+        if passes.walk.is_done() || !passes.answered {
+            world.shown.clear();
+        }
+        match passes.go_on() {
+            Ok(true) => (),
+            Ok(false) => {
+                *saved = Some(passes.sync.end());
+                return End::Complete;
+            }
+            Err(doubt) => {
+                *saved = Some(passes.state());
+                return End::Failed(doubt.kind);
+            }
         }
         let (part, bound) = passes.question();
         let accepted = match world.answer(list, &part, bound) {
@@ -85,35 +95,36 @@ fn any_server() -> impl Strategy<Value = Server> {
     let bound = prop_oneof![Just(Bound::Inclusive), Just(Bound::Exclusive), Just(Bound::ToSeconds)];
     let moves =
         prop_oneof![Just(Moves::Not), Just(Moves::ToFront), Just(Moves::ToEnd), Just(Moves::Anywhere)];
+    let gone = prop_oneof![
+        Just(Gone::Place),
+        Just(Gone::Nothing),
+        Just(Gone::Refused(FailureKind::NotFound)),
+        Just(Gone::Refused(FailureKind::Rejected)),
+    ];
     let cap = prop_oneof![2 => Just(200_usize), 1 => 13_usize..60];
     let share = || prop_oneof![2 => Just(0_u32), 1 => 1_u32..8];
-    (
-        filter,
-        bound,
-        moves,
-        cap,
-        0_usize..2,
-        any::<bool>(),
-        (share(), share(), any::<bool>(), prop::bool::weighted(0.2)),
+    let switches = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
+    (filter, bound, moves, gone, cap, 0_usize..2, (share(), share()), switches).prop_map(
+        |(filter, bound, moves, gone, cap, first_page, (wrong, churn), (inclusive, deletes, ties))| Server {
+            filter,
+            bound,
+            moves,
+            gone,
+            cap,
+            first_page,
+            inclusive,
+            wrong,
+            // Both at once can hide from each other: a row that came between two walks can be mistaken for one that the
+            // first of them has lost.
+            churn: if ties { 0 } else { churn },
+            deletes,
+            ties,
+        },
     )
-        .prop_map(|(filter, bound, moves, cap, first_page, inclusive, (wrong, churn, deletes, ties))| {
-            Server {
-                filter,
-                bound,
-                moves,
-                cap,
-                first_page,
-                inclusive,
-                wrong,
-                churn,
-                deletes: deletes && !ties,
-                ties,
-            }
-        })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// A full refresh that is complete holds every row that was there all the time.
     #[test]

@@ -28,6 +28,17 @@ pub(super) enum Bound {
     ToSeconds,
 }
 
+/// What it makes of `after` with the id of a row that is no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gone {
+    /// The place where the row was.
+    Place,
+    /// No row.
+    Nothing,
+    /// A refusal, as this failure.
+    Refused(FailureKind),
+}
+
 /// Where a row goes in a list without documented order when it is changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Moves {
@@ -47,6 +58,7 @@ pub(super) struct Server {
     pub(super) first_page: usize,
     /// `after` brings the row itself, too.
     pub(super) inclusive: bool,
+    pub(super) gone: Gone,
     /// Of a hundred answers, so many are wrong in each of two ways.
     pub(super) wrong: u32,
     /// Before so many answers of a hundred, a few rows come, go or change.
@@ -67,8 +79,10 @@ pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     /// How many questions were answered.
     pub(super) answers: usize,
-    /// Rows that were there from the start.
+    /// Rows that were there from the start, and not older than the start date.
     first: BTreeSet<u64>,
+    /// Rows that were in an answer of this walk.
+    pub(super) shown: BTreeSet<u64>,
     /// How often rows were changed.
     changes: BTreeMap<u64, u32>,
     next: u64,
@@ -99,9 +113,10 @@ impl World {
         if by_page {
             rng.shuffle(&mut rows);
         }
-        let (first, changes) = (rows.iter().map(number).collect(), BTreeMap::new());
+        let due = |row: &&Row| row.updated >= Some(start);
+        let (first, changes) = (rows.iter().filter(due).map(number).collect(), BTreeMap::new());
         let now = start + TimeDelta::days(2);
-        Self { server, by_page, rows, now, rng, answers: 0, first, changes, next: 0 }
+        Self { server, by_page, rows, now, rng, answers: 0, first, shown: BTreeSet::new(), changes, next: 0 }
     }
 
     /// From now on nothing changes, and no answer is wrong.
@@ -111,11 +126,10 @@ impl World {
         self.answers = 0;
     }
 
-    /// The ids of rows that a copy must hold: those from the start that are still there and not older than the start
-    /// date. Where rows go, the going of one can hide that another has moved, twice.
+    /// The ids of rows that a copy must hold: those that were due from the start and are still there. Where rows go, the
+    /// going of one can hide that another has moved, twice.
     pub(super) fn lasting(&self) -> impl Iterator<Item = u64> {
-        let start = timestamp::parse("2025-11-01T00:00:00Z");
-        self.rows.iter().filter(move |row| row.updated >= start).map(number).filter(|id| {
+        self.rows.iter().map(number).filter(|id| {
             let changes = self.changes.get(id).copied().unwrap_or(0);
             self.first.contains(id) && !(self.server.deletes && changes > 1)
         })
@@ -184,7 +198,13 @@ impl World {
         let begin = match part {
             Part::After { after: None, .. } | Part::Page { page: None, .. } => 0,
             Part::After { after: Some(after), .. } => {
+                let there = self.rows.iter().any(|row| row.id == *after);
                 let after: u64 = after.parse().unwrap();
+                match self.server.gone {
+                    Gone::Nothing if !there => return Ok(Vec::new()),
+                    Gone::Refused(kind) if !there => return Err(kind),
+                    _ => (),
+                }
                 found.partition_point(|row| {
                     number(row) < after || (number(row) == after && !self.server.inclusive)
                 })
@@ -197,10 +217,17 @@ impl World {
         let mut rows: Vec<Row> = found.into_iter().skip(begin).take(count).cloned().collect();
         match self.rng.u32(..100) {
             n if n < self.server.wrong => rows.clear(),
-            // A first answer that is cut is the whole list, to any reader of a short one; so it is never cut to a row or two.
-            n if n < 2 * self.server.wrong && rows.len() > 8 => rows.truncate(self.rng.usize(3..rows.len())),
+            n if n < 2 * self.server.wrong && rows.len() > 3 => {
+                let left = self.rng.usize(3..rows.len());
+                // An answer that is cut just behind what is known is the end, to any reader.
+                let known = |row: &Row| self.shown.contains(&number(row));
+                if !rows[..left].iter().all(known) || rows[left..].iter().all(known) {
+                    rows.truncate(left);
+                }
+            }
             _ => (),
         }
+        self.shown.extend(rows.iter().map(number));
         Ok(rows)
     }
 }
