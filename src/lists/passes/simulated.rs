@@ -101,7 +101,7 @@ fn any_server() -> impl Strategy<Value = Server> {
         Just(Gone::Refused(FailureKind::NotFound)),
         Just(Gone::Refused(FailureKind::Rejected)),
     ];
-    let cap = prop_oneof![2 => Just(200_usize), 1 => 13_usize..60];
+    let cap = prop_oneof![2 => Just(200_usize), 1 => 3_usize..12, 1 => 13_usize..60];
     let share = || prop_oneof![2 => Just(0_u32), 1 => 1_u32..8];
     let switches = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2));
     (filter, bound, moves, gone, cap, 0_usize..2, (share(), share()), switches).prop_map(
