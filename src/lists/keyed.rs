@@ -34,7 +34,7 @@ impl Place for Keyed {
         let widest = longest.saturating_sub(2).max(1);
         let back = match aim {
             Aim::Start => known,
-            Aim::Advance => 1,
+            Aim::Advance | Aim::Join => 1,
             Aim::Prove if longest < SMALLEST_CAP && known < SMALLEST_CAP => known,
             Aim::Prove => widest,
             Aim::Back(step) => (widest >> (step - 1).min(16)).max(1),

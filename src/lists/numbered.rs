@@ -54,12 +54,13 @@ impl Numbered {
             Aim::Prove if longest < SMALLEST_CAP && self.end < SMALLEST_CAP => 0,
             Aim::Prove => self.end.saturating_sub(longest.saturating_sub(1).max(1)),
             Aim::Back(step) => self.back(step, longest),
+            Aim::Join => unreachable!("parts of rows reach over the last one"),
         }
     }
 
     /// The page to ask for, and its size. Pages touch each other, so known rows come back only with a size that does
     /// not divide their number; and a size beyond what the API gives at a time would shift all pages. Where no size is
-    /// left, the last known page is asked for, until the walk gives up: no page reaches over a multiple of all sizes,
+    /// left, the next page is asked for, which only touches what is known: no page reaches over a multiple of all sizes,
     /// which is 840 where the API gives 8 rows at a time, 2520 for 10 and 27720 for 12.
     fn page(&self, aim: Aim, longest: usize) -> (usize, usize) {
         let largest = longest.min(self.size);
@@ -69,11 +70,12 @@ impl Numbered {
             Aim::Advance => sizes.max_by_key(|size| size - self.end % size),
             Aim::Prove => sizes.max_by_key(|size| self.end % size),
             Aim::Back(step) => return (self.back(step, longest) / largest.max(1), largest.max(1)),
+            Aim::Join => return (self.end / largest - 1, largest),
         };
         match size {
             Some(size) => (self.end / size, size),
             None if largest < SMALLEST_CAP || aim == Aim::Start => (0, self.size),
-            None => ((self.end / largest).saturating_sub(1), largest),
+            None => (self.end / largest, largest),
         }
     }
 }

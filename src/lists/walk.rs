@@ -8,6 +8,8 @@
 //! * An answer that is shorter than what was asked for may be the end, or the API gives no more at a time. The longest
 //!   answer says how much it gives at least. So the end is proven by a question that reaches back over as many known
 //!   rows as leaves room for a new one: its answer must bring the last known row, and nothing new.
+//! * Where no part reaches over the last known row (pages touch each other), the next page has to come twice, and then the
+//!   one before it once more: the two are one answer.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
 //!   where nothing is known, the second as a deletion. Behind a row where an earlier walk was cut off, nothing is no end:
 //!   the row may be no more, so the list is begun anew.
@@ -43,6 +45,8 @@ pub(super) enum Aim {
     Prove,
     /// To find a known row: the nth step in a row.
     Back(u32),
+    /// To show that an answer which only touches what is known is the next part: what comes before it, again.
+    Join,
 }
 
 impl Aim {
@@ -101,6 +105,8 @@ pub struct Walk {
     aim: Aim,
     longest: usize,
     handed_out: usize,
+    /// An answer that only touches what is known, until it is joined to that.
+    held: Option<Vec<Row>>,
     /// Answers in a row that lacked what is known, or any row.
     lacking: u32,
     /// The row that ended those answers, and how many in a row.
@@ -132,6 +138,7 @@ impl Walk {
             aim: Aim::Start,
             longest: 0,
             handed_out: 0,
+            held: None,
             lacking: 0,
             ends: (None, 0),
             steps: 0,
@@ -168,8 +175,12 @@ impl Walk {
 
     /// Takes the answer to [`Self::question`], and hands out the rows that are new. After a doubt, [`Self::question`] is
     /// asked again; it may reach further back then.
-    pub fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+    pub fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         let asked = self.place.ask(self.aim, self.longest);
+        if asked.begin > 0 && asked.begin == self.place.places() {
+            return self.hold(rows);
+        }
+        let held = self.held.take();
         let Some(first) = rows.first() else { return self.lacks("the answer is empty") };
         if asked.begin > 0 && self.place.recounts(first) {
             return self.step(self.aim);
@@ -181,8 +192,16 @@ impl Walk {
                 self.lacks("the answer does not hold what it was to go on from")
             };
         }
-        let full = self.is_full(rows.len(), asked.part.count());
-        self.longest = self.longest.max(rows.len());
+        let length = held.as_ref().map_or(rows.len(), Vec::len);
+        let full = self.is_full(length, asked.part.count());
+        self.longest = self.longest.max(length);
+        let proof = self.aim == Aim::Prove || held.as_ref().is_some_and(Vec::is_empty);
+        if let Some(held) = held {
+            if rows.len() < asked.part.count() {
+                return self.lacks("the page before is shorter than it was");
+            }
+            rows.extend(held);
+        }
         let arrives = rows.iter().any(|row| self.place.is_last(row));
         let news = rows.iter().any(|row| !self.place.knows(&row.id));
         if !(arrives || self.place.is_empty() || (self.place.shifts() && (full || news))) {
@@ -201,7 +220,6 @@ impl Walk {
         if self.idle > STEPS as usize + 4 * self.handed_out / self.longest.max(1) {
             return Err(restless());
         }
-        let proof = self.aim == Aim::Prove;
         let fresh = self.place.take(&asked, rows);
         self.handed_out += fresh.len();
         if self.done {
@@ -219,6 +237,21 @@ impl Walk {
             self.aim = Aim::Prove;
         }
         Ok(fresh)
+    }
+
+    /// Keeps an answer that cannot bring known rows back. That there is nothing is believed at last.
+    fn hold(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+        if rows.is_empty() && self.lacking + 1 < LOOKS {
+            self.lacking += 1;
+            return Err(Doubt::new(FailureKind::MissingOrder, "the answer is empty"));
+        }
+        // Nothing in it shows that it is the part that was asked for: so it has to come twice.
+        if self.held.as_ref() != Some(&rows) {
+            self.held = Some(rows);
+            return self.step(self.aim);
+        }
+        self.aim = Aim::Join;
+        Ok(Vec::new())
     }
 
     /// Whether the list may well go on behind an answer of this length.
