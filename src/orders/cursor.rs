@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::CURSOR_FIELD;
+use super::window::Window;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
@@ -79,6 +80,29 @@ pub fn without_recent(mut state: Value) -> Value {
         fields.shift_remove(RECENT);
     }
     state
+}
+
+/// What `next` will say, of the orders drafted before `at` only, after `standing` was said. None, where that is not more than
+/// `standing` says. What had just changed is what `standing` knows of it: a change that was written since is written again.
+pub fn partly(next: &Value, standing: &Value, at: DateTime<Utc>) -> Option<Value> {
+    let position = |state: &Value| state[CURSOR_FIELD].as_str().and_then(timestamp::parse);
+    if at >= position(next)? || position(standing).is_some_and(|standing| at <= standing) {
+        return None;
+    }
+    let mut state = next.clone();
+    let fields = state.as_object_mut()?;
+    fields.insert(CURSOR_FIELD.to_owned(), timestamp::write(at).into());
+    match standing.get(RECENT) {
+        Some(recent) => fields.insert(RECENT.to_owned(), recent.clone()),
+        None => fields.shift_remove(RECENT),
+    };
+    if let Some(window) = fields.get_mut(WINDOW) {
+        Window::cut(window, at);
+    }
+    if fields.shift_remove(FULL_REFRESH_COMPLETE).is_some() {
+        fields.insert(FULL_REFRESH.to_owned(), true.into());
+    }
+    Some(state)
 }
 
 /// A saved state of the stream.
@@ -272,6 +296,20 @@ mod tests {
         let cut = begin(&cursor.state(said(false)));
         assert_eq!((cut.start(), cut.is_complete()), (middle, false));
         assert!(begin(&cursor.state(said(true))).is_complete());
+    }
+
+    #[test]
+    fn a_part_of_a_state_has_its_own_position() {
+        let next = json!({CURSOR_FIELD: END, UPDATED_FIELD: END, RECENT: "new"});
+        let standing = json!({CURSOR_FIELD: START, RECENT: "old"});
+        let (middle, written) = (at("2025-11-05T00:00:00.1239Z"), "2025-11-05T00:00:00.123Z");
+        let said = json!({CURSOR_FIELD: written, UPDATED_FIELD: END, RECENT: "old"});
+        assert_eq!(partly(&next, &standing, middle), Some(said));
+        assert_eq!(partly(&next, &standing, at(START)), None, "the position does not go back");
+        assert_eq!(partly(&next, &standing, at(END)), None);
+        let next = json!({CURSOR_FIELD: END, FULL_REFRESH_COMPLETE: true});
+        let said = json!({CURSOR_FIELD: written, FULL_REFRESH: true});
+        assert_eq!(partly(&next, &Value::Null, middle), Some(said));
     }
 
     #[test]

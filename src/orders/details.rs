@@ -3,7 +3,7 @@
 //! Each order that the walk hands out has its page asked for. They are answered in any order; a state of the stream may be
 //! said when the pages of all orders before it are written. So the stream follows `orders`, and never says more than that.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,6 +15,9 @@ use crate::failure::{Failure, FailureKind};
 /// So many vanished orders, and not a single page before: then it is doubtful that orders have pages at all. The newest order
 /// is asked for to see; AiFi may keep pages for some time only.
 const DOUBTFUL: u64 = 20;
+/// So many pages are written between two states, where there is something to say: each is a request.
+const PAGES_PER_STATE: u64 = 100;
+
 /// The number of that question.
 const TRIAL: u64 = u64::MAX;
 
@@ -57,13 +60,16 @@ impl Due {
 pub struct Details {
     next: u64,
     waiting: VecDeque<Due>,
-    under_way: BTreeSet<u64>,
+    /// When the orders of the pages that are under way were drafted, by number.
+    under_way: BTreeMap<u64, DateTime<Utc>>,
     /// States of the walk, each behind the orders before it.
     states: VecDeque<(u64, Value)>,
     /// What the last state said, or the one that the sync goes on from.
     pub standing: Value,
     /// Pages that were written.
     pub written: u64,
+    /// How many were when a state was said last.
+    said: u64,
     /// Orders that had vanished: the first few, and how many.
     pub vanished: (Vec<u64>, u64),
     /// Pages that are older than what was listed.
@@ -77,10 +83,11 @@ impl Details {
         Self {
             next: 0,
             waiting: VecDeque::new(),
-            under_way: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             states: VecDeque::new(),
             standing,
             written: 0,
+            said: 0,
             vanished: (Vec::new(), 0),
             behind: 0,
             trial: Trial::Due,
@@ -115,7 +122,7 @@ impl Details {
             _ => (),
         }
         let due = self.waiting.pop_front()?;
-        self.under_way.insert(due.number);
+        self.under_way.insert(due.number, due.at);
         Some(due)
     }
 
@@ -158,20 +165,28 @@ impl Details {
         if self.is_doubtful() {
             return None;
         }
-        let first = [self.under_way.first().copied(), self.waiting.front().map(|due| due.number)];
+        let first = [self.under_way.keys().next().copied(), self.waiting.front().map(|due| due.number)];
         let before = first.into_iter().flatten().min().unwrap_or(self.next);
         let mut last = None;
+        while self.states.front().is_some_and(|(number, _)| *number <= before) {
+            last = self.states.pop_front().map(|(_, state)| state);
+        }
+        let last = last.or_else(|| self.part().filter(|_| self.written >= self.said + PAGES_PER_STATE))?;
         // A page that lags behind the list is most likely that of an order which has just changed. The next sync looks at
         // these once more, and would take it for written as it is now.
         let lags = self.behind > 0;
-        while self.states.front().is_some_and(|(number, _)| *number <= before) {
-            let state = self.states.pop_front().map(|(_, state)| state);
-            last = state.map(|state| if lags { cursor::without_recent(state) } else { state });
-        }
-        if let Some(state) = &last {
-            self.standing = state.clone();
-        }
-        last
+        self.standing = if lags { cursor::without_recent(last) } else { last };
+        self.said = self.written;
+        Some(self.standing.clone())
+    }
+
+    /// What may be said before all pages are written of which the next state speaks: of the orders drafted before each one
+    /// whose page is still to come.
+    fn part(&self) -> Option<Value> {
+        let (number, next) = self.states.front()?;
+        let waiting = self.waiting.iter().take_while(|due| due.number < *number).map(|due| due.at);
+        let under_way = self.under_way.range(..number).map(|(_, at)| *at);
+        cursor::partly(next, &self.standing, waiting.chain(under_way).min()?)
     }
 
     /// Whether nothing is due, under way, or to be said.
@@ -182,6 +197,8 @@ impl Details {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -204,6 +221,25 @@ mod tests {
         assert_eq!((details.sayable(), details.is_idle()), (Some(json!(3)), true));
         details.state(json!(4));
         assert_eq!((details.sayable(), details.standing.clone()), (Some(json!(4)), json!(4)));
+    }
+
+    #[test]
+    fn every_hundred_pages_it_is_said_up_to_which_order_all_are_written() {
+        let mut details = Details::new(json!({"draftCreatedAt": "2025-11-01T00:00:00.000Z"}));
+        (0..250).for_each(|id| details.push(&row(i64::try_from(id).unwrap(), id)));
+        details.state(json!({"draftCreatedAt": "2025-12-01T00:00:00.000Z"}));
+        // What comes behind the state does not matter, though it was drafted before.
+        details.push(&row(0, 250));
+        let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
+        let mut said = Vec::new();
+        for (written, due) in dues.iter().enumerate().filter(|(number, _)| *number != 120) {
+            details.written(due, false);
+            said.extend(details.sayable().map(|state| (written, state["draftCreatedAt"].clone())));
+        }
+        details.written(&dues[120], false);
+        said.extend(details.sayable().map(|state| (251, state["draftCreatedAt"].clone())));
+        let at = |number: usize| json!(crate::timestamp::write(dues[number].at));
+        assert_eq!(said, [(99, at(100)), (200, at(120)), (251, json!("2025-12-01T00:00:00.000Z"))]);
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
         began: Began,
     ) -> Self {
         let Group { streams, mode, saved } = group;
-        let sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        let mut sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        sync.state_each_page(streams.contains(&OrderStream::Details));
         Self {
             http,
             events,
@@ -265,6 +266,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let standing = self.records.details.take().map(|details| details.standing).unwrap_or_default();
+        self.sync.state_each_page(false);
         let saved = OrderStream::Details.saved(&standing)?;
         self.left = Some(Group { streams: vec![OrderStream::Details], mode: self.mode, saved: Some(saved) });
         self.output.log(Level::Info, told::DETAILS_LATER)

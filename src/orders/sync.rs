@@ -78,6 +78,7 @@ pub struct Sync<'c> {
     next_ticket: u64,
     page_bytes: usize,
     states: u64,
+    orders_per_state: u64,
     /// Up to where there are receipts for the range.
     receipted: Option<DateTime<Utc>>,
     done: bool,
@@ -114,6 +115,7 @@ impl<'c> Sync<'c> {
             next_ticket: 0,
             page_bytes: USUAL_PAGE,
             states: 0,
+            orders_per_state: ORDERS_PER_STATE,
             receipted: None,
             done: false,
         }
@@ -123,6 +125,11 @@ impl<'c> Sync<'c> {
     #[must_use]
     pub fn after(self, server: Option<DateTime<Utc>>) -> Self {
         Self { earliest: server, told_before: server.is_some(), ..self }
+    }
+
+    /// From now on there is a state for each page: where each order of it takes a request of its own. Or no longer.
+    pub fn state_each_page(&mut self, each: bool) {
+        self.orders_per_state = if each { 1 } else { ORDERS_PER_STATE };
     }
 
     /// The server's clock when it gave the first answer.
@@ -279,7 +286,7 @@ impl<'c> Sync<'c> {
             self.finish(plan);
             return Ok(());
         }
-        if self.writing.since_state >= ORDERS_PER_STATE {
+        if self.writing.since_state >= self.orders_per_state {
             self.checkpoint();
         }
         Ok(())

@@ -117,6 +117,21 @@ impl Window {
         })
     }
 
+    /// What stands in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
+    /// known of that span any more.
+    pub(super) fn cut(state: &mut Value, cursor: DateTime<Utc>) {
+        let from = state["from"].as_str().and_then(timestamp::parse);
+        let Some((from, hours)) = from.zip(state["hours"].as_i64().filter(|hours| *hours > 0)) else {
+            return;
+        };
+        let spans = usize::try_from((cursor - from).num_seconds() / (hours * 3_600)).unwrap_or(0);
+        for digests in state["digests"].as_array_mut().into_iter().flatten() {
+            if let Value::String(text) = digests {
+                text.truncate(spans * DIGITS);
+            }
+        }
+    }
+
     /// What two states have in common, as it stands in a state. Where their digests differ, something is written that no
     /// span has as its digest.
     pub(super) fn in_common(one: &Value, other: &Value) -> Value {
@@ -263,6 +278,20 @@ mod tests {
         assert_eq!(read, written);
         assert_eq!((read.of(0, read.span(at(0))), read.of(0, read.span(at(34)))), (None, Some(0)));
         assert!(read.of(0, read.span(at(50))).is_some_and(|digest| digest != 0));
+    }
+
+    #[test]
+    fn a_window_that_is_cut_knows_whole_spans_before_the_cursor_only() {
+        let hour = |hour: i64| row(hour * 3_600, 1);
+        let mut window = Window::new(14, 1, hour(0).at, hour(9).at);
+        (0..9).for_each(|number| window.add(0, &hour(number)));
+        let mut state = window.write(hour(9).at);
+        Window::cut(&mut state, hour(4).at + TimeDelta::minutes(59));
+        let cut = Window::parse(&state, 14, 1).unwrap();
+        let known = |number: i64| cut.of(0, cut.span(hour(number).at)) == Some(digest(&hour(number)));
+        assert_eq!((0..9).filter(|number| known(*number)).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        Window::cut(&mut state, hour(-4).at);
+        assert_eq!(state["digests"][0], "", "not even the first one");
     }
 
     #[test]
