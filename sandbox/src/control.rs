@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::TimeDelta;
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::expected::Filter;
@@ -29,12 +29,13 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         (&Method::POST, "orders") => {
             number(&pairs, "count").map(|count| json!({"ids": model.add_orders(count)}))
         }
-        (&Method::POST, "pay") => number(&pairs, "id").map(|id| json!({"id": model.pay(id)})),
-        (&Method::POST, "contest") => number(&pairs, "id").map(|id| json!({"id": model.contest(id)})),
-        (&Method::POST, "review") => number(&pairs, "id").map(|id| json!({"id": model.review(id)})),
-        (&Method::POST, "remove") => {
-            number(&pairs, "id").map(|id| json!({"removed": model.remove_order(id)}))
-        }
+        (&Method::POST, "pay" | "contest" | "review" | "remove") => match number(&pairs, "id") {
+            Ok(id) => match change(model, command, id) {
+                Some(done) => Ok(done),
+                None => return Answer::json(404, json!({"message": "there is no such order"}).to_string()),
+            },
+            Err(message) => Err(message),
+        },
         (&Method::POST, "reset") => {
             model.reset_stats();
             Ok(json!({}))
@@ -45,6 +46,17 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         Ok(body) => Answer::json(200, body.to_string()),
         Err(message) => Answer::json(400, json!({"message": message}).to_string()),
     }
+}
+
+/// A step in the life of an order; `None` when there is no such order.
+fn change(model: &mut Model, command: &str, id: u64) -> Option<Value> {
+    let id = match command {
+        "pay" => model.pay(id),
+        "contest" => model.contest(id),
+        "review" => model.review(id),
+        _ => return model.remove_order(id).then(|| json!({"removed": true})),
+    };
+    id.map(|id| json!({"id": id}))
 }
 
 fn number<T: FromStr>(pairs: &[(String, String)], name: &str) -> Result<T, String> {
@@ -112,5 +124,20 @@ mod tests {
         assert_eq!(call(&mut model, Method::GET, "expected", "status=paid").0, 400);
         assert_eq!(call(&mut model, Method::POST, "orders", "count=x").0, 400);
         assert_eq!(call(&mut model, Method::GET, "orders", "count=1").0, 404);
+    }
+
+    #[test]
+    fn an_order_that_is_not_there_is_told() {
+        let mut model = Model::new(Options { orders: 20, ..Options::default() });
+        let before = model.expected(&Filter::default());
+        for command in ["pay", "contest", "review", "remove"] {
+            let (status, body) = call(&mut model, Method::POST, command, "id=1");
+            assert_eq!((status, body), (404, json!({"message": "there is no such order"})), "{command}");
+            assert_eq!(call(&mut model, Method::POST, command, "id=x").0, 400, "{command}");
+        }
+        assert_eq!(json!(model.expected(&Filter::default())), json!(before));
+        let id = &before[0].id;
+        assert_eq!(call(&mut model, Method::POST, "remove", &format!("id={id}")).1, json!({"removed": true}));
+        assert_eq!(call(&mut model, Method::POST, "remove", &format!("id={id}")).0, 404);
     }
 }
