@@ -29,7 +29,6 @@ CONTENTS = """
 
 Start here <self>
 add-to-airbyte
-image
 aifi
 state
 troubleshooting
@@ -51,6 +50,7 @@ console
 
 completeness
 performance
+image
 ci-fixture
 design
 ```
