@@ -30,3 +30,4 @@ mod protocol;
 mod repository;
 mod resume;
 mod simulation;
+mod told;
