@@ -4,7 +4,7 @@ use aifi_sandbox::{Behaviour, Options, Sandbox};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::harness::{Outcome, Run, config, sandbox, state_file};
+use crate::harness::{Outcome, Run, config, sandbox};
 
 const STREAMS: [&str; 6] =
     ["stores", "products", "orders", "order_line_items", "order_versions", "order_details"];
@@ -64,8 +64,8 @@ fn a_state_that_ends_in_the_future_is_warned_of() {
     {
         for (ahead, warned) in [(TimeDelta::hours(1), false), (TimeDelta::days(400), true)] {
             let state = state(stream, cursor, sandbox.now() + ahead);
-            let run = Run::of_streams(&config(&sandbox), "incremental", &[stream]);
-            let outcome = run.file("state", &state_file(&state).to_string()).finish().succeeded();
+            let run = Run::of_streams(&config(&sandbox), "incremental", &[stream]).resuming(&state);
+            let outcome = run.finish().succeeded();
             let told = outcome.logs().iter().any(|line| line.contains("ends in the future"));
             assert_eq!(told, warned, "{stream} {ahead}: {:?}", outcome.logs());
             assert_eq!(outcome.records_of(stream).len(), 0);
@@ -76,7 +76,7 @@ fn a_state_that_ends_in_the_future_is_warned_of() {
 #[test]
 fn clocks_that_differ_are_told_of() {
     for stream in ["orders", "contests"] {
-        for (ahead, told) in [(TimeDelta::zero(), false), (TimeDelta::days(2), true)] {
+        for (ahead, told) in [(TimeDelta::zero(), false), (TimeDelta::days(3), true)] {
             let now = Utc::now() + ahead;
             let first = now - TimeDelta::days(30);
             let sandbox =
@@ -85,7 +85,7 @@ fn clocks_that_differ_are_told_of() {
             let logs = outcome.logs();
             let line = logs.iter().find(|line| line.contains("This machine's clock is"));
             assert_eq!(line.is_some(), told, "{stream} {ahead}: {logs:?}");
-            assert!(line.is_none_or(|line| line.contains("2 days behind the server's")), "{line:?}");
+            assert!(line.is_none_or(|line| line.contains("behind the server's")), "{line:?}");
         }
     }
 }

@@ -87,6 +87,17 @@ pub struct Asks {
     pub repeated: u64,
 }
 
+impl Asks {
+    /// How much of it came after `before`.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            refused: self.refused - before.refused,
+            repeated: self.repeated - before.repeated,
+        }
+    }
+}
+
 /// The API, as a thing to ask.
 #[derive(Debug)]
 pub struct Http {

@@ -90,12 +90,7 @@ impl Reader<'_> {
             return Err(failure);
         }
         self.output.state(self.list.name, &self.passes.sync.end())?;
-        let (asks, before) = (self.http.asks(), self.asks);
-        let asks = Asks {
-            requests: asks.requests - before.requests,
-            refused: asks.refused - before.refused,
-            repeated: asks.repeated - before.repeated,
-        };
+        let asks = self.http.asks().since(self.asks);
         let took = clock::instant() - self.started;
         let receipt = told::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
         self.output.log(Level::Info, &receipt)
@@ -169,12 +164,18 @@ impl Reader<'_> {
         if self.passes.is_answered() {
             return Ok(());
         }
-        self.passes.begin(horizon::settled(horizon::server_now(date, self.now)));
-        if self.list.incremental && date.is_none() {
-            self.output.log(Level::Warn, &told::no_clock(self.list))?;
-        }
-        if self.list.incremental && !self.passes.is_filtered() {
-            self.output.log(Level::Warn, &told::no_filter(self.list))?;
+        let horizon = horizon::settled(horizon::server_now(date, self.now));
+        self.passes.begin(horizon);
+        let Some(from) = self.passes.sync.from() else { return Ok(()) };
+        let name = self.list.name;
+        let clock = match date {
+            None => Some(told::no_clock(self.list)),
+            Some(date) => horizon::clocks_differ(date, self.now).map(|line| format!("{name}: {line}")),
+        };
+        let filter = (!self.passes.is_filtered()).then(|| told::no_filter(self.list));
+        let future = horizon::in_the_future(name, from, horizon);
+        for line in [clock, filter, future].into_iter().flatten() {
+            self.output.log(Level::Warn, &line)?;
         }
         Ok(())
     }
