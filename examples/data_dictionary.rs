@@ -91,19 +91,22 @@ fn catalog() -> Value {
 
 /// The page of a catalog. A stream whose endpoint is not known is an error.
 fn dictionary(catalog: &Value) -> Result<String, String> {
-    let mut streams: Vec<&Value> = catalog["streams"].as_array().into_iter().flatten().collect();
-    streams.sort_by_key(|stream| {
-        SOURCES.iter().position(|(name, _)| stream["name"] == *name).unwrap_or(SOURCES.len())
+    let streams = catalog["streams"].as_array().into_iter().flatten();
+    let placed = streams.map(|stream| {
+        let place = SOURCES.iter().position(|(name, _)| stream["name"] == *name);
+        let name = stream["name"].as_str().unwrap_or_default();
+        let refusal = || format!("{name}: name its endpoint in SOURCES of examples/data_dictionary.rs");
+        Ok((place.ok_or_else(refusal)?, stream))
     });
-    let sections = streams.into_iter().map(section);
+    let mut placed = placed.collect::<Result<Vec<_>, String>>()?;
+    placed.sort_by_key(|(place, _)| *place);
+    let sections = placed.into_iter().map(|(place, stream)| section(stream, SOURCES[place].1));
     Ok(std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n"))
 }
 
-fn section(stream: &Value) -> String {
+fn section(stream: &Value, source: &str) -> String {
     let schema = &stream["json_schema"];
     let description = schema["description"].as_str().or(schema["title"].as_str()).unwrap_or_default();
-    let source =
-        SOURCES.iter().find(|(name, _)| stream["name"] == *name).map_or("not known", |(_, from)| from);
     let mut columns = Vec::new();
     rows(schema, "", &mut columns);
     format!(
