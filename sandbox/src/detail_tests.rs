@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::behaviour::{Behaviour, UnknownParameters, VersionIds};
 use crate::expected::Filter;
 use crate::options::Options;
-use crate::testing::{BEARER, body, cents, get, keys, model, orders, words};
+use crate::testing::{BEARER, body, cents, get, keys, model, orders, rows, words};
 
 #[test]
 fn a_detail_says_what_the_list_says_and_more() {
@@ -166,6 +166,23 @@ fn expected_lines_agree_with_the_details() {
         }
     }
     assert_eq!(expected.next(), None);
+}
+
+#[test]
+fn expected_lines_are_those_of_the_list() {
+    let mut model = model(Behaviour { odd_values: true, ..Behaviour::default() });
+    let mut shown = Vec::new();
+    let mut without = 0;
+    for order in model.expected(&Filter::default()) {
+        let listed = body(&mut model, &format!("/orders?id={}&includeProducts=true", order.id));
+        let row = rows(&listed, "data").into_iter().find(|row| row["version"] == order.version).unwrap();
+        without += usize::from(row["products"].is_null());
+        let lines = row["products"].as_array().into_iter().flatten();
+        shown.extend(lines.map(|line| (order.id.clone(), line["id"].to_string())));
+    }
+    let expected = model.expected_lines(&Filter::default()).into_iter();
+    assert_eq!(expected.map(|line| (line.order_id, line.id)).collect::<Vec<_>>(), shown);
+    assert!(without > 0);
 }
 
 #[test]
