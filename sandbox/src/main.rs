@@ -107,8 +107,10 @@ While it runs it can be steered (no token needed):
   GET  /_sandbox/stats                  counts of requests and faults, pages of each resource
   GET  /_sandbox/expected               the current orders, for comparison; narrowed by
                                         ?from=&until=&store_ids=&statuses=&customer_roles=
-  GET  /_sandbox/expected/lines         the lines of these orders, narrowed in the same way
-  GET  /_sandbox/expected/contests      the same for contests, stores, sessions, products
+  GET  /_sandbox/expected/lines         the lines of these orders as the list shows them, narrowed in the same way
+  GET  /_sandbox/expected/versions      all versions that the list shows, narrowed in the same way
+  GET  /_sandbox/expected/details       these orders with all their line items, removed ones too, narrowed as well
+  GET  /_sandbox/expected/contests      all contests; so for stores, sessions, products, too
   POST /_sandbox/advance?seconds=60     move the clock
   POST /_sandbox/orders?count=10        add orders
   POST /_sandbox/pay?id=                the life of an order: pay, contest, review, remove
