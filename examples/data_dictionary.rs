@@ -197,9 +197,9 @@ An order.
 
     #[test]
     fn a_stream_without_an_endpoint_is_refused() {
-        let catalog = json!({"streams": [{"name": "orders"}, {"name": "campaigns"}]});
+        let catalog = json!({"streams": [{"name": "orders"}, {"name": "unheard_of"}]});
         let refused = dictionary(&catalog).unwrap_err();
-        assert_eq!(refused, "campaigns: name its endpoint in SOURCES of examples/data_dictionary.rs");
+        assert_eq!(refused, "unheard_of: name its endpoint in SOURCES of examples/data_dictionary.rs");
     }
 
     #[test]
