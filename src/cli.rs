@@ -30,8 +30,9 @@ Examples:
 The smallest configuration:
   {\"credentials\": {\"auth_type\": \"access_token\", \"access_token\": \"...\"}, \"start_date\": \"2025-11-01T00:00:00Z\"}
 
-To go on where a sync ended, pass its last STATE message of each stream, as an array; for orders:
-  grep '\"type\":\"STATE\".*\"orders\".*}}$' orders.jsonl | tail -n 1 | sed 's/.*\"state\":\\(.*\\)}$/[\\1]/' > state.json
+To go on where a sync ended, pass the last STATE message of each stream as an array. jq makes it:
+  jq -c 'select(.type == \"STATE\").state' orders.jsonl |
+    jq -cs 'group_by(.stream.stream_descriptor) | map(last)' > state.json
 
 Exit status: 0 when the command did what it was asked (a failed check included), 1 when it failed, 2 when the
 command line was wrong; stopped by a signal, it ends by that signal. A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";

@@ -15,7 +15,6 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
-use crate::lists::declared::List;
 use crate::orders::audit;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
@@ -26,7 +25,7 @@ use crate::timestamp;
 /// The streams of this connector, as `discover` tells them.
 pub fn streams() -> Vec<Value> {
     let orders = OrderStream::ALL.into_iter().map(OrderStream::catalog_entry);
-    let lists = lists::declared::ALL.into_iter().map(List::catalog_entry);
+    let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry());
     orders.chain(lists).chain([audit::catalog_entry()]).collect()
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn read(
         Reading { config, http, events, streams, states, output, failed: Ok(()), orders_are_whole: true };
     // Dimensions come first, as the others are joined to them.
     let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
-        ALL.into_iter().partition(|list| list.incremental);
+        ALL.iter().copied().partition(|list| list.incremental);
     for list in dimensions {
         reading.list(list).await?;
     }
