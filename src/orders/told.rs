@@ -22,7 +22,7 @@ pub(super) const NO_CLOCK: &str = "orders: The server does not tell its time (no
 pub(super) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
 /// The details have a walk of their own.
-pub(super) const DETAILS_LATER: &str = "order_details: more than 10,000 orders wait for their details, so these come in a walk of their own, once the other streams are written";
+pub(super) const DETAILS_LATER: &str = "order_details: more than 10,000 orders wait for their details, so these come in a walk of their own, once all other streams are written";
 
 /// What is read, and why from there on.
 pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
