@@ -37,8 +37,12 @@ pub(super) async fn read(
     if let Some(warning) = config.warning() {
         output.log(Level::Warn, &warning)?;
     }
+    if streams.is_empty() {
+        output.log(Level::Warn, "No stream is selected, so nothing is read.")?;
+    }
+    let (failed, orders_are_whole, stopped) = (Ok(()), true, false);
     let mut reading =
-        Reading { config, http, events, streams, states, output, failed: Ok(()), orders_are_whole: true };
+        Reading { config, http, events, streams, states, output, failed, orders_are_whole, stopped };
     // Dimensions come first, as the others are joined to them.
     let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
         ALL.into_iter().partition(|list| list.incremental);
@@ -64,6 +68,8 @@ struct Reading<'a> {
     failed: Result<(), Failure>,
     /// No walk for the stream `orders` has failed.
     orders_are_whole: bool,
+    /// It has been told that we were asked to stop.
+    stopped: bool,
 }
 
 impl Reading<'_> {
@@ -180,17 +186,18 @@ impl Reading<'_> {
         streams.try_for_each(|stream| self.output.status(stream.name(), Status::Incomplete))
     }
 
-    /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
+    /// Says how a stream ended. That we were asked to stop is no error, and who closed our output cannot read it.
     fn end(&mut self, stream: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = result else { return self.output.status(stream, Status::Complete) };
         if failure.kind == FailureKind::OutputClosed {
             return Ok(());
         }
-        self.output.status(stream, Status::Incomplete)?;
-        if failure.kind == FailureKind::Interrupted {
-            return Ok(());
+        let interrupted = failure.kind == FailureKind::Interrupted;
+        if interrupted && !std::mem::replace(&mut self.stopped, true) {
+            self.output.log(Level::Info, &failure.message)?;
         }
-        self.output.failure(failure, Some(stream))
+        self.output.status(stream, Status::Incomplete)?;
+        if interrupted { Ok(()) } else { self.output.failure(failure, Some(stream)) }
     }
 
     /// Keeps the first failure. One that the other streams would share ends the sync.
