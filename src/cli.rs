@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the door of the environment")]
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -77,9 +78,23 @@ pub enum Command {
 /// Reads a file that the command line names.
 pub fn file(option: &str, path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("The file {} (--{option}) cannot be read: {error}.", path.display());
+        let message =
+            format!("The file {} (--{option}) cannot be read: {}.", path.display(), why_not(&error));
         Failure::new(FailureKind::Usage, message).because(error)
     })
+}
+
+/// Why a file cannot be read, in words.
+fn why_not(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "this user may not read it (in the image: user 1000; try chmod a+r)".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// The proxy that requests go through, as the environment names it: the variable and the host, never a password.
@@ -104,5 +119,22 @@ pub fn data_channel() -> Result<(), Failure> {
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_in_words() {
+        for (kind, words) in [
+            (io::ErrorKind::NotFound, "no such file"),
+            (io::ErrorKind::PermissionDenied, "chmod a+r"),
+            (io::ErrorKind::IsADirectory, "a folder"),
+            (io::ErrorKind::InvalidData, "UTF-8"),
+        ] {
+            assert!(why_not(&kind.into()).contains(words), "{kind:?}");
+        }
     }
 }

@@ -109,11 +109,11 @@ impl Reader<'_> {
 
     /// Asks until an answer can be believed, and writes what is due.
     async fn step(&mut self) -> Result<(), Failure> {
-        let mut look = 1;
+        let (mut look, mut doubted) = (1, String::new());
         let rows = loop {
             let (part, bound) = self.passes.question();
             let query = encode(self.list, &part, bound);
-            let answer = self.look(&query, look).await?;
+            let answer = self.look(&query, look, &doubted).await?;
             self.begin(answer.date)?;
             match answer.value.and_then(|rows| self.passes.accept(rows)) {
                 Ok(rows) => break rows,
@@ -121,7 +121,10 @@ impl Reader<'_> {
                     let failure = doubt.into_failure(self.list.name, look);
                     return Err(failure.at(format!("GET {}?{query}", self.list.path)));
                 }
-                Err(_) => look += 1,
+                Err(doubt) => {
+                    look += 1;
+                    doubted = doubt.what;
+                }
             }
         };
         self.http.progressed();
@@ -137,13 +140,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Asks once, and tells what happens meanwhile.
-    async fn look(&mut self, query: &str, look: u32) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
+    /// Asks once, and tells what happens meanwhile. From the second look on, `doubted` is what was wrong with the answer
+    /// before.
+    async fn look(
+        &mut self,
+        query: &str,
+        look: u32,
+        doubted: &str,
+    ) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
         let Self { list, http, pages, events, output, passes, waiting, .. } = self;
         let question = Question { what: list.name, path: list.path, query };
         let asking = async {
             if look > 1 {
-                http.wait_before_look(look - 1, "an answer cannot be believed").await?;
+                http.wait_before_look(look - 1, doubted).await?;
             }
             http.get(question, None, |body| pages.borrow_mut().read(body)).await
         };

@@ -35,6 +35,9 @@ pub(super) async fn read(
     if let Some(warning) = config.warning() {
         output.log(Level::Warn, &warning)?;
     }
+    if streams.is_empty() {
+        output.log(Level::Warn, "No stream is selected, so nothing is read.")?;
+    }
     let mut reading = Reading {
         config,
         http,
@@ -46,6 +49,7 @@ pub(super) async fn read(
         details: None,
         failed: Ok(()),
         orders_are_whole: true,
+        stopped: false,
     };
     let before = reading.all_but_details().await;
     reading.details(before).await?;
@@ -68,6 +72,8 @@ struct Reading<'a> {
     failed: Result<(), Failure>,
     /// No walk for the stream `orders` has failed.
     orders_are_whole: bool,
+    /// It has been told that we were asked to stop.
+    stopped: bool,
 }
 
 impl Reading<'_> {
@@ -201,17 +207,18 @@ impl Reading<'_> {
         streams.try_for_each(|stream| self.output.status(stream.name(), Status::Incomplete))
     }
 
-    /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
+    /// Says how a stream ended. That we were asked to stop is no error, and who closed our output cannot read it.
     fn end(&mut self, stream: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = result else { return self.output.status(stream, Status::Complete) };
         if failure.kind == FailureKind::OutputClosed {
             return Ok(());
         }
-        self.output.status(stream, Status::Incomplete)?;
-        if failure.kind == FailureKind::Interrupted {
-            return Ok(());
+        let interrupted = failure.kind == FailureKind::Interrupted;
+        if interrupted && !std::mem::replace(&mut self.stopped, true) {
+            self.output.log(Level::Info, &failure.message)?;
         }
-        self.output.failure(failure, Some(stream))
+        self.output.status(stream, Status::Incomplete)?;
+        if interrupted { Ok(()) } else { self.output.failure(failure, Some(stream)) }
     }
 
     /// Keeps the first failure. One that the other streams would share ends the sync.
