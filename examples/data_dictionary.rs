@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use source_aifi::run;
 
 /// Where the rows of a stream come from. The page has the streams in this order.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: &[(&str, &str)] = &[
     ("orders", "`GET /orders?includeProducts=true`"),
     ("order_line_items", "`GET /orders?includeProducts=true`, the answers of `orders`"),
     ("order_versions", "`GET /orders?includeProducts=true`, the answers of `orders`"),
@@ -45,7 +45,7 @@ what the types become in a warehouse in the [type map](aifi.md#data-type-map).
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let page = dictionary(&catalog());
+    let page = dictionary(&catalog())?;
     if std::env::args().any(|argument| argument == "--write") {
         for (path, text) in [(PAGE, page), (SAMPLE, sample(&catalog()))] {
             std::fs::write(file(path), text)?;
@@ -89,21 +89,24 @@ fn catalog() -> Value {
     json!({"streams": run::streams()})
 }
 
-/// The page of a catalog.
-fn dictionary(catalog: &Value) -> String {
-    let mut streams: Vec<&Value> = catalog["streams"].as_array().into_iter().flatten().collect();
-    streams.sort_by_key(|stream| {
-        SOURCES.iter().position(|(name, _)| stream["name"] == *name).unwrap_or(SOURCES.len())
+/// The page of a catalog. A stream whose endpoint is not known is an error.
+fn dictionary(catalog: &Value) -> Result<String, String> {
+    let streams = catalog["streams"].as_array().into_iter().flatten();
+    let placed = streams.map(|stream| {
+        let place = SOURCES.iter().position(|(name, _)| stream["name"] == *name);
+        let name = stream["name"].as_str().unwrap_or_default();
+        let refusal = || format!("{name}: name its endpoint in SOURCES of examples/data_dictionary.rs");
+        Ok((place.ok_or_else(refusal)?, stream))
     });
-    let sections = streams.into_iter().map(section);
-    std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n")
+    let mut placed = placed.collect::<Result<Vec<_>, String>>()?;
+    placed.sort_by_key(|(place, _)| *place);
+    let sections = placed.into_iter().map(|(place, stream)| section(stream, SOURCES[place].1));
+    Ok(std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n"))
 }
 
-fn section(stream: &Value) -> String {
+fn section(stream: &Value, source: &str) -> String {
     let schema = &stream["json_schema"];
     let description = schema["description"].as_str().or(schema["title"].as_str()).unwrap_or_default();
-    let source =
-        SOURCES.iter().find(|(name, _)| stream["name"] == *name).map_or("not known", |(_, from)| from);
     let mut columns = Vec::new();
     rows(schema, "", &mut columns);
     format!(
@@ -189,17 +192,21 @@ An order.
 | `lines[].price` | string | A \\| B. |
 | `at` | timestamp | When. |
 ";
-        assert_eq!(dictionary(&catalog), format!("{HEAD}\n{expected}"));
+        assert_eq!(dictionary(&catalog), Ok(format!("{HEAD}\n{expected}")));
+    }
+
+    #[test]
+    fn a_stream_without_an_endpoint_is_refused() {
+        let catalog = json!({"streams": [{"name": "orders"}, {"name": "unheard_of"}]});
+        let refused = dictionary(&catalog).unwrap_err();
+        assert_eq!(refused, "unheard_of: name its endpoint in SOURCES of examples/data_dictionary.rs");
     }
 
     #[test]
     fn the_page_is_that_of_the_catalog() {
         let catalog = catalog();
-        for stream in catalog["streams"].as_array().unwrap() {
-            let name = &stream["name"];
-            assert!(SOURCES.iter().any(|(known, _)| name == known), "{name}: name its endpoint in SOURCES");
-        }
-        for (path, made) in [(PAGE, dictionary(&catalog)), (SAMPLE, sample(&catalog))] {
+        let page = dictionary(&catalog).unwrap_or_else(|error| panic!("{error}"));
+        for (path, made) in [(PAGE, page), (SAMPLE, sample(&catalog))] {
             let kept = std::fs::read_to_string(file(path)).unwrap();
             assert!(
                 kept == made,

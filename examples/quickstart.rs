@@ -58,9 +58,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let discovered = folder.join("discover.jsonl");
     execute(&Command::Discover { config: config.clone() }, &discovered)?;
-    let stream = messages(&discovered)?.remove(0)["catalog"]["streams"].take()[0].take();
+    let mut streams = messages(&discovered)?.remove(0)["catalog"]["streams"].take();
+    let count = streams.as_array().map_or(0, Vec::len);
+    let stream = streams[0].take();
     let fields = stream["json_schema"]["properties"].as_object().map_or(0, serde_json::Map::len);
-    println!("discover: {} with {fields} fields, key id, cursor draftCreatedAt", text(&stream["name"]));
+    println!(
+        "discover: {count} streams, among them {} with {fields} fields, key id, cursor draftCreatedAt",
+        text(&stream["name"])
+    );
     let selected =
         json!({"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"});
     fs::write(&catalog, json!({"streams": [selected]}).to_string())?;

@@ -126,19 +126,32 @@ fn an_api_that_does_not_answer_is_given_up_with_its_true_cause() {
     let web_page = sandbox(Options { faults: Faults::at(1..=999, Fault::Html200), ..Options::default() });
     let mut nobody = config(&web_page);
     nobody["base_url"] = json!("http://127.0.0.1:1/api/admin/v2");
+    let mut plain = config(&web_page);
+    plain["base_url"] = json!(TlsFront::before(&web_page).base_url.replace("https://", "http://"));
+    let mut proxied = config(&web_page);
+    proxied["base_url"] = json!("https://api.aifi.invalid/api/admin/v2");
     let cases = [
         (config(&hanging), "no answer in time"),
         (config(&refusing), "503"),
         (config(&web_page), "a web page"),
         (nobody, "no connection to 127.0.0.1"),
+        (plain, "perhaps it speaks https only"),
+        (
+            proxied,
+            "no connection through the proxy 127.0.0.1:1 (Connection refused (os error 111)). Check HTTPS_PROXY",
+        ),
     ];
     std::thread::scope(|scope| {
-        let runs = cases.map(|(config, word)| (scope.spawn(move || Run::check(&config).finish()), word));
+        let check = |config| {
+            Run::check(&config).variable("HTTPS_PROXY", "http://me:hidden-word@127.0.0.1:1").finish()
+        };
+        let runs = cases.map(|(config, word)| (scope.spawn(move || check(config)), word));
         for (run, word) in runs {
             let outcome = run.join().unwrap();
             let (status, message) = outcome.verdict();
             assert_eq!(status, "FAILED");
             assert!(message.contains(word), "{message}");
+            assert!(!message.contains("hidden-word"), "{message}");
         }
     });
 }

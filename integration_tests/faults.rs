@@ -99,7 +99,7 @@ persistent! {
     ignored_bounds_are_noticed: Fault::OutOfRange, "system_error", "asked bound";
     a_token_that_ends_in_mid_sync_says_what_to_change: Fault::Expired401, "config_error", "credentials.access_token";
     a_redirect_is_not_followed: Fault::Redirect302, "config_error", "base_url";
-    an_endless_body_is_refused: Fault::Huge, "system_error", "larger than";
+    an_endless_body_is_refused: Fault::Huge, "config_error", "larger than";
 }
 
 #[test]

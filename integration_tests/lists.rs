@@ -54,7 +54,8 @@ fn fields(list: &str) -> &'static [&'static str] {
         ],
         "stores" => &["name", "status", "deploymentStatus", "thirdPartyId"],
         "sessions" => &["sessionId", "storeId", "status", "visitors", "updatedAt"],
-        _ => &["name", "price", "quantity", "updatedAt"],
+        "products" => &["name", "price", "quantity", "updatedAt"],
+        _ => panic!("{list}: name the fields that are compared"),
     }
 }
 
@@ -95,12 +96,13 @@ fn expected(sandbox: &Sandbox, list: &str) -> Table {
             };
             sandbox.expected_sessions().into_iter().map(row).collect()
         }
-        _ => {
+        "products" => {
             let row = |p: aifi_sandbox::ExpectedProduct| {
                 (p.id, vec![p.name, p.price, p.quantity.to_string(), p.updated_at])
             };
             sandbox.expected_products().into_iter().map(row).collect()
         }
+        _ => panic!("{list}: say what the sandbox expects"),
     }
 }
 
@@ -118,6 +120,12 @@ fn assert_equal(sandbox: &Sandbox, list: &str, records: &[&Value]) {
     for (id, row) in &found {
         assert_eq!(Some(row), expected.get(id), "{list} {id}");
     }
+}
+
+#[test]
+fn every_list_is_compared_with_the_sandbox() {
+    let declared: Vec<&str> = source_aifi::lists::declared::ALL.iter().map(|list| list.name).collect();
+    assert_eq!(LISTS, declared[..]);
 }
 
 #[track_caller]

@@ -10,6 +10,7 @@
     reason = "nothing is exported, and a test that cannot go on fails"
 )]
 
+mod advice;
 mod audit;
 mod ceiling;
 mod changes;
@@ -30,3 +31,4 @@ mod protocol;
 mod repository;
 mod resume;
 mod simulation;
+mod told;

@@ -125,7 +125,8 @@ fn strange_but_legal_catalogs_are_read() {
         assert!(!read_with_catalog(&sandbox, &catalog).succeeded().records().is_empty());
     }
     let none = read_with_catalog(&sandbox, &json!({"streams": []})).succeeded();
-    assert!(none.messages.is_empty());
+    assert_eq!(none.logs(), ["No stream is selected, so nothing is read."]);
+    assert_eq!(none.messages.len(), 1);
 }
 
 #[test]

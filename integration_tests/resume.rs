@@ -116,6 +116,8 @@ fn a_stop_writes_the_last_state_and_dies_of_the_signal() {
     let stopped = Outcome::new(status, text.as_bytes(), b"");
     assert_eq!(stopped.statuses().last().map(String::as_str), Some("INCOMPLETE"));
     assert!(stopped.errors().is_empty(), "who stopped us knows it");
+    let told = text.find("The sync was asked to stop. The next one goes on from the last state.");
+    assert!(told.is_some() && told < text.find("INCOMPLETE"), "{:?}", stopped.logs());
     let rest = Run::incremental(&config(&sandbox)).resuming(stopped.last_state()).finish().succeeded();
     let mut all = stopped.records();
     all.extend(rest.records());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the door of the environment")]
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -30,8 +31,9 @@ Examples:
 The smallest configuration:
   {\"credentials\": {\"auth_type\": \"access_token\", \"access_token\": \"...\"}, \"start_date\": \"2025-11-01T00:00:00Z\"}
 
-To go on where a sync ended, pass its last STATE message of each stream, as an array; for orders:
-  grep '\"type\":\"STATE\".*\"orders\".*}}$' orders.jsonl | tail -n 1 | sed 's/.*\"state\":\\(.*\\)}$/[\\1]/' > state.json
+To go on where a sync ended, pass the last STATE message of each stream as an array. jq makes it:
+  jq -c 'select(.type == \"STATE\").state' orders.jsonl |
+    jq -cs 'group_by(.stream.stream_descriptor) | map(last)' > state.json
 
 Exit status: 0 when the command did what it was asked (a failed check included), 1 when it failed, 2 when the
 command line was wrong; stopped by a signal, it ends by that signal. A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";
@@ -76,9 +78,23 @@ pub enum Command {
 /// Reads a file that the command line names.
 pub fn file(option: &str, path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| {
-        let message = format!("The file {} (--{option}) cannot be read: {error}.", path.display());
+        let message =
+            format!("The file {} (--{option}) cannot be read: {}.", path.display(), why_not(&error));
         Failure::new(FailureKind::Usage, message).because(error)
     })
+}
+
+/// Why a file cannot be read, in words.
+fn why_not(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "this user may not read it (in the image: user 1000; try chmod a+r)".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// The proxy that requests go through, as the environment names it: the variable and the host, never a password.
@@ -103,5 +119,22 @@ pub fn data_channel() -> Result<(), Failure> {
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_in_words() {
+        for (kind, words) in [
+            (io::ErrorKind::NotFound, "no such file"),
+            (io::ErrorKind::PermissionDenied, "chmod a+r"),
+            (io::ErrorKind::IsADirectory, "a folder"),
+            (io::ErrorKind::InvalidData, "UTF-8"),
+        ] {
+            assert!(why_not(&kind.into()).contains(words), "{kind:?}");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub fn connection_specification() -> &'static Value {
     &SPEC["connectionSpecification"]
 }
 
+/// The address of the API, as the form has it.
+const BASE_URL: &str = "API base URL (base_url)";
+
 fn default_of(field: &str) -> &'static Value {
     &connection_specification()["properties"][field]["default"]
 }
@@ -104,9 +107,14 @@ pub struct Client {
 impl Config {
     /// Reads and validates a configuration.
     pub fn parse(text: &str) -> Result<Self, Failure> {
+        if text.trim().is_empty() {
+            return Err(Failure::new(FailureKind::Config, "The configuration file is empty."));
+        }
         let mut value: Value = serde_json::from_str(text).map_err(|error| {
             // serde_json's text names line and column, never the content.
-            Failure::new(FailureKind::Config, format!("The configuration is not JSON: {error}."))
+            let text =
+                format!("The configuration is not JSON: {error}. Correct the file given with --config.");
+            Failure::new(FailureKind::Config, text)
         })?;
         drop_unset(&mut value);
         let mut found = violations::violations(connection_specification(), &value);
@@ -146,7 +154,13 @@ impl Config {
             found.push("End date (end_date): must be later than the start date.".to_owned());
         }
         let base_url = value["base_url"].as_str().or(default_of("base_url").as_str());
-        let base_url = url(base_url, "API base URL (base_url)", found);
+        let base_url = url(base_url, BASE_URL, found);
+        // What is asked for is put behind it.
+        if base_url.as_ref().is_some_and(|url| url.path().ends_with("/orders")) {
+            found.push(format!(
+                "{BASE_URL}: must end at the version, such as …/api/admin/v2, without /orders."
+            ));
+        }
         let ca_certificates = certificates(value["ca_certificate"].as_str().unwrap_or_default(), found);
         let credentials = credentials(&value["credentials"], found);
         let rate = value["requests_per_second"].as_u64().or(default_of("requests_per_second").as_u64());

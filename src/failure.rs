@@ -54,6 +54,10 @@ pub enum FailureKind {
     Redirected,
     /// The server's certificate is not trusted.
     Certificate,
+    /// https was asked for, and the server does not speak it.
+    NoTls,
+    /// 407: the proxy asks for a user name and password.
+    Proxy,
     /// No connection: name not found, refused, or cut.
     Unreachable,
     /// The server took the question and gave no whole answer in time.
@@ -99,13 +103,14 @@ impl FailureKind {
         match self {
             K::Usage | K::Config | K::Catalog | K::State | K::DataChannel => FailureType::Config,
             K::Unauthorized | K::Forbidden | K::NotFound | K::Rejected => FailureType::Config,
-            K::Redirected | K::Certificate => FailureType::Config,
+            // What is larger than any page comes from a server that is not the API: the address is wrong.
+            K::Redirected | K::Certificate | K::NoTls | K::Proxy | K::TooLarge => FailureType::Config,
             K::Unreachable | K::NoAnswer | K::RateLimited | K::ServerError => FailureType::Transient,
             // A proxy's page or a cut answer goes away; so does a set that changes while it is read.
             K::Garbled | K::MissingOrder | K::Restless | K::Interrupted => FailureType::Transient,
             K::NotAPage | K::Unsorted | K::OutOfRange | K::UpdatedFilter => FailureType::System,
             K::NoId | K::NoCursor => FailureType::System,
-            K::TooLarge | K::OutputClosed | K::Output | K::Internal => FailureType::System,
+            K::OutputClosed | K::Output | K::Internal => FailureType::System,
         }
     }
 }
@@ -114,11 +119,10 @@ impl FailureKind {
     /// Whether the other streams would fail alike, so that there is no use in reading them in this sync.
     pub fn ends_the_sync(self) -> bool {
         use FailureKind as K;
-        let connection = matches!(
-            self,
-            K::Unauthorized | K::Redirected | K::Certificate | K::Unreachable | K::RateLimited
-        );
-        connection || matches!(self, K::Interrupted | K::OutputClosed | K::Output)
+        let connection =
+            matches!(self, K::Redirected | K::Certificate | K::NoTls | K::Proxy | K::Unreachable);
+        let turned_away = matches!(self, K::Unauthorized | K::RateLimited);
+        connection || turned_away || matches!(self, K::Interrupted | K::OutputClosed | K::Output)
     }
 }
 

@@ -26,6 +26,30 @@ pub fn server_now(server: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> DateTim
     server.map_or(ours, |server| if (server - ours).abs() < CLOSE { server.min(ours) } else { server })
 }
 
+/// What to say of clocks that differ by minutes.
+pub fn clocks_differ(server: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
+    let ahead = ours - server;
+    let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+    (ahead.abs() >= TimeDelta::minutes(5)).then(|| {
+        format!(
+            "This machine's clock is {} {side} the server's; syncs follow the server's.",
+            timestamp::about(ahead)
+        )
+    })
+}
+
+/// What to say of a state of a stream that ends at `cursor`, if that lies a day or more behind the `horizon`: a typo, or a clock
+/// that was wrong. Airbyte wants such a state to be kept, so it is no failure.
+pub fn in_the_future(stream: &str, cursor: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<String> {
+    (cursor >= horizon + TimeDelta::days(1)).then(|| {
+        format!(
+            "{stream}: The saved state ends in the future ({}; it is {} now), so nothing is read until then. If that is a mistake, set the state back, or clear the stream's data.",
+            timestamp::write(cursor),
+            timestamp::write(horizon)
+        )
+    })
+}
+
 /// The end of what a sync reads: fixed once, by the server's clock.
 pub fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
     let settled = settled(server_now);

@@ -59,8 +59,9 @@ fn end(result: Result<(), Failure>, output: &Output) -> ExitCode {
             signals::die_stopped()
         }
         FailureKind::OutputClosed => signals::die_of_closed_output(),
-        _ => {
-            if terminal::somebody_watches() {
+        kind => {
+            // What stdout cannot carry has no other place.
+            if kind == FailureKind::Output || terminal::somebody_watches() {
                 terminal::say(&format!("source-aifi: {}", output.scrub(&failure.message)));
             }
             ExitCode::FAILURE

@@ -6,24 +6,26 @@ mod read;
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::cli::{self, Command};
+use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
-use crate::lists::declared::List;
 use crate::orders::audit;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
+use crate::timestamp;
 
 /// The streams of this connector, as `discover` tells them.
 pub fn streams() -> Vec<Value> {
     let orders = OrderStream::ALL.into_iter().map(OrderStream::catalog_entry);
-    let lists = lists::declared::ALL.into_iter().map(List::catalog_entry);
+    let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry());
     orders.chain(lists).chain([audit::catalog_entry()]).collect()
 }
 
@@ -59,6 +61,13 @@ fn configuration(path: &Path, output: &mut Output) -> Result<Config, Failure> {
     let config = Config::parse(&cli::file("config", path)?)?;
     for secret in config.secrets() {
         output.keep_secret(secret.expose());
+    }
+    if config.start_date > clock::now() + TimeDelta::days(1) {
+        let text = format!(
+            "Start date (start_date): {} lies in the future, so nothing would be read. Correct it.",
+            timestamp::write(config.start_date)
+        );
+        return Err(Failure::new(FailureKind::Config, text));
     }
     Ok(config)
 }

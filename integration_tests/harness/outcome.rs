@@ -8,25 +8,19 @@ use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
 static PROTOCOL: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../airbyte_protocol.json")));
-/// The schema of each stream, its validator, and the fields that are never null.
-type Stream = (Value, Validator, &'static [&'static str]);
-static STREAMS: LazyLock<HashMap<&str, Stream>> = LazyLock::new(|| {
-    let stream = |name, fields: &'static [&'static str]| {
+/// The schema of a stream, its validator, and the fields that are never null: its key and its cursor.
+type Stream = (Value, Validator, Vec<String>);
+static STREAMS: LazyLock<HashMap<String, Stream>> = LazyLock::new(|| {
+    let stream = |entry: Value| {
+        let name = entry["name"].as_str().expect("a name").to_owned();
         let path = format!("{}/spec/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).expect("a schema file");
-        (name, (serde_json::from_str(&text).expect("JSON"), validator(&text), fields))
+        let fields = entry["source_defined_primary_key"].as_array().into_iter().flatten();
+        let fields = fields.chain([&entry["default_cursor_field"]]);
+        let never_null = fields.filter_map(|path| Some(path[0].as_str()?.to_owned())).collect();
+        (name, (serde_json::from_str(&text).expect("JSON"), validator(&text), never_null))
     };
-    HashMap::from([
-        stream("orders", &["id", "draftCreatedAt"]),
-        stream("order_line_items", &["orderId", "id", "orderDraftCreatedAt"]),
-        stream("order_versions", &["id", "version", "draftCreatedAt"]),
-        stream("order_details", &["id", "draftCreatedAt"]),
-        stream("sync_audit", &["startedAt", "slice"]),
-        stream("contests", &["id", "updatedAt"]),
-        stream("stores", &["id"]),
-        stream("sessions", &["id", "updatedAt"]),
-        stream("products", &["id"]),
-    ])
+    source_aifi::run::streams().into_iter().map(stream).collect()
 });
 
 fn validator(schema: &str) -> Validator {

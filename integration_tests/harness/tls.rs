@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use aifi_sandbox::Sandbox;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -20,8 +20,16 @@ pub struct TlsFront {
 
 impl TlsFront {
     pub fn before(sandbox: &Sandbox) -> Self {
+        Self::with(sandbox, certificates())
+    }
+
+    /// The same, but the certificate is the authority's own, as a self-signed one often is.
+    pub fn as_authority(sandbox: &Sandbox) -> Self {
+        Self::with(sandbox, of_the_authority())
+    }
+
+    fn with(sandbox: &Sandbox, (config, authority): (Arc<ServerConfig>, String)) -> Self {
         let backend = sandbox.base_url().trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        let (config, authority) = certificates();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("https://localhost:{}/api/admin/v2", listener.local_addr().unwrap().port());
         let connections = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -57,19 +65,33 @@ fn serve(mut tls: StreamOwned<ServerConnection, TcpStream>, backend: &str) -> st
     tls.flush()
 }
 
+fn authority(names: Vec<String>) -> CertificateParams {
+    let mut authority = CertificateParams::new(names).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority
+}
+
+fn of_the_authority() -> (Arc<ServerConfig>, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = authority(vec!["localhost".to_owned()]).self_signed(&key).unwrap();
+    (server(&certificate, &key), certificate.pem())
+}
+
 fn certificates() -> (Arc<ServerConfig>, String) {
     let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = authority(Vec::new());
     let certificate = authority.self_signed(&authority_key).unwrap();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
     let leaf =
         CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (server(&leaf, &key), certificate.pem())
+}
+
+fn server(certificate: &Certificate, key: &KeyPair) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], key).unwrap();
-    (Arc::new(config), certificate.pem())
+    Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aifi_sandbox::{Expected, ExpectedLine, Filter, Sandbox};
+use aifi_sandbox::{Expected, ExpectedDetail, ExpectedLine, Filter, Sandbox};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use super::{TOKEN, Warehouse, key, total};
 pub struct Truth {
     orders: Vec<Expected>,
     lines: Vec<ExpectedLine>,
+    details: Vec<ExpectedDetail>,
     /// Every row that the list shows, as a record would have it.
     listed: BTreeMap<Key, Value>,
     /// Versions that the list showed once: they may be in the table.
@@ -26,7 +27,8 @@ impl Truth {
         let listed = listed(sandbox).into_iter().filter(|row| names(filter, row));
         let listed = listed.map(|row| (key("order_versions", &row), row)).collect();
         let (orders, lines) = (sandbox.expected(filter), sandbox.expected_lines(filter));
-        Self { orders, lines, listed, listed_before: BTreeSet::new() }
+        let details = sandbox.expected_details(filter);
+        Self { orders, lines, details, listed, listed_before: BTreeSet::new() }
     }
 
     /// How many orders there are.
@@ -39,15 +41,6 @@ impl Truth {
         self.listed.keys().copied().collect()
     }
 
-    /// Lines as `products` has them: without those that a review removed, and none where the API sends none.
-    fn products(&self) -> impl Iterator<Item = &ExpectedLine> {
-        let without: BTreeSet<&str> =
-            self.orders.iter().filter(|order| order.products == 0).map(|order| order.id.as_str()).collect();
-        self.lines
-            .iter()
-            .filter(move |line| line.status != "REMOVED" && !without.contains(line.order_id.as_str()))
-    }
-
     /// The keys of a stream's rows, of orders drafted before an instant.
     pub fn keys(&self, stream: &str, before: Option<DateTime<Utc>>) -> BTreeSet<Key> {
         let drafted = |at: &str| at.parse::<DateTime<Utc>>().unwrap();
@@ -57,7 +50,8 @@ impl Truth {
         match stream {
             "order_line_items" => {
                 let lines = self
-                    .products()
+                    .lines
+                    .iter()
                     .filter(|line| is_before(&orders[line.order_id.as_str()].draft_created_at));
                 lines.map(|line| (number(&line.order_id), number(&line.id).cast_signed())).collect()
             }
@@ -114,7 +108,7 @@ impl Truth {
         let table = warehouse.current_lines();
         same_keys("lines", &table.keys().copied().collect(), &self.keys("order_line_items", None));
         let mut sums: HashMap<&str, i128> = HashMap::new();
-        for line in self.products() {
+        for line in &self.lines {
             let row = table[&(number(&line.order_id), number(&line.id).cast_signed())];
             assert_eq!(row["orderVersion"], line.order_version);
             assert_eq!(row["productId"], line.product_id.as_str());
@@ -151,18 +145,13 @@ impl Truth {
         let (current, all) = (warehouse.current_orders(), warehouse.table("orders"));
         table.retain(|key, _| current.contains_key(key) || !all.contains_key(key));
         same_keys("details", &table.keys().copied().collect(), &self.keys("order_details", None));
-        let mut lines: HashMap<&str, Vec<&ExpectedLine>> = HashMap::new();
-        for line in &self.lines {
-            lines.entry(&line.order_id).or_default().push(line);
-        }
-        for order in &self.orders {
+        for ExpectedDetail { order, line_items } in &self.details {
             let row = table[&(number(&order.id), 0)];
             assert_eq!(of_order(row), of_expected(order));
             assert!(row["session"]["sessionId"].is_string(), "{row}");
             let of_row: Vec<Value> = row["lineItems"].as_array().unwrap().iter().map(of_item).collect();
-            let expected =
-                lines.get(order.id.as_str()).into_iter().flatten().map(|line| of_expected_line(line));
-            assert_eq!(of_row, expected.collect::<Vec<_>>(), "{}", order.id);
+            let expected: Vec<Value> = line_items.iter().map(of_expected_line).collect();
+            assert_eq!(of_row, expected, "{}", order.id);
         }
     }
 }

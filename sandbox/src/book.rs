@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::behaviour::{Behaviour, VersionIds};
+use crate::behaviour::{Behaviour, VersionIds, Versions};
 use crate::expected::{Expected, Filter};
 use crate::generate::{fresh, order_seed, rows};
 use crate::look::Look;
@@ -215,6 +215,11 @@ impl Book {
 
     /// The current version of each order that the filter names, by (`draftCreatedAt`, id).
     pub(crate) fn named<'b>(&'b self, filter: &'b Filter) -> impl Iterator<Item = &'b Row> {
+        self.versions(filter).filter(|row| row.is_latest())
+    }
+
+    /// All versions that the filter names, by (`draftCreatedAt`, id, version).
+    fn versions<'b>(&'b self, filter: &'b Filter) -> impl Iterator<Item = &'b Row> {
         let from = filter.from.map_or(i64::MIN, |from| from.timestamp_micros());
         let until = filter.until.map_or(i64::MAX, |until| until.timestamp_micros());
         let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
@@ -223,7 +228,6 @@ impl Book {
             .iter()
             .map(|at| &self.rows[*at as usize])
             .take_while(move |row| row.draft < until)
-            .filter(|row| row.is_latest())
             .filter(|row| filter.store_ids.is_empty() || filter.store_ids.contains(&row.store))
             .filter(move |row| named(&filter.statuses, STATUSES[row.status as usize]))
             .filter(move |row| named(&filter.customer_roles, ROLES[usize::from(row.role)]))
@@ -233,6 +237,13 @@ impl Book {
     pub(crate) fn expected(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
         let look = Look::new(behaviour);
         self.named(filter).map(|row| look.expected(row)).collect()
+    }
+
+    /// What a copy of all versions that the list shows should hold, of those that the filter names.
+    pub(crate) fn expected_versions(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
+        let look = Look::new(behaviour);
+        let listed = |row: &&Row| behaviour.versions == Versions::All || row.is_latest();
+        self.versions(filter).filter(listed).map(|row| look.expected(row)).collect()
     }
 }
 

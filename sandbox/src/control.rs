@@ -18,6 +18,12 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         (&Method::GET, "stats") => Ok(json!(model.stats())),
         (&Method::GET, "expected") => filter(&pairs).map(|filter| json!(model.expected(&filter))),
         (&Method::GET, "expected/lines") => filter(&pairs).map(|filter| json!(model.expected_lines(&filter))),
+        (&Method::GET, "expected/versions") => {
+            filter(&pairs).map(|filter| json!(model.expected_versions(&filter)))
+        }
+        (&Method::GET, "expected/details") => {
+            filter(&pairs).map(|filter| json!(model.expected_details(&filter)))
+        }
         (&Method::GET, "expected/contests") => Ok(json!(model.expected_contests())),
         (&Method::GET, "expected/stores") => Ok(json!(model.expected_stores())),
         (&Method::GET, "expected/sessions") => Ok(json!(model.expected_sessions())),
@@ -111,9 +117,15 @@ mod tests {
         assert_eq!(call(&mut model, Method::POST, "contest", &format!("id={id}")).1["id"], id);
         let (_, expected) = call(&mut model, Method::GET, "expected", "");
         assert_eq!(expected.as_array().unwrap().len(), 23);
-        for (list, least) in
-            [("lines", 23), ("contests", 1), ("stores", 5), ("sessions", 23), ("products", 240)]
-        {
+        for (list, least) in [
+            ("lines", 23),
+            ("versions", 24),
+            ("details", 23),
+            ("contests", 1),
+            ("stores", 5),
+            ("sessions", 23),
+            ("products", 240),
+        ] {
             let (_, expected) = call(&mut model, Method::GET, &format!("expected/{list}"), "");
             assert!(expected.as_array().unwrap().len() >= least, "{list}");
         }

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::behaviour::{Behaviour, UnknownParameters, VersionIds};
-use crate::expected::Filter;
+use crate::behaviour::{Behaviour, UnknownParameters, VersionIds, Versions};
+use crate::expected::{ExpectedDetail, Filter};
 use crate::options::Options;
-use crate::testing::{BEARER, body, cents, get, keys, model, orders, words};
+use crate::testing::{BEARER, body, cents, get, keys, model, orders, rows, words};
 
 #[test]
 fn a_detail_says_what_the_list_says_and_more() {
@@ -145,12 +145,14 @@ fn odd_values_are_in_the_detail_too() {
 }
 
 #[test]
-fn expected_lines_agree_with_the_details() {
+fn expected_details_agree_with_the_details() {
     let mut model = model(Behaviour::default());
     let filter = Filter { store_ids: vec![2], ..Filter::default() };
-    let mut expected = model.expected_lines(&filter).into_iter();
-    for order in model.expected(&filter) {
+    let details = model.expected_details(&filter);
+    assert!(details.iter().map(|detail| &detail.order).eq(&model.expected(&filter)));
+    for ExpectedDetail { order, line_items } in details {
         let detail = body(&mut model, &format!("/orders/{}", order.id));
+        let mut expected = line_items.into_iter();
         for line in detail["lineItems"].as_array().unwrap() {
             let expected = expected.next().unwrap();
             assert_eq!((line["id"].to_string(), &order.id), (expected.id, &expected.order_id));
@@ -164,8 +166,46 @@ fn expected_lines_agree_with_the_details() {
             assert_eq!(line["totalPrice"], expected.total_price);
             assert_eq!(order.updated_at, expected.updated_at);
         }
+        assert_eq!(expected.next(), None);
     }
-    assert_eq!(expected.next(), None);
+}
+
+#[test]
+fn expected_versions_are_those_of_the_list() {
+    for versions in [Versions::All, Versions::LatestOnly] {
+        let mut model = model(Behaviour { versions, ..Behaviour::default() });
+        let filter = Filter { store_ids: vec![2], ..Filter::default() };
+        let mut shown = Vec::new();
+        for page in 0.. {
+            let target = format!("/orders?orderBy=draftCreatedAt&storeId=2&pageSize=200&page={page}");
+            let listed = rows(&body(&mut model, &target), "data");
+            shown.extend(listed.iter().map(|row| (row["id"].to_string(), row["version"].to_string())));
+            if listed.len() < 200 {
+                break;
+            }
+        }
+        let expected = model.expected_versions(&filter);
+        assert_eq!(expected.len() > model.expected(&filter).len(), versions == Versions::All);
+        let expected = expected.into_iter().map(|row| (row.id, row.version.to_string()));
+        assert_eq!(expected.collect::<Vec<_>>(), shown);
+    }
+}
+
+#[test]
+fn expected_lines_are_those_of_the_list() {
+    let mut model = model(Behaviour { odd_values: true, ..Behaviour::default() });
+    let mut shown = Vec::new();
+    let mut without = 0;
+    for order in model.expected(&Filter::default()) {
+        let listed = body(&mut model, &format!("/orders?id={}&includeProducts=true", order.id));
+        let row = rows(&listed, "data").into_iter().find(|row| row["version"] == order.version).unwrap();
+        without += usize::from(row["products"].is_null());
+        let lines = row["products"].as_array().into_iter().flatten();
+        shown.extend(lines.map(|line| (order.id.clone(), line["id"].to_string())));
+    }
+    let expected = model.expected_lines(&Filter::default()).into_iter();
+    assert_eq!(expected.map(|line| (line.order_id, line.id)).collect::<Vec<_>>(), shown);
+    assert!(without > 0);
 }
 
 #[test]

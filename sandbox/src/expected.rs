@@ -39,10 +39,18 @@ pub struct Expected {
     pub products: usize,
 }
 
-/// A line of the current version of an order, as in `lineItems` of its detail.
-///
-/// In `products` of the list are the same lines with the same ids, but those that are `REMOVED`. Odd values are not
-/// told.
+/// The detail of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedDetail {
+    /// The order itself.
+    #[serde(flatten)]
+    pub order: Expected,
+    /// `lineItems`, with those that are `REMOVED`, which `products` of the list has not.
+    pub line_items: Vec<ExpectedLine>,
+}
+
+/// A line of the current version of an order. It has the same id in `products` of the list and in `lineItems` of the
+/// detail. Odd values are not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExpectedLine {
     /// `id`, as digits.
@@ -55,7 +63,7 @@ pub struct ExpectedLine {
     pub product_id: String,
     /// `quantity`.
     pub quantity: u32,
-    /// `ORIGINAL`, `ADDED` or `REMOVED`.
+    /// `ORIGINAL`, `ADDED` or `REMOVED`; the list does not tell it, and has no line that is `REMOVED`.
     pub status: &'static str,
     /// `price` of one piece.
     pub price: String,

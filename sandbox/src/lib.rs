@@ -80,7 +80,8 @@ pub use behaviour::{
     UpdatedAt, UpdatedFilter, VersionIds, Versions,
 };
 pub use expected::{
-    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
+    Filter,
 };
 pub use faults::{Fault, Faults};
 pub use limiter::{Limit, Limiter, RetryAfter};

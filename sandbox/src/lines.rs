@@ -128,8 +128,14 @@ impl Look<'_> {
         out.push(b'}');
     }
 
-    /// The lines of an order as a copy should hold them.
+    /// The lines in the list as a copy should hold them: those of [`Look::products`].
     pub(crate) fn expected_lines(&self, row: &Row, first: &Row) -> impl Iterator<Item = ExpectedLine> {
+        let shown = self.odd(row) != Some(Odd::Products);
+        self.expected_items(row, first).filter(move |line| shown && line.status != REMOVED)
+    }
+
+    /// The lines of a detail as a copy should hold them.
+    pub(crate) fn expected_items(&self, row: &Row, first: &Row) -> impl Iterator<Item = ExpectedLine> {
         row.placed(first).map(|Placed { line, id, status, .. }| ExpectedLine {
             id: id.to_string(),
             order_id: row.shown_id(self.behaviour.version_ids).to_string(),

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::io::{Write, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use aifi_sandbox::{Auth, Behaviour, Fault, Faults, Limit, Options, RESOURCES, RetryAfter, Sandbox};
@@ -106,8 +107,10 @@ While it runs it can be steered (no token needed):
   GET  /_sandbox/stats                  counts of requests and faults, pages of each resource
   GET  /_sandbox/expected               the current orders, for comparison; narrowed by
                                         ?from=&until=&store_ids=&statuses=&customer_roles=
-  GET  /_sandbox/expected/lines         the lines of these orders, narrowed in the same way
-  GET  /_sandbox/expected/contests      the same for contests, stores, sessions, products
+  GET  /_sandbox/expected/lines         the lines of these orders as the list shows them, narrowed in the same way
+  GET  /_sandbox/expected/versions      all versions that the list shows, narrowed in the same way
+  GET  /_sandbox/expected/details       these orders with all their line items, removed ones too, narrowed as well
+  GET  /_sandbox/expected/contests      all contests; so for stores, sessions, products, too
   POST /_sandbox/advance?seconds=60     move the clock
   POST /_sandbox/orders?count=10        add orders
   POST /_sandbox/pay?id=                the life of an order: pay, contest, review, remove
@@ -184,7 +187,7 @@ impl Flags {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let flags = Flags::parse();
     let live_rate = flags.live_rate;
     let options = flags.options();
@@ -192,14 +195,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Auth::Token(token) | Auth::Forbidden(token) => format!("token: {token}"),
         Auth::Client { id, .. } => format!("client: {id}"),
     };
-    let sandbox = Sandbox::start(options)?;
+    let listen = options.listen;
+    let sandbox = match Sandbox::start(options) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            writeln!(stderr(), "{}", not_started(listen, &error))?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let hint = if hint.starts_with("client") { format!("{hint}, {}", sandbox.token_url()) } else { hint };
     writeln!(stdout(), "listening on {} ({hint})", sandbox.base_url())?;
     tokio::select! {
         () = live(&sandbox, live_rate) => {}
         stopped = stopped() => stopped?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why it does not listen, and what to do.
+fn not_started(listen: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "{listen} is in use by another program: choose another port with --port, and put it into base_url"
+        ),
+        _ => format!("{listen} cannot be listened on: {error}"),
+    }
 }
 
 /// Makes orders for ever: each is paid when three more have come, and every twentieth is contested later.
@@ -226,7 +246,7 @@ async fn live(sandbox: &Sandbox, per_minute: u32) {
 }
 
 #[cfg(unix)]
-async fn stopped() -> std::io::Result<()> {
+async fn stopped() -> io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
@@ -235,7 +255,7 @@ async fn stopped() -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-async fn stopped() -> std::io::Result<()> {
+async fn stopped() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 

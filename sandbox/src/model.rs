@@ -12,7 +12,8 @@ use crate::behaviour::Behaviour;
 use crate::book::Book;
 use crate::contests;
 use crate::expected::{
-    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
+    Filter,
 };
 use crate::faults::{Faults, Injector};
 use crate::limiter::{Limit, Limiter};
@@ -188,10 +189,26 @@ impl Model {
         self.book.expected(filter, &self.options.behaviour)
     }
 
-    /// The lines of these orders, in the same order of orders.
+    /// The lines of these orders as the list shows them, in the same order of orders: without those that were removed,
+    /// and none where `products` is null.
     pub fn expected_lines(&self, filter: &Filter) -> Vec<ExpectedLine> {
         let look = Look::new(&self.options.behaviour);
         self.book.named(filter).flat_map(|row| look.expected_lines(row, self.book.first(row))).collect()
+    }
+
+    /// Each version that the list shows and the filter names, by (`draftCreatedAt`, id, version).
+    pub fn expected_versions(&self, filter: &Filter) -> Vec<Expected> {
+        self.book.expected_versions(filter, &self.options.behaviour)
+    }
+
+    /// The details of the orders that the filter names, in the same order.
+    pub fn expected_details(&self, filter: &Filter) -> Vec<ExpectedDetail> {
+        let look = Look::new(&self.options.behaviour);
+        let detail = |row| ExpectedDetail {
+            order: look.expected(row),
+            line_items: look.expected_items(row, self.book.first(row)).collect(),
+        };
+        self.book.named(filter).map(detail).collect()
     }
 
     /// All contests, by id.

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use crate::answer::Answer;
 use crate::behaviour::Behaviour;
 use crate::expected::{
-    Expected, ExpectedContest, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore, Filter,
+    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
+    Filter,
 };
 use crate::faults::Faults;
 use crate::limiter::Limit;
@@ -163,6 +164,16 @@ impl Sandbox {
     /// See [`Model::expected_lines`].
     pub fn expected_lines(&self, filter: &Filter) -> Vec<ExpectedLine> {
         lock(&self.model).expected_lines(filter)
+    }
+
+    /// See [`Model::expected_versions`].
+    pub fn expected_versions(&self, filter: &Filter) -> Vec<Expected> {
+        lock(&self.model).expected_versions(filter)
+    }
+
+    /// See [`Model::expected_details`].
+    pub fn expected_details(&self, filter: &Filter) -> Vec<ExpectedDetail> {
+        lock(&self.model).expected_details(filter)
     }
 
     /// See [`Model::expected_contests`].

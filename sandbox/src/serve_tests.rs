@@ -9,8 +9,11 @@ use crate::options::Options;
 use crate::resources::RESOURCES;
 use crate::testing::{BEARER, body, get, model, rows};
 
+/// How many resources there are.
+const ALL: u64 = RESOURCES.len() as u64;
+
 /// A target of each resource, in the order of [`RESOURCES`], and the key of its rows.
-fn targets(model: &Model) -> [(String, &'static str); 7] {
+fn targets(model: &Model) -> [(String, &'static str); RESOURCES.len()] {
     let contests = model.expected_contests();
     let order = &contests[0].order_id;
     [
@@ -31,7 +34,7 @@ fn each_resource_is_counted_and_remembered() {
         assert_eq!(get(&mut model, &target).0, 200, "{target}");
     }
     let stats = model.stats();
-    assert_eq!((stats.orders, stats.requests), (1, 7));
+    assert_eq!((stats.orders, stats.requests), (1, ALL));
     assert!(RESOURCES.iter().all(|resource| stats.answered(resource) == 1));
     assert_eq!(model.requests()[4].path, "/api/admin/v2/stores");
 }
@@ -48,7 +51,7 @@ fn every_resource_wants_a_token_and_keeps_the_limit() {
         model.set_limit(Limit::None);
         assert_eq!(model.answer(&path, BEARER).status, 200, "{target}");
     }
-    assert_eq!((model.stats().unauthorized, model.stats().refused), (14, 7));
+    assert_eq!((model.stats().unauthorized, model.stats().refused), (2 * ALL, ALL));
     let auth = crate::Auth::Forbidden("me".to_owned());
     let mut model = Model::new(Options { auth, ..Options::default() });
     assert_eq!(model.answer("/api/admin/v2/stores", Some("me")).status, 403);
@@ -62,7 +65,7 @@ fn one_resource_may_be_forbidden() {
         let (status, body) = get(&mut model, &target);
         assert_eq!((status, &body["type"]), (403, &"E_FORBIDDEN".into()), "{target}");
         let served = targets(&model).iter().filter(|(target, _)| get(&mut model, target).0 == 200).count();
-        assert_eq!(served, 6, "{forbidden}");
+        assert_eq!(served, RESOURCES.len() - 1, "{forbidden}");
     }
 }
 
@@ -98,7 +101,7 @@ fn faults_of_rows_act_on_every_list() {
         assert_eq!(met(Fault::NullData).1, json!({name: null}));
         assert_eq!(rows(&body(&mut model, &target), name), whole);
     }
-    assert_eq!(model.stats().fault("null_data"), 7);
+    assert_eq!(model.stats().fault("null_data"), ALL);
     assert!(model.stats().pages.values().all(|count| *count < 100));
 }
 

@@ -16,17 +16,16 @@ pub(super) fn header(response: &Response, name: HeaderName) -> Option<&str> {
 }
 
 /// The whole body, as long as it is not beyond all measure; or what went wrong, and whether asking again may help.
-pub(super) async fn body(mut response: Response) -> Result<Vec<u8>, Result<Trouble, Failure>> {
+pub(super) async fn body(mut response: Response, asked: Asked) -> Result<Vec<u8>, Result<Trouble, Failure>> {
     let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| transport::sort(error, Asked::WithToken))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport::sort(error, asked))? {
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(Err(Failure::new(
                 FailureKind::TooLarge,
                 format!(
-                    "The answer is larger than {} MiB, which no page of the API is. Check API base URL (base_url).",
-                    LARGEST_BODY >> 20
+                    "The answer is larger than {} MiB, which no page of the API is. Check {}.",
+                    LARGEST_BODY >> 20,
+                    asked.url_field()
                 ),
             )));
         }

@@ -87,6 +87,17 @@ pub struct Asks {
     pub repeated: u64,
 }
 
+impl Asks {
+    /// How much of it came after `before`.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            refused: self.refused - before.refused,
+            repeated: self.repeated - before.repeated,
+        }
+    }
+}
+
 /// The API, as a thing to ask.
 #[derive(Debug)]
 pub struct Http {
@@ -313,7 +324,7 @@ impl Http {
             return Err(self.refused(response, asked, what, sent).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
-        let body = body(response).await?;
+        let body = body(response, Asked::WithToken).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
         let value = read(&body).map_err(|cause| Outcome::Again(transport::unreadable(&body, cause)))?;
         Ok(Answer { value, date })
@@ -350,7 +361,7 @@ impl Http {
         if !response.status().is_success() {
             return Err(self.refused(response, Asked::TokenEndpoint, "tokens", asked_at).await);
         }
-        let body = body(response).await?;
+        let body = body(response, Asked::TokenEndpoint).await?;
         let Some(fetched) = sign_in::read(&body, asked_at) else {
             // Not shown and not quoted: it may hold a token.
             return Err(Outcome::Again(Trouble::new(
@@ -378,7 +389,7 @@ impl Http {
         let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
         let location = header(&response, LOCATION).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
-        let body = body(response).await.unwrap_or_default();
+        let body = body(response, asked).await.unwrap_or_default();
         match refusal::sort(status, &String::from_utf8_lossy(&body), location.as_deref(), asked, what) {
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {

@@ -58,6 +58,22 @@ pub enum Asked {
     TokenEndpoint,
 }
 
+impl Asked {
+    /// The setting that says where to ask, as the form has it.
+    pub fn url_field(self) -> &'static str {
+        match self {
+            Self::TokenEndpoint => "Token URL (credentials.token_url)",
+            Self::WithToken | Self::AsApplication => "API base URL (base_url)",
+        }
+    }
+}
+
+/// A proxy that was named by `variable` lets nobody through without a name.
+pub(super) fn proxy_asks_for_a_user(variable: &str) -> Failure {
+    let text = format!("The proxy asks for a user name and password (407). Put them into {variable}.");
+    Failure::new(FailureKind::Proxy, text)
+}
+
 /// Sorts a status other than 2xx of a question for `what` ("orders"). `body` is the start of the answer, `location` its
 /// header.
 pub fn sort(
@@ -68,11 +84,9 @@ pub fn sort(
     what: &str,
 ) -> Result<Trouble, Failure> {
     let said = what_the_api_said(body);
-    let said_so = if said.is_empty() { String::new() } else { format!(" The API said: {said}.") };
-    let url_field = match asked {
-        Asked::TokenEndpoint => "Token URL (credentials.token_url)",
-        _ => "API base URL (base_url)",
-    };
+    let who = if asked == Asked::TokenEndpoint { "The token endpoint" } else { "The API" };
+    let said_so = if said.is_empty() { String::new() } else { format!(" {who} said: {said}.") };
+    let url_field = asked.url_field();
     let failure =
         |kind, text: String| Err(Failure::new(kind, text + &said_so).at(format!("status {status}")));
     match status {
@@ -91,6 +105,10 @@ pub fn sort(
             let to = location.unwrap_or("another address").split(['?', '#']).next().unwrap_or_default();
             failure(FailureKind::Redirected, format!("The server redirects to {to} ({status}), which is not followed, since the token would go there. Correct {url_field}."))
         }
+        407 => Err(proxy_asks_for_a_user("HTTP_PROXY").at(format!("status {status}"))),
+        404 | 405 if asked == Asked::TokenEndpoint => {
+            failure(FailureKind::Unauthorized, format!("No tokens are issued at this address ({status}). Check {url_field}."))
+        }
         _ if asked == Asked::TokenEndpoint => {
             failure(FailureKind::Unauthorized, format!("The token endpoint did not accept the application ({status}). Check Client ID (credentials.client_id), Client secret (credentials.client_secret) and, if AiFi gave you one, Scope (credentials.scope)."))
         }
@@ -104,7 +122,7 @@ pub fn sort(
             failure(FailureKind::Forbidden, format!("The token is valid, but may not read {what} (403). Ask AiFi for that permission, or use a token that has it (credentials){or}."))
         }
         404 => failure(FailureKind::NotFound, format!("No {what} are served at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
-        _ => failure(FailureKind::Rejected, format!("The API did not accept the request ({status}).")),
+        _ => failure(FailureKind::Rejected, format!("The API did not accept the request ({status}). Check {url_field}; if it is right, report this.")),
     }
 }
 
@@ -177,7 +195,7 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::Rejected);
         assert_eq!(
             failure.message,
-            "The API did not accept the request (422). The API said: Invalid query; storeId: must be a number."
+            "The API did not accept the request (422). Check API base URL (base_url); if it is right, report this. The API said: Invalid query; storeId: must be a number."
         );
     }
 
@@ -213,6 +231,11 @@ mod tests {
         );
         assert!(
             sort(401, "", None, Asked::AsApplication, "orders").unwrap_err().message.contains("token_url")
+        );
+        let nowhere = sort(404, "", None, Asked::TokenEndpoint, "tokens").unwrap_err();
+        assert_eq!(
+            nowhere.message,
+            "No tokens are issued at this address (404). Check Token URL (credentials.token_url)."
         );
     }
 }

@@ -15,12 +15,23 @@ const MUST_LOOK: &str = ": must look like ";
 pub(super) fn violations(schema: &Value, config: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect(schema, config, "", &mut found);
-    // A text that does not even look like a date is no real date either; once is enough.
-    let labels =
-        found.iter().filter_map(|text| text.split_once(MUST_LOOK)).map(|(label, _)| label.to_owned());
-    let labels: Vec<String> = labels.collect();
-    found.retain(|text| text.contains(MUST_LOOK) || !labels.iter().any(|label| text.starts_with(label)));
-    found
+    once(found)
+}
+
+/// One sentence for each field: a text that does not even look like a date is no real date either, and what must be one
+/// of a few texts must be a text. The sentence that tells more stays.
+fn once(found: Vec<String>) -> Vec<String> {
+    let label = |text: &str| text.split_once(": ").map_or(text, |(label, _)| label).to_owned();
+    let tells_more = |text: &str| text.contains(MUST_LOOK) || text.contains(" must be one of ");
+    let mut kept: Vec<String> = Vec::new();
+    for text in found {
+        match kept.iter_mut().find(|other| label(other) == label(&text)) {
+            Some(other) if tells_more(&text) && !tells_more(other) => *other = text,
+            Some(_) => (),
+            None => kept.push(text),
+        }
+    }
+    kept
 }
 
 fn collect(schema: &Value, config: &Value, base: &str, found: &mut Vec<String>) {

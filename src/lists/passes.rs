@@ -177,4 +177,7 @@ impl Passes {
 mod simulated;
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 mod world;

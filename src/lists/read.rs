@@ -90,12 +90,7 @@ impl Reader<'_> {
             return Err(failure);
         }
         self.output.state(self.list.name, &self.passes.sync.end())?;
-        let (asks, before) = (self.http.asks(), self.asks);
-        let asks = Asks {
-            requests: asks.requests - before.requests,
-            refused: asks.refused - before.refused,
-            repeated: asks.repeated - before.repeated,
-        };
+        let asks = self.http.asks().since(self.asks);
         let took = clock::instant() - self.started;
         let receipt = told::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
         self.output.log(Level::Info, &receipt)
@@ -114,11 +109,11 @@ impl Reader<'_> {
 
     /// Asks until an answer can be believed, and writes what is due.
     async fn step(&mut self) -> Result<(), Failure> {
-        let mut look = 1;
+        let (mut look, mut doubted) = (1, String::new());
         let rows = loop {
             let (part, bound) = self.passes.question();
             let query = encode(self.list, &part, bound);
-            let answer = self.look(&query, look).await?;
+            let answer = self.look(&query, look, &doubted).await?;
             self.begin(answer.date)?;
             match answer.value.and_then(|rows| self.passes.accept(rows)) {
                 Ok(rows) => break rows,
@@ -126,7 +121,10 @@ impl Reader<'_> {
                     let failure = doubt.into_failure(self.list.name, look);
                     return Err(failure.at(format!("GET {}?{query}", self.list.path)));
                 }
-                Err(_) => look += 1,
+                Err(doubt) => {
+                    look += 1;
+                    doubted = doubt.what;
+                }
             }
         };
         self.http.progressed();
@@ -142,13 +140,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Asks once, and tells what happens meanwhile.
-    async fn look(&mut self, query: &str, look: u32) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
+    /// Asks once, and tells what happens meanwhile. From the second look on, `doubted` is what was wrong with the answer
+    /// before.
+    async fn look(
+        &mut self,
+        query: &str,
+        look: u32,
+        doubted: &str,
+    ) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
         let Self { list, http, pages, events, output, passes, waiting, .. } = self;
         let question = Question { what: list.name, path: list.path, query };
         let asking = async {
             if look > 1 {
-                http.wait_before_look(look - 1, "an answer cannot be believed").await?;
+                http.wait_before_look(look - 1, doubted).await?;
             }
             http.get(question, None, |body| pages.borrow_mut().read(body)).await
         };
@@ -169,12 +173,18 @@ impl Reader<'_> {
         if self.passes.is_answered() {
             return Ok(());
         }
-        self.passes.begin(horizon::settled(horizon::server_now(date, self.now)));
-        if self.list.incremental && date.is_none() {
-            self.output.log(Level::Warn, &told::no_clock(self.list))?;
-        }
-        if self.list.incremental && !self.passes.is_filtered() {
-            self.output.log(Level::Warn, &told::no_filter(self.list))?;
+        let horizon = horizon::settled(horizon::server_now(date, self.now));
+        self.passes.begin(horizon);
+        let Some(from) = self.passes.sync.from() else { return Ok(()) };
+        let name = self.list.name;
+        let clock = match date {
+            None => Some(told::no_clock(self.list)),
+            Some(date) => horizon::clocks_differ(date, self.now).map(|line| format!("{name}: {line}")),
+        };
+        let filter = (!self.passes.is_filtered()).then(|| told::no_filter(self.list));
+        let future = horizon::in_the_future(name, from, horizon);
+        for line in [clock, filter, future].into_iter().flatten() {
+            self.output.log(Level::Warn, &line)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::declared::{List, UPDATED_FIELD};
+use super::declared::{List, Paging, UPDATED_FIELD};
 use crate::failure::{Failure, FailureKind};
 use crate::timestamp;
 
@@ -61,7 +61,8 @@ impl Saved {
                 ),
             ));
         }
-        let walk = &state[WALK];
+        // No other list has places that hold.
+        let walk = if list.paging == Paging::After { &state[WALK] } else { &Value::Null };
         let place = walk["after"].as_str().zip(time(&walk["until"])).map(|(after, until)| Place {
             after: after.to_owned(),
             until,
@@ -102,7 +103,7 @@ pub fn without_cursor() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::declared::SESSIONS;
+    use super::super::declared::{CONTESTS, SESSIONS};
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -131,6 +132,10 @@ mod tests {
             let state = json!({"updatedAt": "2025-11-05T00:00:00Z", "walk": walk});
             assert_eq!(Saved::parse(&SESSIONS, &state).unwrap().place, None);
         }
+        let walk = json!({"after": "7", "until": "2025-12-01T00:00:00Z"});
+        let state = json!({"updatedAt": "2025-11-05T00:00:00Z", "walk": walk});
+        assert!(Saved::parse(&SESSIONS, &state).unwrap().place.is_some());
+        assert_eq!(Saved::parse(&CONTESTS, &state).unwrap().place, None, "pages are no places");
     }
 
     #[test]

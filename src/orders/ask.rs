@@ -76,7 +76,7 @@ pub(super) async fn look(
     start: Option<Instant>,
 ) -> Result<Answer, Failure> {
     if ask.look > 1 {
-        http.wait_before_look(ask.look - 1, "an answer cannot be believed").await?;
+        http.wait_before_look(ask.look - 1, "an answer does not fit what is known").await?;
     }
     let answer = http.get(question(&ask.query.encode()), start, |body| pages.borrow_mut().read(body)).await?;
     if answer.value.is_ok() {

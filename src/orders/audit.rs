@@ -52,6 +52,11 @@ impl Audit {
         last.is_none_or(|last| last < started_at).then_some(audit)
     }
 
+    /// The walk for the orders begins; `asks` were made before.
+    pub(super) fn begin(&mut self, asks: Asks) {
+        self.asks = asks;
+    }
+
     /// Writes a receipt.
     pub fn slice(&mut self, output: &mut Output, tally: &Tally, asks: Asks) -> Result<(), Failure> {
         self.slices += 1;

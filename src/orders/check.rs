@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::{Changes, Config};
 use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
-use crate::horizon::{SETTLE_DELAY, horizon};
+use crate::horizon::{self, SETTLE_DELAY};
 use crate::timestamp;
 
 /// So far after now that no order can be drafted there.
@@ -65,7 +65,7 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
         })
         .await?;
 
-    let end = horizon(now, config.end_date);
+    let end = horizon::horizon(now, config.end_date);
     let text = match (rows.first(), first.first()) {
         (Some(newest), Some(oldest)) => format!(
             "Orders can be read. The oldest since the start date was drafted at {}, the newest at {}. A sync would now read up to {}.",
@@ -131,11 +131,5 @@ fn clock_difference(server: Option<DateTime<Utc>>) -> String {
             SETTLE_DELAY.num_minutes()
         );
     };
-    let ahead = clock::now() - server;
-    if ahead.abs() < TimeDelta::minutes(5) {
-        return String::new();
-    }
-    let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
-    let size = timestamp::about(ahead);
-    format!(" This machine's clock is {size} {side} the server's; syncs follow the server's.")
+    horizon::clocks_differ(server, clock::now()).map(|text| format!(" {text}")).unwrap_or_default()
 }

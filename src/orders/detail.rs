@@ -3,6 +3,8 @@
 //! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is asked again, and if that
 //! does not help, it is written and counted.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::details::Due;
@@ -55,6 +57,11 @@ impl DetailReader {
             version: position("version"),
             updated: position("updatedAt"),
         }
+    }
+
+    /// Names of fields that the schema does not know, so far.
+    pub fn unknown_fields(&self) -> &BTreeSet<String> {
+        &self.transcoder.unknown
     }
 
     /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.

@@ -22,7 +22,7 @@ use super::streams::OrderStream;
 use super::sync::{Answer, Step, Sync};
 use super::tally::Tally;
 use super::told;
-use crate::aifi::http::{Event, Http};
+use crate::aifi::http::{Asks, Event, Http};
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
@@ -76,9 +76,14 @@ pub struct Reader<'a> {
     half_written: bool,
     progress: Progress,
     started: Instant,
+    /// What had been asked before.
+    asks: Asks,
+    /// How many pages of orders were asked for.
+    details_asked: u64,
     sum: Tally,
     waiting: Waiting,
     unknown: UnknownFields,
+    unknown_in_details: UnknownFields,
 }
 
 /// What is to be asked.
@@ -100,12 +105,15 @@ impl<'a> Reader<'a> {
         http: &'a Http,
         events: &'a mut UnboundedReceiver<Event>,
         output: &'a mut Output,
-        audit: Option<&'a mut Audit>,
+        mut audit: Option<&'a mut Audit>,
         group: Group,
         began: Began,
     ) -> Self {
         let Group { streams, mode, saved } = group;
         let mut sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        if let Some(audit) = &mut audit {
+            audit.begin(http.asks());
+        }
         sync.state_each_page(streams.contains(&OrderStream::Details));
         Self {
             http,
@@ -121,9 +129,12 @@ impl<'a> Reader<'a> {
             half_written: false,
             progress: Progress::new(NAME),
             started: clock::instant(),
+            asks: http.asks(),
+            details_asked: 0,
             sum: Tally::default(),
             waiting: Waiting::default(),
             unknown: UnknownFields::default(),
+            unknown_in_details: UnknownFields::default(),
         }
     }
 
@@ -178,6 +189,8 @@ impl<'a> Reader<'a> {
                         Came::Detail(due, detail) => self.take_detail(&due, detail)?,
                     }
                     self.unknown.tell(self.output, NAME, pages.borrow().unknown_fields())?;
+                    let (name, details) = (OrderStream::Details.name(), details.borrow());
+                    self.unknown_in_details.tell(self.output, name, details.unknown_fields())?;
                 }
                 () = clock::sleep_until(slot), if may_ask => match self.question()? {
                     Some(Asking::Page(ticket, ask)) => {
@@ -185,6 +198,7 @@ impl<'a> Reader<'a> {
                         asked.push(future(async move { Came::Page(ticket, look(http, pages, &ask, start).await) }));
                     }
                     Some(Asking::Detail(due)) => {
+                        self.details_asked += 1;
                         let start = Some(http.reserve());
                         asked.push(future(async move {
                             Came::Detail(due, ask::detail(http, details, &due, start).await)
@@ -249,7 +263,9 @@ impl<'a> Reader<'a> {
                 Step::Log(level, line) => self.output.log(level, &line)?,
                 Step::Complete(summary) => {
                     let took = clock::instant() - self.started;
-                    for (level, line) in told::receipt(&summary, &self.sum, self.http.asks(), took) {
+                    let mut asks = self.http.asks().since(self.asks);
+                    asks.requests = asks.requests.saturating_sub(self.details_asked);
+                    for (level, line) in told::receipt(&summary, &self.sum, asks, took, self.first) {
                         self.output.log(level, &line)?;
                     }
                 }
@@ -274,7 +290,7 @@ impl<'a> Reader<'a> {
 
     /// At the end of the walk: what people should know of the streams beside the orders.
     fn tell_of_records(&mut self) -> Result<(), Failure> {
-        for (level, line) in told::records(self.records.unnumbered(), self.records.details.as_ref()) {
+        for (level, line) in told::records(&self.records, self.details_asked) {
             self.output.log(level, &line)?;
         }
         Ok(())

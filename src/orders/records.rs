@@ -19,13 +19,22 @@ pub(super) struct Records {
     pub(super) details: Option<Details>,
     /// Records that were written.
     pub(super) written: u64,
+    lines_written: u64,
+    versions_written: u64,
 }
 
 impl Records {
     /// For these streams. `standing` is the state that the walk goes on from.
     pub(super) fn of(streams: Vec<OrderStream>, standing: Value) -> Self {
         let details = streams.contains(&OrderStream::Details).then(|| Details::new(standing));
-        Self { streams, lines: Lines::new(lines::shape()), details, written: 0 }
+        Self {
+            streams,
+            lines: Lines::new(lines::shape()),
+            details,
+            written: 0,
+            lines_written: 0,
+            versions_written: 0,
+        }
     }
 
     /// The streams, as in [`OrderStream::ALL`].
@@ -36,6 +45,11 @@ impl Records {
     /// The streams whose records come from the walk itself.
     pub(super) fn of_the_walk(&self) -> impl Iterator<Item = OrderStream> {
         self.streams.iter().copied().filter(|stream| *stream != OrderStream::Details)
+    }
+
+    /// The streams that are written along with the orders, and how many records each has, so far.
+    pub(super) fn beside_the_orders(&self) -> [(OrderStream, u64); 2] {
+        [(OrderStream::LineItems, self.lines_written), (OrderStream::Versions, self.versions_written)]
     }
 
     /// Product lines without an id of their own, so far.
@@ -60,6 +74,7 @@ impl Records {
                     for line in self.lines.of(row)? {
                         output.record(stream.name(), &line.data, &line.changes)?;
                         self.written += 1;
+                        self.lines_written += 1;
                     }
                     continue;
                 }
@@ -71,6 +86,7 @@ impl Records {
                 }
             }
             self.written += 1;
+            self.versions_written += u64::from(*stream == OrderStream::Versions);
         }
         Ok(())
     }

@@ -318,6 +318,9 @@ impl<'c> Sync<'c> {
         let nothing = plan.start >= end && !plan.sweeps() && !self.lanes.iter().any(|lane| lane.whole);
         if self.cursor.is_complete() || nothing {
             self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
+            if let Some(line) = horizon::in_the_future(NAME, cursor, settled) {
+                self.writing.log(Level::Warn, line);
+            }
             self.writing.receipt(cursor, cursor, false);
             self.writing.state(end, &self.lanes.unseen(), true);
             self.writing.complete(end);
@@ -328,6 +331,9 @@ impl<'c> Sync<'c> {
         self.writing.log(Level::Info, told::range(&plan, resumed, cursor, self.config.requests_per_second));
         for stretch in plan.sweeps.iter().flatten() {
             self.writing.log(Level::Info, told::sweep(stretch));
+        }
+        if let Some(line) = self.earliest.and_then(|server| horizon::clocks_differ(server, self.now)) {
+            self.writing.log(Level::Warn, format!("{NAME}: {line}"));
         }
     }
 

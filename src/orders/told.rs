@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::details::Details;
 use super::plan::{Plan, Stretch};
 use super::probe::UpdatedFilter;
+use super::records::Records;
 use super::streams::OrderStream;
 use super::tally::Tally;
 use super::versions::Superseded;
@@ -21,12 +22,12 @@ pub(super) const NO_CLOCK: &str = "orders: The server does not tell its time (no
 pub(super) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
 /// The details have a walk of their own.
-pub(super) const DETAILS_LATER: &str = "order_details: more than 10,000 orders wait for their details, so these come in a walk of their own, once the other streams are written";
+pub(super) const DETAILS_LATER: &str = "order_details: more than 10,000 orders wait for their details, so these come in a walk of their own, once all other streams are written";
 
 /// What is read, and why from there on.
 pub(super) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
     let start = timestamp::write(plan.start);
-    let until = if plan.end == plan.settled { "2 minutes before the server's clock" } else { "the end date" };
+    let until = if plan.end == plan.settled { "2 minutes before now" } else { "the end date" };
     let until = format!("until {} ({until}), at up to {rate} requests a second", timestamp::write(plan.end));
     if plan.reread {
         let cursor = timestamp::write(cursor);
@@ -81,14 +82,23 @@ pub(super) fn together(streams: &[OrderStream]) -> Option<String> {
     }
 }
 
-/// What people should know of the streams beside the orders: product lines without an id of their own, pages of orders.
-pub(super) fn records(unnumbered: u64, details: Option<&Details>) -> Vec<(Level, String)> {
+/// The end of the streams beside the orders: what was written, product lines without an id of their own, pages of orders.
+pub(super) fn records(records: &Records, details_asked: u64) -> Vec<(Level, String)> {
     let mut lines = Vec::new();
+    for (stream, written) in records.beside_the_orders() {
+        if records.streams().contains(&stream) {
+            lines.push((Level::Info, format!("{}: complete: {written} records", stream.name())));
+        }
+    }
+    let unnumbered = records.unnumbered();
     if unnumbered > 0 {
         lines.push((Level::Warn, format!("order_line_items: {unnumbered} product lines have no id, or one that another line of their order has, too. Their id is the negative of their position.")));
     }
-    let Some(Details { written, vanished: (first, vanished), behind, .. }) = details else { return lines };
-    lines.push((Level::Info, format!("order_details: complete: {written} records")));
+    let Some(Details { written, vanished: (first, vanished), behind, .. }) = &records.details else {
+        return lines;
+    };
+    let text = format!("order_details: complete: {written} records; {details_asked} requests");
+    lines.push((Level::Info, text));
     if *vanished > 0 {
         let ids: Vec<String> = first.iter().map(u64::to_string).collect();
         let dots = if *vanished > first.len() as u64 { ", …" } else { "" };
@@ -111,12 +121,19 @@ pub struct Summary {
     pub(super) superseded: Superseded,
 }
 
-/// The end of the sync: what was written, and what it took.
-pub(super) fn receipt(summary: &Summary, sum: &Tally, asks: Asks, took: Duration) -> Vec<(Level, String)> {
+/// The end of the walk: what was written, and what it took. Its `first` stream may be another one than the orders.
+pub(super) fn receipt(
+    summary: &Summary,
+    sum: &Tally,
+    asks: Asks,
+    took: Duration,
+    first: OrderStream,
+) -> Vec<(Level, String)> {
+    let records = if first == OrderStream::Orders { "records" } else { "orders read" };
     let seconds = took.as_secs_f64();
     let requests = if asks.requests == 1 { "request" } else { "requests" };
     let mut text = format!(
-        "orders: complete up to {}: {} records, sum of totalPrice {}; {} {requests} in {seconds:.1} s",
+        "orders: complete up to {}: {} {records}, sum of totalPrice {}; {} {requests} in {seconds:.1} s",
         timestamp::write(summary.end),
         sum.written,
         sum.total,

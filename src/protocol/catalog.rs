@@ -75,12 +75,32 @@ struct RawStream {
     name: String,
 }
 
+/// What a text has instead of the streams of a configured catalog, to the end of the sentence.
+fn why_not(text: &str, error: &serde_json::Error) -> String {
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return if text.trim().is_empty() {
+            " (the file is empty).".to_owned()
+        } else {
+            format!(" ({error}).")
+        };
+    };
+    // `discover` answers with a message; its catalog may have been taken out.
+    let catalog = value.get("catalog").unwrap_or(&value);
+    match catalog.get("streams").and_then(Value::as_array) {
+        Some(streams) if streams.iter().any(|stream| stream.get("json_schema").is_some()) => {
+            ". This is the answer of discover: a configured catalog has \"stream\", \"sync_mode\" and \"destination_sync_mode\" for each stream.".to_owned()
+        }
+        Some(_) => format!(" ({error})."),
+        None => " (it has no \"streams\").".to_owned(),
+    }
+}
+
 /// Reads a configured catalog. Fails on a stream that is not among `known` and on a sync mode we do not have.
 pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failure> {
     let raw: RawCatalog = serde_json::from_str(text).map_err(|error| {
         Failure::new(
             FailureKind::Catalog,
-            format!("The configured catalog is not a list of streams ({error}). Pass the file that Airbyte made, or start from integration_tests/configured_catalog.json."),
+            format!("The configured catalog is not a list of streams{} Pass the file that Airbyte made, or start from integration_tests/configured_catalog.json.", why_not(text, &error)),
         )
     })?;
     let mut streams: Vec<ConfiguredStream> = Vec::new();

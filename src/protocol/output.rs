@@ -22,6 +22,9 @@ use crate::failure::{Failure, FailureKind};
 /// How much is gathered before it is written: large enough that a system call per record is out of the way.
 const BUFFER: usize = 256 * 1024;
 
+/// What is said where nothing can be written.
+const UNWRITABLE: &str = "The output cannot be written. If it goes to a file, see whether the disk is full.";
+
 /// A value that could not be what the schema says (`meta.changes` of a record).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
@@ -207,10 +210,7 @@ impl Output {
 
     fn write_out(&mut self) -> Result<(), Failure> {
         if self.broken {
-            return Err(Failure::new(
-                FailureKind::Output,
-                "The output cannot be written: an earlier write failed.",
-            ));
+            return Err(Failure::new(FailureKind::Output, UNWRITABLE).at("an earlier write failed"));
         }
         let written = self.sink.write_all(&self.buffer).and_then(|()| self.sink.flush());
         self.buffer.clear();
@@ -219,11 +219,7 @@ impl Output {
             io::ErrorKind::BrokenPipe => {
                 Failure::new(FailureKind::OutputClosed, "The reader of the output has gone.").because(error)
             }
-            _ => Failure::new(
-                FailureKind::Output,
-                "The output cannot be written. If it goes to a file, see whether the disk is full.",
-            )
-            .because(error),
+            _ => Failure::new(FailureKind::Output, UNWRITABLE).because(error),
         })
     }
 

@@ -40,18 +40,15 @@ impl SavedStates {
         if matches!(text.trim(), "" | "null" | "{}") {
             return Ok(Self::default());
         }
-        let messages: Vec<Option<RawMessage>> = serde_json::from_str(text).map_err(|error| {
-            Failure::new(
-                FailureKind::State,
-                format!("The state (--state) is not a list of state messages ({error}). Pass what stands in \"state\" of an earlier sync's last STATE message, in square brackets, or no state to start from the beginning."),
-            )
-        })?;
+        let messages: Vec<Option<RawMessage>> =
+            serde_json::from_str(text).map_err(|error| no_list(text, &error))?;
         let mut states = Vec::new();
         for message in messages.into_iter().flatten() {
             match (message.kind.as_deref(), message.stream) {
                 (Some("STREAM") | None, Some(stream)) => {
                     states.push((stream.stream_descriptor.name, stream.stream_state.unwrap_or(Value::Null)));
                 }
+                (Some("STATE"), _) => return Err(whole_message()),
                 (kind, _) => {
                     return Err(Failure::new(
                         FailureKind::State,
@@ -72,6 +69,31 @@ impl SavedStates {
         let empty = state.is_null() || state.as_object().is_some_and(serde_json::Map::is_empty);
         (!empty).then_some(state)
     }
+}
+
+/// A text that is no list of state messages. The ways to copy one wrongly are few.
+fn no_list(text: &str, error: &serde_json::Error) -> Failure {
+    let one: Option<RawMessage> =
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    let why = match one {
+        Some(one) if one.kind.as_deref() == Some("STATE") => return whole_message(),
+        Some(one) if one.stream.is_some() => "it is one object: put it into square brackets".to_owned(),
+        Some(_) => "it is an object".to_owned(),
+        None => error.to_string(),
+    };
+    Failure::new(
+        FailureKind::State,
+        format!(
+            "The state (--state) is not a list of state messages ({why}). Pass what stands in \"state\" of an earlier sync's last STATE message, in square brackets, or no state to start from the beginning."
+        ),
+    )
+}
+
+fn whole_message() -> Failure {
+    Failure::new(
+        FailureKind::State,
+        "The state (--state) holds a whole message. Pass only what stands under \"state\" in that message, in square brackets.",
+    )
 }
 
 #[cfg(test)]

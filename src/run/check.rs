@@ -29,10 +29,8 @@ pub(super) async fn check(
         let config = configuration(path, output)?;
         let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop)?;
         let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
-        let found = clock::before(deadline, orders::check::check(&config, &http)).await.unwrap_or_else(|| {
-            let text = "The API answers so slowly that the check was given up. See whether AiFi has an incident, and check API base URL (base_url).";
-            Err(Failure::new(FailureKind::NoAnswer, text))
-        });
+        let found = clock::before(deadline, orders::check::check(&config, &http)).await;
+        let found = found.unwrap_or_else(|| Err(too_slow()));
         let found = match found {
             Ok(found) => {
                 let others = others(&http, &found, deadline.min(clock::instant() + OTHERS)).await?;
@@ -55,6 +53,12 @@ pub(super) async fn check(
         Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
         Err(failure) => output.connection_status(CheckStatus::Failed, &failure.message),
     }
+}
+
+/// The orders took longer than somebody waits.
+pub(super) fn too_slow() -> Failure {
+    let text = "The API answers so slowly that the check was given up. See whether AiFi has an incident, and check API base URL (base_url).";
+    Failure::new(FailureKind::NoAnswer, text)
 }
 
 /// Whether a stream other than the orders can be read.

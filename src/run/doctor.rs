@@ -11,14 +11,15 @@ use tokio::sync::watch;
 
 use super::check::{self, Reachable};
 use super::configuration;
-use crate::aifi::http::{Event, Http};
+use crate::aifi::http::{Asks, Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
 use crate::aifi::{line, token};
 use crate::config::secret::Secret;
-use crate::config::{Config, Credentials};
-use crate::failure::{Failure, FailureKind};
+use crate::config::{Changes, Config, Credentials};
+use crate::failure::{Failure, FailureKind, FailureType};
 use crate::orders::honours::{self, Honours};
 use crate::orders::probe::UpdatedFilter;
+use crate::orders::streams::OrderStream;
 use crate::protocol::output::Output;
 use crate::{cli, clock, orders, timestamp};
 
@@ -32,6 +33,9 @@ enum Mark {
 
 /// A clock that is further off than this is worth knowing of.
 const CLOCK_OFF: i64 = 60;
+
+/// For all questions together.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Runs all steps, as far as one allows the next. The first that fails is the failure.
 pub(super) async fn doctor(
@@ -53,8 +57,10 @@ pub(super) async fn doctor(
         Ok(made) => made,
         Err(failure) => return fail(output, "connection", failure),
     };
-    output.text("      asking; where nothing answers, this takes up to 45 seconds")?;
-    let found = orders::check::check(&config, &http).await;
+    output.text("      asking; where the answers are slow, this takes up to two minutes")?;
+    let deadline = clock::instant() + LONGEST;
+    let found = clock::before(deadline, orders::check::check(&config, &http)).await;
+    let found = found.unwrap_or_else(|| Err(check::too_slow()));
     let mut fetched = None;
     while let Ok(event) = events.try_recv() {
         if let Event::Fetched(token) = event {
@@ -69,27 +75,64 @@ pub(super) async fn doctor(
     say(output, Mark::Ok, "connection", connection(&config))?;
     let (mark, text) = life(&config, fetched.as_ref());
     say(output, mark, "token", &text)?;
-    say(output, Mark::Ok, "orders", &found.text)?;
-    for Reachable { stream, why } in check::others(&http, &found, clock::instant() + CHECK_PATIENCE).await? {
+    let (of_orders, of_changes) = apart(&found.text);
+    say(output, Mark::Ok, "orders", of_orders)?;
+    if found.newest.is_none() {
+        say(output, Mark::Note, OrderStream::Details.name(), "there is no order to try it with")?;
+    }
+    let others = deadline.min(clock::instant() + CHECK_PATIENCE);
+    for Reachable { stream, why } in check::others(&http, &found, others).await? {
         let text = why.unwrap_or_else(|| "can be read".to_owned());
         let mark = if text == "can be read" { Mark::Ok } else { Mark::Note };
         say(output, mark, stream, &text)?;
     }
-    match honours::honours(&config, &http).await {
-        Ok(Some(honours)) => {
-            for (mark, step, text) in readings(&honours, config.requests_per_second) {
-                say(output, mark, step, &text)?;
-            }
-            Ok(())
-        }
-        Ok(None) => say(
-            output,
-            Mark::Note,
-            "readings",
-            "there is no order yet, so what the API honours could not be found out",
-        ),
-        Err(failure) => fail(output, "readings", failure),
+    // What was waited for the other streams is not held against these questions.
+    http.progressed();
+    let honours = clock::before(deadline, honours::honours(&config, &http)).await;
+    if let Some(text) = refusals(http.asks()) {
+        say(output, Mark::Note, "limit", &text)?;
     }
+    let unknown = match honours {
+        Some(Ok(Some(honours))) => {
+            return readings(&honours, &config)
+                .into_iter()
+                .try_for_each(|(mark, step, text)| say(output, mark, step, &text));
+        }
+        Some(Ok(None)) => "there is no order yet, so what the API honours could not be found out".to_owned(),
+        Some(Err(failure)) if !passes_by(failure.kind) => return fail(output, "readings", failure),
+        Some(Err(failure)) if failure.kind != FailureKind::NoAnswer => {
+            format!("what the API honours could not be found out now. {}", failure.message)
+        }
+        Some(Err(_)) | None => "what the API honours could not be found out in time".to_owned(),
+    };
+    let mark = if of_changes == BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
+    say(output, mark, "changes", of_changes)?;
+    say(output, Mark::Note, "readings", &unknown)
+}
+
+/// What is found of changes where all is well.
+const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
+
+/// What was found of the orders, and what of changes and the clock, which have steps of their own.
+fn apart(found: &str) -> (&str, &str) {
+    let changes = [" Change", " The API "].into_iter().filter_map(|words| found.find(words)).min();
+    let (orders, changes) = found.split_at(changes.unwrap_or(found.len()));
+    (orders, changes.trim_start())
+}
+
+/// A trouble that a sync waits out.
+fn passes_by(kind: FailureKind) -> bool {
+    kind != FailureKind::Interrupted && kind.failure_type() == FailureType::Transient
+}
+
+/// How often the API said that there are too many requests.
+fn refusals(asks: Asks) -> Option<String> {
+    let Asks { requests, refused, .. } = asks;
+    (refused > 0).then(|| {
+        format!(
+            "{refused} of {requests} requests were refused as too many. If it stays so, lower Requests per second (requests_per_second)"
+        )
+    })
 }
 
 fn say(output: &mut Output, mark: Mark, step: &str, text: &str) -> Result<(), Failure> {
@@ -125,7 +168,8 @@ fn connection(config: &Config) -> &'static str {
 fn step_of(kind: FailureKind) -> &'static str {
     use FailureKind as K;
     match kind {
-        K::Certificate | K::Unreachable | K::NoAnswer | K::Redirected | K::Garbled => "connection",
+        K::Certificate | K::NoTls | K::Proxy | K::Unreachable => "connection",
+        K::NoAnswer | K::Redirected | K::Garbled => "connection",
         K::Unauthorized => "token",
         _ => "orders",
     }
@@ -183,23 +227,29 @@ fn life(config: &Config, fetched: Option<&Secret>) -> (Mark, String) {
         (Credentials::AccessToken(token), _) => (Some(token), "the access token"),
         (Credentials::Client(_), fetched) => (fetched, "the token that was fetched"),
     };
+    let fetched = matches!(config.credentials, Credentials::Client(_));
     let Some(end) = token.and_then(token::ends_at) else {
-        let text = format!("{kind} is accepted; it does not say when it ends (AiFi's may end after 90 days)");
+        let text = if fetched {
+            format!("{kind} is accepted; the connector fetches a new one by itself")
+        } else {
+            format!("{kind} is accepted; it does not say when it ends (AiFi's may end after 90 days)")
+        };
         return (Mark::Ok, text);
     };
     let left = end - clock::now();
-    let soon = left.num_days() < 14 && matches!(config.credentials, Credentials::AccessToken(_));
+    let soon = left.num_days() < 14 && !fetched;
     let left = if left.num_days() > 1 {
         format!("{} days", left.num_days())
     } else {
         format!("{} minutes", left.num_minutes())
     };
-    let text = format!("{kind} is accepted and ends at {}, in {left}", timestamp::write(end));
+    let then = if fetched { "; the connector fetches a new one by itself" } else { "" };
+    let text = format!("{kind} is accepted and ends at {}, in {left}{then}", timestamp::write(end));
     (if soon { Mark::Note } else { Mark::Ok }, text)
 }
 
 /// What the API honours, and what its latency means.
-fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
+fn readings(honours: &Honours, config: &Config) -> Vec<(Mark, &'static str, String)> {
     let included = |yes: bool| if yes { "in" } else { "not in" };
     let clock = match honours.clock_ahead {
         None => (Mark::Note, "the server does not tell its time; this machine's clock is used".to_owned()),
@@ -221,15 +271,7 @@ fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
         Some(first) => format!("pages count from {first}"),
         None => "whether pages count from 0 or 1 could not be found out".to_owned(),
     };
-    let updated = match honours.updated {
-        UpdatedFilter::Honoured => (Mark::Ok, "minUpdatedAt filters: changes of any age are found"),
-        UpdatedFilter::Ignored => {
-            (Mark::Note, "minUpdatedAt is ignored: changes are found within Days to read again only")
-        }
-        UpdatedFilter::Refused => {
-            (Mark::Note, "minUpdatedAt is refused: changes are found within Days to read again only")
-        }
-    };
+    let changes = changes(honours.updated, config);
     vec![
         (clock.0, "clock", clock.1),
         (
@@ -242,18 +284,48 @@ fn readings(honours: &Honours, rate: u32) -> Vec<(Mark, &'static str, String)> {
                 honours.page
             ),
         ),
-        (updated.0, "changes", updated.1.to_owned()),
-        (Mark::Ok, "latency", latency(&honours.took, rate)),
+        (changes.0, "changes", changes.1),
+        (Mark::Ok, "latency", latency(honours, config.requests_per_second)),
     ]
 }
 
-fn latency(took: &[Duration], rate: u32) -> String {
+/// How changes are followed: what is configured, and what the API makes of it.
+fn changes(filter: UpdatedFilter, config: &Config) -> (Mark, String) {
+    let days = config.changes_days;
+    let within = format!("changes are found within the last {days} days only (changes_days)");
+    match (config.changes, filter) {
+        (Changes::Off, _) => {
+            (Mark::Note, "changes are not followed: Changed orders (changes) is off".to_owned())
+        }
+        (Changes::Window, _) => (Mark::Note, format!("{within}: Changed orders (changes) is window")),
+        (Changes::Updated, UpdatedFilter::Honoured) => {
+            (Mark::Ok, "minUpdatedAt filters: changes of any age are found".to_owned())
+        }
+        (Changes::Updated, UpdatedFilter::Ignored) => {
+            (Mark::Note, format!("minUpdatedAt is ignored: {within}"))
+        }
+        (Changes::Updated, UpdatedFilter::Refused) => {
+            (Mark::Note, format!("minUpdatedAt is refused: {within}"))
+        }
+    }
+}
+
+fn latency(honours: &Honours, rate: u32) -> String {
+    let Honours { took, page, .. } = honours;
     let median = took.get(took.len() / 2).copied().unwrap_or_default();
+    let takes = match median.as_millis() {
+        0 => "less than 1 ms".to_owned(),
+        millis => format!("{millis} ms"),
+    };
+    if *page == 0 {
+        return format!(
+            "an answer takes {takes}; how fast orders are read cannot be told, since there is none from the start date on"
+        );
+    }
     let under_way = (median.as_secs_f64() * f64::from(rate)).ceil().max(1.0);
     format!(
-        "a page of 200 orders takes {} ms; at {rate} requests a second about {under_way} of them are under way at a time, and a backfill reads up to {} orders a second (their details up to {rate})",
-        median.as_millis(),
-        rate * 200,
+        "a page of {page} orders takes {takes}; at {rate} requests a second about {under_way} of them are under way at a time, and a backfill reads up to {} orders a second (their details up to {rate})",
+        u64::from(rate) * *page as u64,
     )
 }
 
@@ -273,10 +345,38 @@ mod tests {
         }
     }
 
+    fn config() -> Config {
+        let token = r#"{"auth_type": "access_token", "access_token": "t"}"#;
+        Config::parse(&format!(r#"{{"credentials": {token}, "start_date": "2025-11-01T00:00:00Z"}}"#))
+            .unwrap()
+    }
+
+    #[test]
+    fn what_a_backfill_reads_is_reckoned_with_the_pages_that_came() {
+        let of_page = |page| latency(&Honours { page, ..honours() }, 15);
+        assert!(of_page(50).contains("up to 750 orders a second"), "{}", of_page(50));
+        assert!(!of_page(0).contains("a second"), "{}", of_page(0));
+    }
+
+    #[test]
+    fn what_has_a_step_of_its_own_is_not_told_with_the_orders() {
+        for rest in [
+            "Changes are found by their update time. This machine's clock is wrong.",
+            "Changed orders are not followed.",
+            "The API ignores the filter.",
+            "",
+        ] {
+            let found = format!("Orders can be read. {rest}");
+            assert_eq!(apart(found.trim_end()), ("Orders can be read.", rest));
+        }
+    }
+
     #[test]
     fn readings_are_told_in_words() {
-        let lines: Vec<String> =
-            readings(&honours(), 15).iter().map(|(mark, step, text)| entry(*mark, step, text)).collect();
+        let lines: Vec<String> = readings(&honours(), &config())
+            .iter()
+            .map(|(mark, step, text)| entry(*mark, step, text))
+            .collect();
         assert_eq!(
             lines.join("\n"),
             "\
@@ -295,7 +395,7 @@ ok    latency           a page of 200 orders takes 300 ms; at 15 requests a seco
             first_page: None,
             ..honours()
         };
-        let marks: Vec<Mark> = readings(&off, 15).iter().map(|(mark, ..)| *mark).collect();
+        let marks: Vec<Mark> = readings(&off, &config()).iter().map(|(mark, ..)| *mark).collect();
         assert_eq!(marks, [Mark::Note, Mark::Ok, Mark::Note, Mark::Ok]);
     }
 }

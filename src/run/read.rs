@@ -1,7 +1,5 @@
 //! `read`: the selected streams, one part after the other. One that fails does not stop the others.
 
-use std::collections::VecDeque;
-
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
@@ -37,18 +35,24 @@ pub(super) async fn read(
     if let Some(warning) = config.warning() {
         output.log(Level::Warn, &warning)?;
     }
-    let mut reading =
-        Reading { config, http, events, streams, states, output, failed: Ok(()), orders_are_whole: true };
-    // Dimensions come first, as the others are joined to them.
-    let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
-        ALL.into_iter().partition(|list| list.incremental);
-    for list in dimensions {
-        reading.list(list).await?;
+    if streams.is_empty() {
+        output.log(Level::Warn, "No stream is selected, so nothing is read.")?;
     }
-    reading.orders().await?;
-    for list in changing {
-        reading.list(list).await?;
-    }
+    let mut reading = Reading {
+        config,
+        http,
+        events,
+        streams,
+        states,
+        output,
+        began: Began { here: clock::now(), there: None },
+        details: None,
+        failed: Ok(()),
+        orders_are_whole: true,
+        stopped: false,
+    };
+    let before = reading.all_but_details().await;
+    reading.details(before).await?;
     reading.failed
 }
 
@@ -60,13 +64,42 @@ struct Reading<'a> {
     streams: &'a [ConfiguredStream],
     states: &'a SavedStates,
     output: &'a mut Output,
+    /// When it began.
+    began: Began,
+    /// Details that have a walk of their own.
+    details: Option<Group>,
     /// The first failure of a stream.
     failed: Result<(), Failure>,
     /// No walk for the stream `orders` has failed.
     orders_are_whole: bool,
+    /// It has been told that we were asked to stop.
+    stopped: bool,
 }
 
 impl Reading<'_> {
+    /// Dimensions come first, as the others are joined to them.
+    async fn all_but_details(&mut self) -> Result<(), Failure> {
+        let (changing, dimensions): (Vec<&'static List>, Vec<&'static List>) =
+            ALL.iter().copied().partition(|list| list.incremental);
+        for list in dimensions {
+            self.list(list).await?;
+        }
+        self.orders().await?;
+        for list in changing {
+            self.list(list).await?;
+        }
+        Ok(())
+    }
+
+    /// Details that have a walk of their own come last: each is a request. `before` is how all others ended.
+    async fn details(&mut self, before: Result<(), Failure>) -> Result<(), Failure> {
+        let Some(group) = self.details.take() else { return before };
+        match before {
+            Err(failure) => self.leave(&group, failure.kind).and(Err(failure)),
+            Ok(()) => self.walk(group, None).await,
+        }
+    }
+
     /// A stream that is a list, if it is selected.
     async fn list(&mut self, list: &'static List) -> Result<(), Failure> {
         let Some(ConfiguredStream { name, sync_mode }) =
@@ -87,16 +120,16 @@ impl Reading<'_> {
         let with_orders = selected.iter().any(|one| one.stream == OrderStream::Orders);
         let audited = self.streams.iter().any(|stream| stream.name == audit::NAME);
         let mut receipts = if audited { self.begin_audit(with_orders)? } else { None };
-        let mut began = Began { here: clock::now(), there: None };
+        self.began.here = clock::now();
         let mut over: Result<(), Failure> = Ok(());
-        let mut groups = VecDeque::from(groups(selected, self.config.start_date));
-        while let Some(group) = groups.pop_front() {
+        for group in groups(selected, self.config.start_date) {
+            if group.streams == [OrderStream::Details] {
+                self.details = Some(group);
+                continue;
+            }
             match &over {
                 Err(failure) => self.leave(&group, failure.kind)?,
-                Ok(()) => match self.walk(group, receipts.as_mut(), &mut began).await {
-                    Ok(left) => groups.extend(left),
-                    Err(failure) => over = Err(failure),
-                },
+                Ok(()) => over = self.walk(group, receipts.as_mut()).await,
             }
         }
         if audited {
@@ -142,13 +175,8 @@ impl Reading<'_> {
         Ok(Audit::new(clock::now(), self.states.of(audit::NAME)))
     }
 
-    /// One walk through the orders, for the streams that share it. Hands out what has to have a walk of its own.
-    async fn walk(
-        &mut self,
-        group: Group,
-        receipts: Option<&mut Audit>,
-        began: &mut Began,
-    ) -> Result<Option<Group>, Failure> {
+    /// One walk through the orders, for the streams that share it.
+    async fn walk(&mut self, group: Group, receipts: Option<&mut Audit>) -> Result<(), Failure> {
         let streams = group.streams.clone();
         for stream in &streams {
             self.output.status(stream.name(), Status::Running)?;
@@ -156,9 +184,9 @@ impl Reading<'_> {
         let with_orders = streams.contains(&OrderStream::Orders);
         let receipts = receipts.filter(|_| with_orders);
         let (http, events) = (&self.http, &mut self.events);
-        let reader = Reader::new(self.config, http, events, self.output, receipts, group, *began);
+        let reader = Reader::new(self.config, http, events, self.output, receipts, group, self.began);
         let ended = reader.read().await;
-        began.there = ended.server;
+        self.began.there = ended.server;
         for stream in streams {
             match stream {
                 // It goes on.
@@ -168,10 +196,9 @@ impl Reading<'_> {
             }
         }
         self.orders_are_whole &= !with_orders || ended.walk.is_ok();
-        let left = ended.left.filter(|_| ended.walk.is_ok());
+        self.details = ended.left.filter(|_| ended.walk.is_ok()).or(self.details.take());
         self.note(ended.walk)?;
-        self.note(ended.details)?;
-        Ok(left)
+        self.note(ended.details)
     }
 
     /// Says of streams whose turn never came that they are not complete. Why, is told of those that failed.
@@ -180,17 +207,18 @@ impl Reading<'_> {
         streams.try_for_each(|stream| self.output.status(stream.name(), Status::Incomplete))
     }
 
-    /// Says how a stream ended. Who stopped us knows it, and who closed our output cannot read it.
+    /// Says how a stream ended. That we were asked to stop is no error, and who closed our output cannot read it.
     fn end(&mut self, stream: &str, result: &Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = result else { return self.output.status(stream, Status::Complete) };
         if failure.kind == FailureKind::OutputClosed {
             return Ok(());
         }
-        self.output.status(stream, Status::Incomplete)?;
-        if failure.kind == FailureKind::Interrupted {
-            return Ok(());
+        let interrupted = failure.kind == FailureKind::Interrupted;
+        if interrupted && !std::mem::replace(&mut self.stopped, true) {
+            self.output.log(Level::Info, &failure.message)?;
         }
-        self.output.failure(failure, Some(stream))
+        self.output.status(stream, Status::Incomplete)?;
+        if interrupted { Ok(()) } else { self.output.failure(failure, Some(stream)) }
     }
 
     /// Keeps the first failure. One that the other streams would share ends the sync.
