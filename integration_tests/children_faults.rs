@@ -1,7 +1,7 @@
 //! An API in trouble, for all streams of the orders' family: everything arrives all the same, or the stream that cannot be
 //! read fails by its name and leaves the others alone.
 
-use aifi_sandbox::{Behaviour, Fault, Faults, Options, Sandbox};
+use aifi_sandbox::{Behaviour, Fault, Faults, Options, Sandbox, UpdatedFilter};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -226,4 +226,57 @@ fn orders_that_vanished_before_the_first_page_do_not_stop_those_behind_them() {
     let (outcome, warehouse) = read(&sandbox, &FAMILY, &[]);
     outcome.succeeded();
     assert_eq!(warehouse.table("order_details").len(), 20);
+}
+
+/// A page that lags, or is not there yet, where changes are found by reading again: digests must not take it for written.
+fn later(behaviour: Behaviour, changes: &str, late: impl Fn(&Sandbox, Vec<u64>)) {
+    let sandbox = sandbox(few(behaviour));
+    let mut config = config(&sandbox);
+    config["changes"] = json!(changes);
+    let orders = sandbox.expected(&settled(&sandbox));
+    let id = orders[orders.len() - 5].id.parse().unwrap();
+    let mut warehouse = Warehouse::default();
+    sync(&config, &mut warehouse, &FAMILY);
+    sandbox.advance(TimeDelta::minutes(15));
+    sandbox.contest(id);
+    late(&sandbox, vec![id]);
+    sync(&config, &mut warehouse, &FAMILY);
+    late(&sandbox, Vec::new());
+    for _ in 0..2 {
+        sandbox.advance(TimeDelta::hours(25));
+        sync(&config, &mut warehouse, &FAMILY);
+    }
+    Truth::of(&sandbox, &settled(&sandbox)).assert_holds(&warehouse, &FAMILY);
+}
+
+#[test]
+fn a_page_that_lags_is_asked_for_again_where_the_window_is_read_again() {
+    later(Behaviour::default(), "window", Sandbox::set_lagging);
+}
+
+#[test]
+fn a_page_that_lags_is_asked_for_again_where_the_api_does_not_filter() {
+    let behaviour = Behaviour { updated_filter: UpdatedFilter::Ignored, ..Behaviour::default() };
+    later(behaviour, "updated", Sandbox::set_lagging);
+}
+
+#[test]
+fn a_page_that_is_not_there_yet_is_asked_for_again_by_the_next_sync() {
+    let sandbox = sandbox(few(Behaviour::default()));
+    let config = config(&sandbox);
+    let id = sandbox.expected(&settled(&sandbox))[30].id.parse().unwrap();
+    // A change that is not settled, so the next sync looks at the order once more.
+    sandbox.contest(id);
+    sandbox.set_vanished(vec![id]);
+    let mut warehouse = Warehouse::default();
+    sync(&config, &mut warehouse, &FAMILY);
+    sandbox.set_vanished(Vec::new());
+    sandbox.advance(TimeDelta::minutes(15));
+    sync(&config, &mut warehouse, &FAMILY);
+    Truth::of(&sandbox, &settled(&sandbox)).assert_holds(&warehouse, &FAMILY);
+}
+
+#[test]
+fn a_page_that_is_not_there_yet_is_asked_for_again_where_the_window_is_read_again() {
+    later(Behaviour::default(), "window", Sandbox::set_vanished);
 }
