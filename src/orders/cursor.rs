@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::CURSOR_FIELD;
-use super::window::Window;
+use super::window::{Late, Window};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
@@ -73,11 +73,15 @@ pub struct Said<'a> {
     pub complete: bool,
 }
 
-/// The state without the digests of what had just changed: the next sync writes that once more.
-pub fn without_recent(mut state: Value) -> Value {
+/// The state without the digests of what had just changed, and of the spans that hold these orders: where they are read again,
+/// they are written again.
+pub(super) fn without_digests(mut state: Value, late: &Late) -> Value {
     if let Some(fields) = state.as_object_mut() {
         // The other fields stay in their order.
         fields.shift_remove(RECENT);
+        if let Some(window) = fields.get_mut(WINDOW) {
+            Window::doubt(window, late);
+        }
     }
     state
 }

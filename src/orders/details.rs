@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::cursor;
 use super::page::Row;
+use super::window::Late;
 use crate::failure::{Failure, FailureKind};
 
 /// So many vanished orders, and not a single page before: then it is doubtful that orders have pages at all. The newest order
@@ -74,6 +75,8 @@ pub struct Details {
     pub vanished: (Vec<u64>, u64),
     /// Pages that are older than what was listed.
     pub behind: u64,
+    /// Orders whose pages were late, or not there.
+    late: Late,
     trial: Trial,
 }
 
@@ -90,6 +93,7 @@ impl Details {
             said: 0,
             vanished: (Vec::new(), 0),
             behind: 0,
+            late: Late::default(),
             trial: Trial::Due,
         }
     }
@@ -140,7 +144,10 @@ impl Details {
     pub fn written(&mut self, due: &Due, behind: bool) {
         self.under_way.remove(&due.number);
         self.written += 1;
-        self.behind += u64::from(behind);
+        if behind {
+            self.behind += 1;
+            self.late.note(due.at, None);
+        }
     }
 
     /// The order is listed, but has no page. That is told, and not fatal, as long as others have one.
@@ -153,6 +160,7 @@ impl Details {
             return Err(Failure::new(FailureKind::NotFound, text));
         }
         self.under_way.remove(&due.number);
+        self.late.note(due.at, Some(due.updated.map_or(due.at, |updated| updated.max(due.at))));
         *count += 1;
         if first.len() < 5 {
             first.push(due.id);
@@ -172,10 +180,9 @@ impl Details {
             last = self.states.pop_front().map(|(_, state)| state);
         }
         let last = last.or_else(|| self.part().filter(|_| self.written >= self.said + PAGES_PER_STATE))?;
-        // A page that lags behind the list is most likely that of an order which has just changed. The next sync looks at
-        // these once more, and would take it for written as it is now.
-        let lags = self.behind > 0;
-        self.standing = if lags { cursor::without_recent(last) } else { last };
+        // A page that lags behind the list, or is not there, is most likely that of an order which has just changed. The next
+        // syncs look at these once more, and would take it for written as it is now.
+        self.standing = if self.late.is_empty() { last } else { cursor::without_digests(last, &self.late) };
         self.said = self.written;
         Some(self.standing.clone())
     }

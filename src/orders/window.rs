@@ -8,7 +8,7 @@
 //! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
 //! that was written in two parts has the sum of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -132,6 +132,23 @@ impl Window {
         }
     }
 
+    /// In what stands in a state, the spans of orders that were late have digests that no orders have.
+    pub(super) fn doubt(state: &mut Value, late: &Late) {
+        let time = |field: &str| state[field].as_str().and_then(timestamp::parse);
+        let Some((from, read_at)) = time("from").zip(time("readAt")) else { return };
+        let Some(hours) = state["hours"].as_i64().filter(|hours| *hours > 0) else { return };
+        let number = |hour: i64| usize::try_from((hour - from.timestamp().div_euclid(3_600)).div_euclid(hours));
+        let spans: BTreeSet<usize> = late.hours(read_at).filter_map(|hour| number(hour).ok()).collect();
+        for digests in state["digests"].as_array_mut().into_iter().flatten() {
+            let Value::String(text) = digests else { continue };
+            for start in spans.iter().map(|span| span * DIGITS) {
+                if let Some(Ok(digest)) = text.get(start..start + DIGITS).map(|text| u64::from_str_radix(text, 16)) {
+                    text.replace_range(start..start + DIGITS, &format!("{:016x}", !digest));
+                }
+            }
+        }
+    }
+
     /// What two states have in common, as it stands in a state. Where their digests differ, something is written that no
     /// span has as its digest.
     pub(super) fn in_common(one: &Value, other: &Value) -> Value {
@@ -182,6 +199,32 @@ impl Window {
             }
         }
         Some(window)
+    }
+}
+
+/// So long after its last change, a record that is not there is not only late.
+const LATEST: TimeDelta = TimeDelta::days(2);
+
+/// Orders of which something was late: the hours since 1970 in which they were drafted, and the last change of those. None, where
+/// it is late whenever that was.
+#[derive(Debug, Default)]
+pub(super) struct Late(BTreeMap<i64, Option<DateTime<Utc>>>);
+
+impl Late {
+    /// An order drafted at `at`.
+    pub(super) fn note(&mut self, at: DateTime<Utc>, changed: Option<DateTime<Utc>>) {
+        let hour = self.0.entry(at.timestamp().div_euclid(3_600)).or_insert(changed);
+        *hour = hour.zip(changed).map(|(one, other)| one.max(other));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The hours that matter to a sync which reads a window again that was read at `read_at`.
+    fn hours(&self, read_at: DateTime<Utc>) -> impl Iterator<Item = i64> {
+        let matters = move |changed: &Option<DateTime<Utc>>| changed.is_none_or(|changed| changed + LATEST >= read_at);
+        self.0.iter().filter(move |(_, changed)| matters(changed)).map(|(hour, _)| *hour)
     }
 }
 
