@@ -75,7 +75,7 @@ pub struct Details {
     pub vanished: (Vec<u64>, u64),
     /// Pages that are older than what was listed.
     pub behind: u64,
-    /// Orders whose pages were late, or not there.
+    /// Orders whose pages were late, or not there: most likely they have just changed.
     late: Late,
     trial: Trial,
 }
@@ -146,13 +146,18 @@ impl Details {
         self.written += 1;
         if behind {
             self.behind += 1;
-            self.late.note(due.at, None);
+            self.late.note(due.at, due.updated);
         }
     }
 
     /// The order is listed, but has no page. That is told, and not fatal, as long as others have one.
     pub fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
         let (first, count) = &mut self.vanished;
+        if due.is_trial() && self.written > 0 {
+            // One that was asked for before has a page.
+            self.passed();
+            return Ok(());
+        }
         if due.is_trial() {
             let text = format!(
                 "The API knows no page of any order: {count} orders that it lists were asked for, the newest among them, and each was answered with 404. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
@@ -160,7 +165,7 @@ impl Details {
             return Err(Failure::new(FailureKind::NotFound, text));
         }
         self.under_way.remove(&due.number);
-        self.late.note(due.at, Some(due.updated.map_or(due.at, |updated| updated.max(due.at))));
+        self.late.note(due.at, due.updated);
         *count += 1;
         if first.len() < 5 {
             first.push(due.id);
@@ -179,10 +184,22 @@ impl Details {
         while self.states.front().is_some_and(|(number, _)| *number <= before) {
             last = self.states.pop_front().map(|(_, state)| state);
         }
-        let last = last.or_else(|| self.part().filter(|_| self.written >= self.said + PAGES_PER_STATE))?;
+        if last.is_none() && self.written >= self.said + PAGES_PER_STATE {
+            last = self.part();
+        }
+        self.say(last?)
+    }
+
+    /// The state that says most of what is written, for another walk to go on from.
+    pub fn leave(mut self) -> Value {
+        let part = self.part().filter(|_| !self.is_doubtful());
+        part.and_then(|part| self.say(part)).unwrap_or(self.standing)
+    }
+
+    fn say(&mut self, state: Value) -> Option<Value> {
         // A page that lags behind the list, or is not there, is most likely that of an order which has just changed. The next
         // syncs look at these once more, and would take it for written as it is now.
-        self.standing = if self.late.is_empty() { last } else { cursor::without_digests(last, &self.late) };
+        self.standing = if self.late.is_empty() { state } else { cursor::without_digests(state, &self.late) };
         self.said = self.written;
         Some(self.standing.clone())
     }

@@ -281,7 +281,7 @@ impl<'a> Reader<'a> {
         if self.first == OrderStream::Details || waiting <= MOST_WAITING {
             return Ok(());
         }
-        let standing = self.records.details.take().map(|details| details.standing).unwrap_or_default();
+        let standing = self.records.details.take().map(Details::leave).unwrap_or_default();
         self.sync.state_each_page(false);
         let saved = OrderStream::Details.saved(&standing)?;
         self.left = Some(Group { streams: vec![OrderStream::Details], mode: self.mode, saved: Some(saved) });

@@ -137,12 +137,15 @@ impl Window {
         let time = |field: &str| state[field].as_str().and_then(timestamp::parse);
         let Some((from, read_at)) = time("from").zip(time("readAt")) else { return };
         let Some(hours) = state["hours"].as_i64().filter(|hours| *hours > 0) else { return };
-        let number = |hour: i64| usize::try_from((hour - from.timestamp().div_euclid(3_600)).div_euclid(hours));
+        let number =
+            |hour: i64| usize::try_from((hour - from.timestamp().div_euclid(3_600)).div_euclid(hours));
         let spans: BTreeSet<usize> = late.hours(read_at).filter_map(|hour| number(hour).ok()).collect();
         for digests in state["digests"].as_array_mut().into_iter().flatten() {
             let Value::String(text) = digests else { continue };
             for start in spans.iter().map(|span| span * DIGITS) {
-                if let Some(Ok(digest)) = text.get(start..start + DIGITS).map(|text| u64::from_str_radix(text, 16)) {
+                if let Some(Ok(digest)) =
+                    text.get(start..start + DIGITS).map(|text| u64::from_str_radix(text, 16))
+                {
                     text.replace_range(start..start + DIGITS, &format!("{:016x}", !digest));
                 }
             }
@@ -202,19 +205,20 @@ impl Window {
     }
 }
 
-/// So long after its last change, a record that is not there is not only late.
+/// So long after its last change a page of an order may be late. What is older or not there after that is so for good, and is not
+/// asked for in each sync.
 const LATEST: TimeDelta = TimeDelta::days(2);
 
-/// Orders of which something was late: the hours since 1970 in which they were drafted, and the last change of those. None, where
-/// it is late whenever that was.
+/// Orders whose own page was late, or not there: the hours since 1970 in which they were drafted, and the last change of those.
 #[derive(Debug, Default)]
-pub(super) struct Late(BTreeMap<i64, Option<DateTime<Utc>>>);
+pub(super) struct Late(BTreeMap<i64, DateTime<Utc>>);
 
 impl Late {
-    /// An order drafted at `at`.
-    pub(super) fn note(&mut self, at: DateTime<Utc>, changed: Option<DateTime<Utc>>) {
+    /// The page of an order that was drafted at `at` was late.
+    pub(super) fn note(&mut self, at: DateTime<Utc>, updated: Option<DateTime<Utc>>) {
+        let changed = updated.map_or(at, |updated| updated.max(at));
         let hour = self.0.entry(at.timestamp().div_euclid(3_600)).or_insert(changed);
-        *hour = hour.zip(changed).map(|(one, other)| one.max(other));
+        *hour = changed.max(*hour);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -223,8 +227,7 @@ impl Late {
 
     /// The hours that matter to a sync which reads a window again that was read at `read_at`.
     fn hours(&self, read_at: DateTime<Utc>) -> impl Iterator<Item = i64> {
-        let matters = move |changed: &Option<DateTime<Utc>>| changed.is_none_or(|changed| changed + LATEST >= read_at);
-        self.0.iter().filter(move |(_, changed)| matters(changed)).map(|(hour, _)| *hour)
+        self.0.iter().filter(move |(_, changed)| **changed + LATEST >= read_at).map(|(hour, _)| *hour)
     }
 }
 
