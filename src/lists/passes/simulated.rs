@@ -135,7 +135,7 @@ proptest! {
         let quiet = server.wrong + server.churn == 0 && !server.ties;
         let mut world = World::new(server, count, by_page, seed);
         let (mut table, mut saved) = (Table::new(), None);
-        let end = sync(list, SyncMode::FullRefresh, &mut world, &mut table, &mut saved, 5_000);
+        let end = sync(list, SyncMode::FullRefresh, &mut world, &mut table, &mut saved, 20_000);
         prop_assert_ne!(&end, &End::Cut, "it goes on for ever");
         prop_assert!(end == End::Complete || !quiet, "{:?}", end);
         if end == End::Complete {
@@ -161,7 +161,7 @@ proptest! {
         // The first one ends what was cut off, up to the horizon of that; the second one brings the rest.
         for _ in 0..2 {
             world.answers = 0;
-            let end = sync(list, SyncMode::Incremental, &mut world, &mut table, &mut saved, 5_000);
+            let end = sync(list, SyncMode::Incremental, &mut world, &mut table, &mut saved, 20_000);
             prop_assert_eq!(end, End::Complete);
         }
         for row in &world.rows {
