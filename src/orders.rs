@@ -33,6 +33,7 @@ pub mod groups;
 pub mod honours;
 mod lane;
 mod lanes;
+mod late;
 mod lines;
 pub mod page;
 mod plan;

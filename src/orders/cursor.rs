@@ -14,7 +14,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::CURSOR_FIELD;
-use super::window::{Late, Window};
+use super::late::Late;
+use super::window::Window;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;

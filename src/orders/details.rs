@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::cursor;
+use super::late::Late;
 use super::page::Row;
-use super::window::Late;
 use crate::failure::{Failure, FailureKind};
 
 /// So many vanished orders, and not a single page before: then it is doubtful that orders have pages at all. The newest order

@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::late::Late;
 use super::page::Row;
 use crate::timestamp;
 
@@ -202,32 +203,6 @@ impl Window {
             }
         }
         Some(window)
-    }
-}
-
-/// So long after its last change a page of an order may be late. What is older or not there after that is so for good, and is not
-/// asked for in each sync.
-const LATEST: TimeDelta = TimeDelta::days(2);
-
-/// Orders whose own page was late, or not there: the hours since 1970 in which they were drafted, and the last change of those.
-#[derive(Debug, Default)]
-pub(super) struct Late(BTreeMap<i64, DateTime<Utc>>);
-
-impl Late {
-    /// The page of an order that was drafted at `at` was late.
-    pub(super) fn note(&mut self, at: DateTime<Utc>, updated: Option<DateTime<Utc>>) {
-        let changed = updated.map_or(at, |updated| updated.max(at));
-        let hour = self.0.entry(at.timestamp().div_euclid(3_600)).or_insert(changed);
-        *hour = changed.max(*hour);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The hours that matter to a sync which reads a window again that was read at `read_at`.
-    fn hours(&self, read_at: DateTime<Utc>) -> impl Iterator<Item = i64> {
-        self.0.iter().filter(move |(_, changed)| **changed + LATEST >= read_at).map(|(hour, _)| *hour)
     }
 }
 

@@ -75,8 +75,10 @@ impl Family {
         let seconds = if late { self.api.rng.i64(0..=self.lag.0) } else { 0 };
         let at = self.api.now - TimeDelta::seconds(seconds);
         let past = &self.past[&due.id];
-        let then = past.iter().rev().find(|past| past.from <= at);
-        then.map(|past| (past.data.clone(), past.updated))
+        let then = past.iter().rev().find(|past| past.from <= at)?;
+        // Of a page without update time it cannot be told that it is late.
+        let then = if then.updated.is_some() { then } else { past.last()? };
+        Some((then.data.clone(), then.updated))
     }
 
     /// One walk. False, if the sync was killed.
