@@ -25,11 +25,16 @@ const FAR: TimeDelta = TimeDelta::days(3650);
 /// How many orders a question asks for; one would do, a few show whether the answer is sorted.
 const FEW: usize = 10;
 
+/// What is found of changes where all is well.
+pub const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
+
 /// What was found.
 #[derive(Debug)]
 pub struct Found {
-    /// In a few sentences.
-    pub text: String,
+    /// Of the orders, in a few sentences.
+    pub orders: String,
+    /// How changes of them are followed, and what is wrong with the clocks.
+    pub changes: String,
     /// The newest order.
     pub newest: Option<Due>,
 }
@@ -66,7 +71,7 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
         .await?;
 
     let end = horizon::horizon(now, config.end_date);
-    let text = match (rows.first(), first.first()) {
+    let orders = match (rows.first(), first.first()) {
         (Some(newest), Some(oldest)) => format!(
             "Orders can be read. The oldest since the start date was drafted at {}, the newest at {}. A sync would now read up to {}.",
             timestamp::write(oldest.at),
@@ -81,8 +86,8 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
-    let text = text + &changes(config, &asker, selection, now).await? + &clock_difference(date);
-    Ok(Found { text, newest: rows.first().map(|row| Due::new(0, row)) })
+    let changes = changes(config, &asker, selection, now).await? + &clock_difference(date);
+    Ok(Found { orders, changes, newest: rows.first().map(|row| Due::new(0, row)) })
 }
 
 /// Proves that the details of an order can be read.
@@ -105,11 +110,11 @@ async fn changes(
     let days = config.changes_days;
     match config.changes {
         Changes::Off => {
-            return Ok(" Changed orders are not followed: Changed orders (changes) is off.".to_owned());
+            return Ok("Changed orders are not followed: Changed orders (changes) is off.".to_owned());
         }
         Changes::Window => {
             return Ok(format!(
-                " Changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
+                "Changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
             ));
         }
         Changes::Updated => (),
@@ -117,10 +122,10 @@ async fn changes(
     let what = match honours::filter(asker, selection, now).await? {
         UpdatedFilter::Ignored => "ignores",
         UpdatedFilter::Refused => "refuses",
-        UpdatedFilter::Honoured => return Ok(" Changes are found by their update time.".to_owned()),
+        UpdatedFilter::Honoured => return Ok(BY_UPDATE_TIME.to_owned()),
     };
     Ok(format!(
-        " The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
+        "The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
     ))
 }
 

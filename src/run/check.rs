@@ -35,7 +35,7 @@ pub(super) async fn check(
             Ok(found) => {
                 let others = others(&http, &found, deadline.min(clock::instant() + OTHERS)).await?;
                 let warning = config.warning().map(|warning| format!(" {warning}")).unwrap_or_default();
-                Ok(found.text + &told(&others) + &warning)
+                Ok(format!("{} {}{}{warning}", found.orders, found.changes, told(&others)))
             }
             Err(failure) => Err(failure),
         };

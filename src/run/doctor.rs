@@ -75,8 +75,7 @@ pub(super) async fn doctor(
     say(output, Mark::Ok, "connection", connection(&config))?;
     let (mark, text) = life(&config, fetched.as_ref());
     say(output, mark, "token", &text)?;
-    let (of_orders, of_changes) = apart(&found.text);
-    say(output, Mark::Ok, "orders", of_orders)?;
+    say(output, Mark::Ok, "orders", &found.orders)?;
     if found.newest.is_none() {
         say(output, Mark::Note, OrderStream::Details.name(), "there is no order to try it with")?;
     }
@@ -105,19 +104,9 @@ pub(super) async fn doctor(
         }
         Some(Err(_)) | None => "what the API honours could not be found out in time".to_owned(),
     };
-    let mark = if of_changes == BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
-    say(output, mark, "changes", of_changes)?;
+    let mark = if found.changes == orders::check::BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
+    say(output, mark, "changes", &found.changes)?;
     say(output, Mark::Note, "readings", &unknown)
-}
-
-/// What is found of changes where all is well.
-const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
-
-/// What was found of the orders, and what of changes and the clock, which have steps of their own.
-fn apart(found: &str) -> (&str, &str) {
-    let changes = [" Change", " The API "].into_iter().filter_map(|words| found.find(words)).min();
-    let (orders, changes) = found.split_at(changes.unwrap_or(found.len()));
-    (orders, changes.trim_start())
 }
 
 /// A trouble that a sync waits out.
@@ -356,19 +345,6 @@ mod tests {
         let of_page = |page| latency(&Honours { page, ..honours() }, 15);
         assert!(of_page(50).contains("up to 750 orders a second"), "{}", of_page(50));
         assert!(!of_page(0).contains("a second"), "{}", of_page(0));
-    }
-
-    #[test]
-    fn what_has_a_step_of_its_own_is_not_told_with_the_orders() {
-        for rest in [
-            "Changes are found by their update time. This machine's clock is wrong.",
-            "Changed orders are not followed.",
-            "The API ignores the filter.",
-            "",
-        ] {
-            let found = format!("Orders can be read. {rest}");
-            assert_eq!(apart(found.trim_end()), ("Orders can be read.", rest));
-        }
     }
 
     #[test]
