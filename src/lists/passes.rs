@@ -140,10 +140,13 @@ impl Passes {
         if self.list.paging != Paging::Page {
             return Ok(self.sync.due(rows));
         }
-        if self.pass == Pass::Meanwhile {
-            self.meanwhile.extend(rows.iter().map(|row| digest(&row.id)));
-        }
-        rows.retain(|row| self.known.insert(digest(&row.id)));
+        rows.retain(|row| {
+            let digest = digest(&row.id);
+            if self.pass == Pass::Meanwhile {
+                self.meanwhile.insert(digest);
+            }
+            self.known.insert(digest)
+        });
         Ok(self.sync.due(rows))
     }
 

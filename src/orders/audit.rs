@@ -60,6 +60,7 @@ impl Audit {
     /// Writes a receipt.
     pub fn slice(&mut self, output: &mut Output, tally: &Tally, asks: Asks) -> Result<(), Failure> {
         self.slices += 1;
+        let since = asks.since(self.asks);
         let record = json!({
             CURSOR_FIELD: timestamp::write(self.started_at),
             "slice": self.slices,
@@ -73,9 +74,9 @@ impl Audit {
             "ordersWhoseAmountsDoNotAddUp": tally.amounts_off,
             "idSum": tally.ids.to_string(),
             "digest": format!("{:016x}", tally.digest),
-            "requests": asks.requests - self.asks.requests,
-            "refused": asks.refused - self.asks.refused,
-            "repeated": asks.repeated - self.asks.repeated,
+            "requests": since.requests,
+            "refused": since.refused,
+            "repeated": since.repeated,
         });
         self.asks = asks;
         output.record(NAME, record.to_string().as_bytes(), &[])
