@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use aifi_sandbox::{Auth, Fault, Faults, Options, Sandbox};
+use aifi_sandbox::{Fault, Faults, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Run, TlsFront, config, configured_catalog, sandbox};
+use crate::harness::{Run, TlsFront, application, config, configured_catalog, sandbox};
 
 /// A `read` of these files, each as a text.
 fn read(config: &str, catalog: &str) -> Run {
@@ -35,20 +35,6 @@ fn assert_says(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "no \"{word}\" in: {text}");
     }
-}
-
-/// A sandbox for applications, and a configuration with one.
-fn application() -> (Sandbox, Value) {
-    let auth = Auth::Client {
-        id: "app-1".into(),
-        secret: "secret-0123456789".into(),
-        token_life: std::time::Duration::from_secs(60),
-        scope: None,
-    };
-    let sandbox = sandbox(Options { auth, ..Options::default() });
-    let mut config = config(&sandbox);
-    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
-    (sandbox, config)
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! `doctor`: a report for people.
 
-use aifi_sandbox::{Auth, Behaviour, Bounds, Fault, Faults, FirstPage, Limit, Options, UpdatedFilter};
+use aifi_sandbox::{Behaviour, Bounds, Fault, Faults, FirstPage, Limit, Options, UpdatedFilter};
 use serde_json::{Value, json};
 
-use crate::harness::{Run, TOKEN, TlsFront, config, sandbox};
+use crate::harness::{Run, TOKEN, TlsFront, application, config, sandbox};
 
 fn doctor(config: &Value) -> (Option<i32>, String) {
     Run::of("doctor").file("config", &config.to_string()).text()
@@ -152,15 +152,7 @@ fn how_changes_are_followed_is_told_as_it_is_configured() {
 
 #[test]
 fn the_token_of_an_application_is_not_said_to_end() {
-    let auth = Auth::Client {
-        id: "app-1".into(),
-        secret: "secret-0123456789".into(),
-        token_life: std::time::Duration::from_secs(60),
-        scope: None,
-    };
-    let sandbox = sandbox(Options { auth, ..Options::default() });
-    let mut config = config(&sandbox);
-    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
+    let (_sandbox, config) = application();
     let (_, report) = doctor(&config);
     let token = line(&report, "token");
     assert!(token.contains("by itself") && !token.contains("90 days"), "{token}");

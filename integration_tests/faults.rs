@@ -12,7 +12,7 @@ use source_aifi::protocol::output::Output;
 use source_aifi::run;
 
 use crate::complete::{many, settled};
-use crate::harness::{Run, TOKEN, assert_holds, config, configured_catalog, sandbox};
+use crate::harness::{Run, TOKEN, application, assert_holds, config, configured_catalog, sandbox};
 
 fn reads_all_the_same(faults: Faults) -> Sandbox {
     let sandbox = sandbox(Options { faults, ..many(Behaviour::default()) });
@@ -177,16 +177,8 @@ fn tokens_of_an_application_are_renewed_in_time_and_after_a_401() {
 
 #[test]
 fn an_application_whose_tokens_are_never_accepted_is_not_tried_for_ever() {
-    let auth = aifi_sandbox::Auth::Client {
-        id: "app-1".to_owned(),
-        secret: "secret-0123456789".to_owned(),
-        token_life: Duration::from_secs(60),
-        scope: None,
-    };
-    let sandbox =
-        sandbox(Options { auth, faults: Faults::at(1..=u64::MAX, Fault::Expired401), ..Options::default() });
-    let mut config = config(&sandbox);
-    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
+    let (sandbox, config) = application();
+    sandbox.set_faults(Faults::at(1..=u64::MAX, Fault::Expired401));
     let outcome = Run::incremental(&config).finish().failed("config_error");
     assert!(outcome.message().contains("token_url"), "{}", outcome.message());
     // One for the start, and one for each of the two questions that may be under way when the first token is refused.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use aifi_sandbox::{Auth, Fault, Faults, Options, Sandbox};
 use serde_json::{Value, json};
 
-use crate::harness::{Run, TOKEN, config, sandbox};
+use crate::harness::{Run, TOKEN, application, config, sandbox};
 
 /// The message of a failed `read`, with what differs from run to run taken out.
 fn message(sandbox: &Sandbox, config: &Value, state: Option<&str>) -> String {
@@ -83,15 +83,8 @@ fn failures_of_the_api() {
     let mut nowhere = config(&forbidden);
     nowhere["base_url"] = json!(forbidden.base_url().replace("/admin", "/nowhere"));
     writeln!(text, "not found\n  {}\n", message(&forbidden, &nowhere, None)).unwrap();
-    let auth = Auth::Client {
-        id: "app-1".into(),
-        secret: "secret-0123456789".into(),
-        token_life: std::time::Duration::from_secs(60),
-        scope: None,
-    };
-    let client = sandbox(Options { auth, ..Options::default() });
-    let mut wrong = config(&client);
-    wrong["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "wrong-0123456789", "token_url": client.token_url()});
+    let (client, mut wrong) = application();
+    wrong["credentials"]["client_secret"] = json!("wrong-0123456789");
     writeln!(text, "wrong application\n  {}", message(&client, &wrong, None)).unwrap();
     insta::assert_snapshot!(text);
 }

@@ -9,7 +9,7 @@ mod truth;
 
 pub use family::{FAMILY, Warehouse, key};
 pub use outcome::Outcome;
-pub use run::{Run, TOKEN, config, configured_catalog, sandbox};
+pub use run::{Run, TOKEN, application, config, configured_catalog, sandbox};
 pub use table::{assert_holds, ids, total};
 pub use tls::TlsFront;
 pub use truth::Truth;

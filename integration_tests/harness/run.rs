@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use aifi_sandbox::{Options, Sandbox};
+use aifi_sandbox::{Auth, Options, Sandbox};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -26,6 +27,20 @@ pub fn config(sandbox: &Sandbox) -> Value {
         "base_url": sandbox.base_url(),
         "requests_per_second": 20,
     })
+}
+
+/// A sandbox for applications, and a configuration with one.
+pub fn application() -> (Sandbox, Value) {
+    let auth = Auth::Client {
+        id: "app-1".into(),
+        secret: "secret-0123456789".into(),
+        token_life: Duration::from_secs(60),
+        scope: None,
+    };
+    let sandbox = sandbox(Options { auth, ..Options::default() });
+    let mut config = config(&sandbox);
+    config["credentials"] = json!({"auth_type": "client_credentials", "client_id": "app-1", "client_secret": "secret-0123456789", "token_url": sandbox.token_url()});
+    (sandbox, config)
 }
 
 /// A catalog that selects `orders`.

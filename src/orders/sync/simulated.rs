@@ -83,6 +83,33 @@ impl Api {
         }
     }
 
+    /// Something happens to an order. Those that are older than `changeable` are not changed.
+    fn happen(&mut self, changeable: TimeDelta) {
+        let now = self.now;
+        match self.rng.u32(..10) {
+            0..4 => {
+                let age = TimeDelta::milliseconds(self.rng.i64(0..2_000));
+                self.add(now - age, now);
+            }
+            // It surfaces late.
+            4 => {
+                let age = TimeDelta::seconds(self.rng.i64(0..1_800));
+                self.add(now - age, now);
+            }
+            _ => self.change(now - changeable),
+        }
+    }
+
+    /// Answers a question of a sync.
+    fn reply(&mut self, sync: &mut Sync<'_>, ticket: u64, ask: &Ask, wrong: bool) -> Result<(), Failure> {
+        let by_update = ask.query.selection.updated_from.is_some();
+        if by_update && self.readings.filter == Filter::Refused {
+            return sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"));
+        }
+        let rows = Ok(self.answer(&ask.query, wrong));
+        sync.answer(ticket, Answer { rows, date: Some(timestamp::floor_second(self.now)) })
+    }
+
     fn answer(&mut self, query: &Query, wrong: bool) -> Vec<Row> {
         let draw = if wrong { self.rng.u32(..100) } else { 100 };
         let readings = self.readings.clone();
@@ -169,22 +196,6 @@ struct World {
 }
 
 impl World {
-    fn happen(&mut self) {
-        let now = self.api.now;
-        match self.api.rng.u32(..10) {
-            0..4 => {
-                let age = TimeDelta::milliseconds(self.api.rng.i64(0..2_000));
-                self.api.add(now - age, now);
-            }
-            // It surfaces late.
-            4 => {
-                let age = TimeDelta::seconds(self.api.rng.i64(0..1_800));
-                self.api.add(now - age, now);
-            }
-            _ => self.api.change(now - self.changeable),
-        }
-    }
-
     /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many questions were asked.
     fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
         let saved = self.warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
@@ -208,14 +219,7 @@ impl World {
             let (ticket, ask) = waiting.swap_remove(self.api.rng.usize(..waiting.len()));
             answered += 1;
             self.api.now += TimeDelta::milliseconds(self.api.rng.i64(1..2_000));
-            let by_update = ask.query.selection.updated_from.is_some();
-            let taken = if by_update && self.api.readings.filter == Filter::Refused {
-                sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"))
-            } else {
-                let rows = Ok(self.api.answer(&ask.query, weather.wrong));
-                sync.answer(ticket, Answer { rows, date: Some(timestamp::floor_second(self.api.now)) })
-            };
-            if let Err(failure) = taken {
+            if let Err(failure) = self.api.reply(&mut sync, ticket, &ask, weather.wrong) {
                 sync.checkpoint();
                 steps.extend(sync.steps());
                 break Err(failure);
@@ -227,7 +231,7 @@ impl World {
                 break Ok(asked);
             }
             if self.api.rng.u32(..100) < weather.busy {
-                self.happen();
+                self.api.happen(self.changeable);
             }
         };
         let ids = self.warehouse.take(&steps);
@@ -335,7 +339,7 @@ proptest! {
             _ = world.sync(Weather { wrong, busy, killed_at });
             world.api.now += MINUTE * minutes;
             for _ in 0..world.api.rng.u32(..6) {
-                world.happen();
+                world.api.happen(world.changeable);
             }
         }
         world.config = lasting;

@@ -36,13 +36,6 @@ struct Family {
     streams: Vec<OrderStream>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Weather {
-    wrong: bool,
-    busy: u32,
-    killed_at: usize,
-}
-
 impl Family {
     fn remember(&mut self) {
         let now = self.api.now;
@@ -55,18 +48,7 @@ impl Family {
     }
 
     fn happen(&mut self) {
-        let now = self.api.now;
-        match self.api.rng.u32(..10) {
-            0..4 => {
-                let age = TimeDelta::milliseconds(self.api.rng.i64(0..2_000));
-                self.api.add(now - age, now);
-            }
-            4 => {
-                let age = TimeDelta::seconds(self.api.rng.i64(0..1_800));
-                self.api.add(now - age, now);
-            }
-            _ => self.api.change(now - self.changeable),
-        }
+        self.api.happen(self.changeable);
         self.remember();
     }
 
@@ -169,14 +151,7 @@ impl Family {
             self.api.now += TimeDelta::milliseconds(self.api.rng.i64(1..step));
             if n < waiting.len() {
                 let (ticket, ask) = waiting.swap_remove(n);
-                let by_update = ask.query.selection.updated_from.is_some();
-                let taken = if by_update && self.api.readings.filter == Filter::Refused {
-                    sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"))
-                } else {
-                    let rows = Ok(self.api.answer(&ask.query, weather.wrong));
-                    sync.answer(ticket, Answer { rows, date: Some(timestamp::floor_second(self.api.now)) })
-                };
-                if let Err(failure) = taken {
+                if let Err(failure) = self.api.reply(&mut sync, ticket, &ask, weather.wrong) {
                     sync.checkpoint();
                     failed = Some(failure);
                 }
@@ -321,11 +296,10 @@ proptest! {
         world.streams = both;
         world.config = lasting;
         world.lag = (0, 0);
-        let quiet = Weather { wrong: false, busy: 0, killed_at: usize::MAX };
         world.api.now += MINUTE * 40;
-        world.sync(quiet).unwrap();
+        world.sync(QUIET).unwrap();
         world.api.now += TimeDelta::hours(25);
-        world.sync(quiet).unwrap();
+        world.sync(QUIET).unwrap();
         let end = timestamp::floor_second(now) - SETTLE_DELAY;
         for row in world.api.orders.iter().filter(|row| start_date <= row.at) {
             if full && (!first.contains(&row.id) || row.at >= end) {
