@@ -27,7 +27,7 @@ fn sum(receipts: &[&Value], field: &str) -> u64 {
 #[test]
 fn receipts_add_up_to_what_was_written() {
     let sandbox =
-        sandbox(Options { orders: 4_000, faults: Faults::rate(Fault::Cut, 0.1, 3), ..Options::default() });
+        sandbox(Options { orders: 7_000, faults: Faults::rate(Fault::Cut, 0.1, 3), ..Options::default() });
     let config = config(&sandbox);
     let outcome = both(&config, &[]).finish().succeeded();
     let (orders, receipts) = (outcome.records_of("orders"), receipts(&outcome));

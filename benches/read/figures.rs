@@ -71,7 +71,7 @@ impl Ceiling {
 /// The cases at the limit.
 pub(crate) fn at_the_ceiling(orders: usize) -> [Case; 4] {
     let sliding = Limit::SlidingSecond(REQUESTS_PER_SECOND);
-    let even = Limit::Even(REQUESTS_PER_SECOND);
+    let even = Limit::Even { rate: REQUESTS_PER_SECOND, burst: 2 };
     [(20, sliding), (300, sliding), (1_000, sliding), (300, even)].map(|(latency, limit)| Case {
         orders,
         latency: Duration::from_millis(latency),

@@ -49,7 +49,7 @@ impl Report {
             let limit = match row.case.limit {
                 Limit::None => "none".to_owned(),
                 Limit::SlidingSecond(most) => format!("{most} in any second"),
-                Limit::Even(rate) => format!("{rate} a second, evenly"),
+                Limit::Even { rate, .. } => format!("{rate} a second, evenly"),
             };
             writeln!(
                 out,

@@ -15,6 +15,8 @@ const IN_FLIGHT: usize = 20;
 const TIMER: Duration = Duration::from_millis(3);
 /// Each way through the network takes half of the latency, and up to this more.
 const JITTER: Duration = Duration::from_millis(4);
+/// What the limiter that wants even spacing lets come before it is due.
+const BURST: u32 = 2;
 /// Requests per second that a client of ours is configured with.
 pub(crate) const CONFIGURED: u32 = 20;
 
@@ -211,8 +213,7 @@ impl World<'_> {
             return;
         }
         let next = pace.next(self.origin + now) - self.origin;
-        if next <= now {
-            pace.reserve(self.origin + now);
+        if pace.take(self.origin + now) {
             let attempt = ready.remove(0);
             self.at(arrives, Event::Arrives(Sent { client, at: now, attempt }));
             self.start(now, client);
@@ -239,7 +240,7 @@ impl World<'_> {
         let limit = if outage.contains(&(now.as_secs() as u32)) { 0 } else { self.scenario.limit };
         let limit = match self.style {
             Style::SlidingSecond => Limit::SlidingSecond(limit),
-            Style::Even => Limit::Even(limit),
+            Style::Even => Limit::Even { rate: limit, burst: BURST },
         };
         self.limiter.accept(limit, now)
     }

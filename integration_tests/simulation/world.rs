@@ -47,7 +47,7 @@ pub struct World {
 
 enum Event {
     /// A question is to be asked, for the `attempt`-th time.
-    Send { reserved: bool },
+    Send { taken: bool },
     /// Its answer arrives.
     Arrive { response: Response, sent: Duration },
 }
@@ -162,10 +162,8 @@ impl World {
                     Some((ticket, ask)) => {
                         let first = ask.look == 1;
                         let wait = if first { Duration::ZERO } else { retry::backoff(ask.look - 1, 0.5) };
-                        if first {
-                            pace.reserve(self.instant());
-                        }
-                        let event = Event::Send { reserved: first };
+                        let taken = first && pace.take(self.instant());
+                        let event = Event::Send { taken };
                         flights.push(Flight { at: self.now + wait, ticket, ask, attempt: 1, event });
                     }
                 }
@@ -174,11 +172,12 @@ impl World {
             let flight = flights.swap_remove(first.expect("something is under way"));
             self.pass_to(flight.at);
             match flight.event {
-                Event::Send { reserved: false } => {
-                    let start = pace.reserve(self.instant()) - self.zero;
-                    flights.push(Flight { at: start, event: Event::Send { reserved: true }, ..flight });
+                Event::Send { taken: false } => {
+                    let at = pace.next(self.instant()) - self.zero;
+                    let taken = at <= self.now && pace.take(self.instant());
+                    flights.push(Flight { at, event: Event::Send { taken }, ..flight });
                 }
-                Event::Send { reserved: true } => {
+                Event::Send { taken: true } => {
                     self.requests += 1;
                     let path = format!("/api/admin/v2/orders?{}", flight.ask.query.encode());
                     let response = self.model.answer(&path, Some(TOKEN));
@@ -209,7 +208,7 @@ impl World {
                             Decision::GiveUp => return Err(Failure::new(FailureKind::NoAnswer, "given up")),
                             Decision::Wait(wait) => {
                                 let (at, attempt) = (self.now + wait, attempt + 1);
-                                let event = Event::Send { reserved: false };
+                                let event = Event::Send { taken: false };
                                 flights.push(Flight { at, ticket, ask, attempt, event });
                             }
                         }

@@ -11,8 +11,13 @@ pub enum Limit {
     None,
     /// At most so many in any second.
     SlidingSecond(u32),
-    /// So many per second, evenly spaced, with a tolerance of two intervals.
-    Even(u32),
+    /// Evenly spaced, as nginx measures it (`limit_req` with `nodelay`).
+    Even {
+        /// Requests per second.
+        rate: u32,
+        /// How many may come before they are due. With 0, each must keep the whole interval to the one before.
+        burst: u32,
+    },
 }
 
 /// The `Retry-After` header of a refusal. UNKNOWN whether the real API sends one.
@@ -48,7 +53,7 @@ impl Limiter {
         match limit {
             Limit::None => true,
             Limit::SlidingSecond(most) => self.accept_sliding(most, now),
-            Limit::Even(rate) => self.accept_even(rate, now),
+            Limit::Even { rate, burst } => self.accept_even(rate, burst, now),
         }
     }
 
@@ -64,9 +69,9 @@ impl Limiter {
         accept
     }
 
-    fn accept_even(&mut self, rate: u32, now: Duration) -> bool {
+    fn accept_even(&mut self, rate: u32, burst: u32, now: Duration) -> bool {
         let Some(interval) = Duration::from_secs(1).checked_div(rate) else { return false };
-        let accept = now + interval * 2 >= self.due;
+        let accept = now + interval * burst >= self.due;
         if accept {
             self.due = self.due.max(now) + interval;
         }
@@ -103,22 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn an_even_limit_takes_three_at_once_and_then_one_an_interval() {
-        assert_eq!(
-            accepted(Limit::Even(10), [0, 0, 0, 0, 99, 100, 150, 200].into_iter()),
-            [0, 0, 0, 100, 200]
-        );
+    fn an_even_limit_takes_one_an_interval_and_a_burst_before() {
+        let times = || [0, 0, 0, 0, 99, 100, 150, 200].into_iter();
+        assert_eq!(accepted(Limit::Even { rate: 10, burst: 0 }, times()), [0, 100, 200]);
+        assert_eq!(accepted(Limit::Even { rate: 10, burst: 2 }, times()), [0, 0, 0, 100, 200]);
     }
 
     #[test]
     fn an_even_limit_accepts_even_requests_for_ever() {
-        assert_eq!(accepted(Limit::Even(20), (0..60_000).step_by(50)).len(), 1_200);
+        assert_eq!(accepted(Limit::Even { rate: 20, burst: 0 }, (0..60_000).step_by(50)).len(), 1_200);
     }
 
     #[test]
     fn no_limit_accepts_all_and_a_limit_of_nothing_accepts_none() {
         assert_eq!(accepted(Limit::None, 0..100).len(), 100);
-        assert_eq!(accepted(Limit::Even(0), 0..100).len(), 0);
+        assert_eq!(accepted(Limit::Even { rate: 0, burst: 9 }, 0..100).len(), 0);
         assert_eq!(accepted(Limit::SlidingSecond(0), 0..100).len(), 0);
     }
 }

@@ -83,6 +83,9 @@ struct Flags {
     /// How the limit measures
     #[arg(long, value_enum, default_value_t)]
     limit_style: LimitStyle,
+    /// With `--limit-style even`: how many requests may come before they are due
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    burst: u32,
     /// Retry-After of refusals: a number of seconds, or `date` [default: none]
     #[arg(long, value_name = "SECONDS|date", value_parser = retry_after)]
     retry_after: Option<RetryAfter>,
@@ -172,7 +175,7 @@ impl Flags {
             limit: match (self.limit, self.limit_style) {
                 (None, _) => Limit::None,
                 (Some(rate), LimitStyle::Sliding) => Limit::SlidingSecond(rate),
-                (Some(rate), LimitStyle::Even) => Limit::Even(rate),
+                (Some(rate), LimitStyle::Even) => Limit::Even { rate, burst: self.burst },
             },
             retry_after: self.retry_after,
             latency: Duration::from_millis(self.latency_ms),
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(options.first.to_rfc3339(), "2025-11-01T00:00:00+00:00");
         let slow = Fault::Slow(Duration::from_millis(50));
         assert_eq!(options.faults.rates, [(Fault::Cut, 0.2), (slow, 0.1)]);
-        assert_eq!(options.limit, Limit::Even(20));
+        assert_eq!(options.limit, Limit::Even { rate: 20, burst: 0 });
         assert_eq!(options.behaviour.page_cap, Some(100));
         assert_eq!(options.behaviour.bounds, aifi_sandbox::Bounds::Exclusive);
         assert_eq!(options.retry_after, Some(RetryAfter::Date));

@@ -31,8 +31,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// For a whole answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
-/// How late after its reserved moment a request may start.
-const LATE: Duration = Duration::from_millis(20);
 /// From this attempt on, a question is in trouble.
 const TROUBLE: u32 = 3;
 /// While we wait, a sign of life at least this often.
@@ -107,6 +105,9 @@ pub struct Http {
     pace: Mutex<Pace>,
     patience: Duration,
     progress: Mutex<Instant>,
+    /// Held by the one that waits for the next moment at which a request may start; the others queue for it, in the
+    /// order in which they came.
+    turns: tokio::sync::Mutex<()>,
     /// Held while a token is fetched, so that it is fetched once for all requests.
     fetching: tokio::sync::Mutex<()>,
     stop: watch::Receiver<bool>,
@@ -161,6 +162,7 @@ impl Http {
             pace: Mutex::new(Pace::new(config.requests_per_second)),
             patience,
             progress: Mutex::new(clock::instant()),
+            turns: tokio::sync::Mutex::new(()),
             fetching: tokio::sync::Mutex::new(()),
             stop,
             events,
@@ -183,26 +185,12 @@ impl Http {
         Asks { requests: read(&self.requests), refused: read(&self.refused), repeated: read(&self.repeated) }
     }
 
-    /// When the next request may start: now, or later. Nothing is reserved.
-    pub fn next_start(&self) -> Instant {
-        lock(&self.pace).next(clock::instant())
-    }
-
-    /// Takes the next moment at which a request may start; it is to be taken when it has come.
-    pub fn reserve(&self) -> Instant {
-        lock(&self.pace).reserve(clock::instant())
-    }
-
-    /// Waits for the next free moment, and takes it. It is taken only when it has come, since a refusal may move it.
-    async fn turn(&self) -> Instant {
-        loop {
-            let now = clock::instant();
-            let next = lock(&self.pace).next(now);
-            if next <= now {
-                return lock(&self.pace).reserve(now);
-            }
-            clock::sleep_until(next).await;
-        }
+    /// Waits for the turn of one more request. It is nobody else's until the request has started, or the turn is dropped.
+    pub async fn turn(&self) -> Turn<'_> {
+        let queue = self.turns.lock().await;
+        let next = lock(&self.pace).next(clock::instant());
+        clock::sleep_until(next).await;
+        Turn { http: self, _queue: queue }
     }
 
     /// Whether a question has failed several times: then further ones would only add to the trouble.
@@ -210,12 +198,12 @@ impl Http {
         self.in_trouble.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks a question until `read` can make something of the answer. The first attempt starts at once if its moment,
-    /// `start`, was reserved just now; else when its turn has come.
+    /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
+    /// for its own.
     pub async fn get<T>(
         &self,
         question: Question<'_>,
-        mut start: Option<Instant>,
+        mut turn: Option<Turn<'_>>,
         mut read: impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Failure> {
         let Question { what, path, query } = question;
@@ -230,7 +218,7 @@ impl Http {
                 trouble = Some(InTrouble::new(&self.in_trouble));
             }
             let outcome =
-                self.unless_stopped(self.attempt(what, &url, start.take(), renewed, &mut read)).await?;
+                self.unless_stopped(self.attempt(what, &url, turn.take(), renewed, &mut read)).await?;
             match outcome {
                 Ok(answer) => {
                     drop(trouble);
@@ -301,15 +289,23 @@ impl Http {
         &self,
         what: &str,
         url: &str,
-        start: Option<Instant>,
+        turn: Option<Turn<'_>>,
         renewed: bool,
         read: &mut impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Outcome> {
-        let token = self.token().await?;
-        // A moment that passed while a token was fetched is no longer free: all that waited for it would start at once.
-        let sent = match start.filter(|start| clock::instant() < *start + LATE) {
-            Some(start) => start,
-            None => self.turn().await,
+        let mut turn = turn;
+        let known = lock(&self.sign_in).token(clock::instant());
+        let token = match known {
+            Some(token) => token,
+            None => {
+                // The request for a token takes a turn of its own.
+                drop(turn.take());
+                self.token().await?
+            }
+        };
+        let sent = match turn {
+            Some(turn) => turn.start().await,
+            None => self.turn().await.start().await,
         };
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
@@ -356,7 +352,7 @@ impl Http {
         }
         let request = self.client.post(client.token_url.clone());
         let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
-        let asked_at = clock::instant();
+        let asked_at = self.turn().await.start().await;
         let response = self.send(request, Asked::TokenEndpoint).await?;
         if !response.status().is_success() {
             return Err(self.refused(response, Asked::TokenEndpoint, "tokens", asked_at).await);
@@ -398,6 +394,30 @@ impl Http {
                 }
                 Outcome::Again(Trouble { retry_after, ..trouble })
             }
+        }
+    }
+}
+
+/// The turn of one request: see [`Http::turn`].
+#[derive(Debug)]
+pub struct Turn<'a> {
+    http: &'a Http,
+    _queue: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Turn<'_> {
+    /// Takes the moment at which the request starts, which is now, unless a refusal has moved it meanwhile.
+    async fn start(self) -> Instant {
+        loop {
+            let now = clock::instant();
+            let next = {
+                let mut pace = lock(&self.http.pace);
+                if pace.take(now) {
+                    return now;
+                }
+                pace.next(now)
+            };
+            clock::sleep_until(next).await;
         }
     }
 }

@@ -7,8 +7,9 @@
 //! (RFC 9438): a refusal cuts the rate to a part; then it rises quickly to just below where the refusal was, stays
 //! there for a while, and feels its way beyond, slowly at first.
 //!
-//! With many requests in flight, ask [`Pace::next`], wait, and [`Pace::reserve`] when awake: a slot that is reserved
-//! ahead does not heed what is learned before it comes.
+//! A moment is taken by exactly one request, and only when it has come: ask [`Pace::next`], wait, and [`Pace::take`] when
+//! awake. Whoever finds it taken waits again. So the spacing is that of the requests as they really start, and a moment
+//! that lies ahead heeds what is learned before it comes.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,13 @@ use std::time::{Duration, Instant};
 /// that counts by the second quiet when one request arrives later, after its start was due, than the one that
 /// follows a second behind: [`LATE`] for the timer, the rest for the network.
 const SECOND: Duration = Duration::from_millis(1_008);
-/// A start that is late by this still counts as on time, so that timers (1 to 2 ms late) do not slow the schedule
+/// A start that is late by this still counts as on time, so that timers (about 1 ms late) hardly slow the schedule
 /// down. Beyond, the schedule starts anew, or the time that was lost would be caught up with.
 const LATE: Duration = Duration::from_millis(4);
+/// Nearer to each other than this, divided by the rate, no two requests start, however late the first of them was: a
+/// limiter that wants even spacing would refuse the second one. 0.94 of the interval, so that late timers can still be
+/// made up for.
+const NEAREST: Duration = Duration::from_millis(950);
 /// Requests per second. Slower would look like a hang, and waiting is the retry's business.
 const SLOWEST: f64 = 0.5;
 /// What a cut leaves of the rate (RFC 9438, section 4.6). Gentler than a half, because the limit is a number and not
@@ -40,6 +45,8 @@ pub struct Pace {
     rate: f64,
     /// When the latest request was due.
     last: Option<Instant>,
+    /// When it really started: then, or a little later.
+    started: Option<Instant>,
     /// What the API asked for: no request before this.
     silence: Option<Instant>,
     /// The latest cut.
@@ -71,19 +78,25 @@ impl Pace {
     /// Starts at the configured rate, in requests per second.
     pub fn new(requests_per_second: u32) -> Self {
         let ceiling = f64::from(requests_per_second);
-        Self { ceiling, rate: ceiling, last: None, silence: None, cut: None }
+        Self { ceiling, rate: ceiling, last: None, started: None, silence: None, cut: None }
     }
 
-    /// When the next request may start: now or later. Reserves nothing.
+    /// When the next request may start: now or later. Takes nothing.
     pub fn next(&self, now: Instant) -> Instant {
         self.due(now).max(now)
     }
 
-    /// Takes the next free moment for one request, now or later.
-    pub fn reserve(&mut self, now: Instant) -> Instant {
+    /// Takes the moment for the one request that starts now. Nothing is taken, and the answer is false, when its turn has
+    /// not come.
+    #[must_use]
+    pub fn take(&mut self, now: Instant) -> bool {
         let due = self.due(now);
-        self.last = Some(due);
-        due.max(now)
+        let free = due <= now;
+        if free {
+            self.last = Some(due);
+            self.started = Some(now);
+        }
+        free
     }
 
     /// The API refused a request that was started at `sent`, and may have said how long to `wait`.
@@ -125,8 +138,9 @@ impl Pace {
 
     /// When the next request is due: a little before `now`, if it is late, and else now or later.
     fn due(&self, now: Instant) -> Instant {
-        let spaced = self.last.map_or(now, |last| last + self.interval());
-        let due = self.silence.map_or(spaced, |silence| silence.max(spaced));
+        let spaced = self.last.map(|last| last + self.interval());
+        let apart = self.started.map(|started| started + NEAREST.div_f64(self.rate));
+        let due = [spaced, apart, self.silence].into_iter().flatten().max().unwrap_or(now);
         if due + LATE < now { now } else { due }
     }
 }
@@ -147,6 +161,13 @@ mod tests {
         crate::clock::instant()
     }
 
+    /// Waits for the next turn from `now` on, and takes it.
+    fn start(pace: &mut Pace, now: Instant) -> Instant {
+        let next = pace.next(now);
+        assert!(pace.take(next), "its turn has come");
+        next
+    }
+
     /// Asks as often as it may for `span`; each request is accepted after `latency`. Returns the time of the end.
     fn ask(pace: &mut Pace, from: Instant, span: Duration, latency: Duration) -> Instant {
         let (mut now, mut in_flight) = (from, VecDeque::new());
@@ -156,7 +177,7 @@ mod tests {
                 now = now.max(sent + latency);
                 pace.accepted(now, sent);
             } else {
-                now = pace.reserve(next);
+                now = start(pace, next);
                 in_flight.push_back(now);
             }
         }
@@ -168,34 +189,50 @@ mod tests {
         let (mut pace, t) = (Pace::new(20), origin());
         let interval = SECOND / 20;
         assert_eq!(pace.next(t), t);
-        assert_eq!(pace.reserve(t), t);
+        assert_eq!(start(&mut pace, t), t);
         assert_eq!(pace.next(t), t + interval);
-        assert_eq!(pace.reserve(t), t + interval);
-        assert_eq!(pace.reserve(t + 500 * MS), t + 500 * MS);
-        assert_eq!(pace.reserve(t + 500 * MS), t + 500 * MS + interval);
+        assert_eq!(start(&mut pace, t), t + interval);
+        assert_eq!(start(&mut pace, t + 500 * MS), t + 500 * MS);
+        assert_eq!(start(&mut pace, t + 500 * MS), t + 500 * MS + interval);
     }
 
     #[test]
-    fn late_timers_do_not_slow_the_schedule_down() {
+    fn a_moment_is_taken_by_one_request_only_and_not_before_it_comes() {
         let (mut pace, t) = (Pace::new(20), origin());
-        let last = (0..200).fold(t, |now, _| {
-            let awake = pace.next(now) + 2 * MS;
-            pace.reserve(awake)
+        let late = t + SECOND / 20 + MS;
+        assert!(pace.take(t) && !pace.take(t) && !pace.take(t + 50 * MS));
+        assert!(pace.take(late));
+        assert!(!pace.take(late), "the second of two that woke for one moment waits again");
+        assert_eq!(pace.next(late), t + SECOND / 20 * 2, "the schedule goes on");
+        let very_late = t + SECOND / 20 * 2 + 4 * MS;
+        assert!(pace.take(very_late));
+        assert_eq!(pace.next(very_late), very_late + NEAREST / 20, "never too near to the real start");
+    }
+
+    #[test]
+    fn late_timers_hardly_slow_the_schedule_down() {
+        let (mut pace, t) = (Pace::new(20), origin());
+        let last = (0..200).fold(t, |now, n| {
+            // About as late as timers are.
+            let awake = pace.next(now) + MS * (n % 4) / 4;
+            assert!(pace.take(awake));
+            awake
         });
-        assert_eq!(last, t + 4 * MS + SECOND / 20 * 199, "late by the first timer and the last");
+        let ideal = SECOND / 20 * 199;
+        assert!(last - t <= ideal.mul_f64(1.005) + MS, "{:?} instead of {ideal:?}", last - t);
     }
 
     #[test]
     fn the_configured_rate_is_kept_up_to_one_percent() {
         let (mut pace, t) = (Pace::new(20), origin());
-        let last = (0..=2_000).map(|_| pace.reserve(t)).last().expect("some");
+        let last = (0..=2_000).fold(t, |now, _| start(&mut pace, now));
         assert!(last - t <= 101 * S, "{:?} for 100 s of requests", last - t);
     }
 
     #[test]
     fn what_one_overload_refuses_is_one_cut() {
         let (mut pace, t) = (Pace::new(20), origin());
-        let sent: Vec<Instant> = (0..20).map(|_| pace.reserve(t)).collect();
+        let sent: Vec<Instant> = (0..20).map(|_| start(&mut pace, t)).collect();
         let now = t + 2 * S;
         for sent in &sent {
             pace.refused(now, *sent, None);
@@ -211,7 +248,7 @@ mod tests {
     fn a_cut_never_goes_below_the_slowest_and_spaces_what_comes_next() {
         let (mut pace, mut now) = (Pace::new(20), origin());
         for _ in 0..100 {
-            let sent = pace.reserve(now);
+            let sent = start(&mut pace, now);
             now = sent + MS;
             pace.refused(now, sent, None);
             assert_eq!(pace.next(now), sent + SECOND.div_f64(pace.rate()));
@@ -252,23 +289,23 @@ mod tests {
         pace.refused(t + S, t - EARLIER, Some(S));
         pace.refused(t + S, t - EARLIER, None);
         assert_eq!(pace.next(t + 2 * S), t + 7 * S, "the longest holds");
-        assert_eq!(pace.reserve(t + 2 * S), t + 7 * S);
-        assert_eq!(pace.reserve(t + 2 * S), t + 7 * S + SECOND.div_f64(14.0));
+        assert_eq!(start(&mut pace, t + 2 * S), t + 7 * S);
+        assert_eq!(start(&mut pace, t + 2 * S), t + 7 * S + SECOND.div_f64(14.0));
         pace.refused(t + 8 * S, t - EARLIER, Some(7 * S));
         assert!((pace.rate() - 14.0).abs() < 1e-9, "no second cut");
         assert_eq!(pace.next(t + 8 * S), t + 15 * S, "but a second wait");
     }
 
     proptest! {
+        /// New requests and repeated ones wake in any order, on time or late, several for one moment.
         #[test]
-        fn no_window_of_a_second_holds_more_than_the_configured_rate(
+        fn no_two_starts_are_nearer_than_the_rate_allows_and_no_second_holds_more(
             rate in 1_u32..=20,
-            steps in prop::collection::vec((0_u32..400, 0_u8..10, 0_u32..=3_000), 1..300),
-            wakes in any::<bool>(),
+            steps in prop::collection::vec((0_u32..400, 0_u8..10, 0_u32..=3_000, 1_usize..5), 1..300),
         ) {
             let (mut pace, mut now) = (Pace::new(rate), origin());
             let mut starts: Vec<Instant> = Vec::new();
-            for (idle, event, late) in steps {
+            for (idle, event, late, awake) in steps {
                 let sent = starts.last().copied().unwrap_or(now);
                 let late = Duration::from_micros(late.into());
                 match event {
@@ -276,10 +313,18 @@ mod tests {
                     1 => pace.refused(now, sent, Some(idle * MS)),
                     2 => pace.accepted(now, sent),
                     3 => now += idle * MS,
-                    // Awake at the slot, or soon after.
-                    _ if wakes => { now = pace.next(now) + late; starts.push(pace.reserve(now)); }
-                    // The slot reserved ahead, started soon after.
-                    _ => { now = pace.reserve(now); starts.push(now + late); }
+                    _ => {
+                        now = pace.next(now) + late;
+                        let spacing = SECOND.div_f64(pace.rate());
+                        for _ in 0..awake {
+                            if pace.take(now) {
+                                if let Some(last) = starts.last() {
+                                    prop_assert!(now - *last >= spacing.mul_f64(0.94), "{:?} at {}", now - *last, pace.rate());
+                                }
+                                starts.push(now);
+                            }
+                        }
+                    }
                 }
             }
             for (n, start) in starts.iter().enumerate() {
@@ -295,7 +340,7 @@ mod tests {
         ) {
             let (mut pace, mut now) = (Pace::new(rate), origin());
             for (idle, accepted) in steps {
-                let sent = pace.reserve(now);
+                let sent = start(&mut pace, now);
                 now = sent + idle * MS;
                 let before = pace.rate();
                 if accepted { pace.accepted(now, sent) } else { pace.refused(now, sent, None) }

@@ -1,7 +1,6 @@
 //! Asking for pages until they can be believed.
 
 use std::cell::RefCell;
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +11,7 @@ use super::page::{PageReader, Row};
 use super::query::Query;
 use super::reading::Ask;
 use super::sync::Answer;
-use crate::aifi::http::{Http, Question};
+use crate::aifi::http::{Http, Question, Turn};
 use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
 
@@ -67,18 +66,18 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Asks once; the answer may be doubtful. Before a question is asked again, it waits. `start` is a moment that was reserved
-/// just now.
+/// Asks once; the answer may be doubtful. Before a question is asked again, it waits. The first
+/// attempt takes `turn`, if there is one.
 pub(super) async fn look(
     http: &Http,
     pages: &RefCell<PageReader>,
     ask: &Ask,
-    start: Option<Instant>,
+    turn: Option<Turn<'_>>,
 ) -> Result<Answer, Failure> {
     if ask.look > 1 {
         http.wait_before_look(ask.look - 1, "an answer does not fit what is known").await?;
     }
-    let answer = http.get(question(&ask.query.encode()), start, |body| pages.borrow_mut().read(body)).await?;
+    let answer = http.get(question(&ask.query.encode()), turn, |body| pages.borrow_mut().read(body)).await?;
     if answer.value.is_ok() {
         http.progressed();
     }
@@ -88,19 +87,19 @@ pub(super) async fn look(
 /// How often a page that is not there, or older than the list, is asked for before that is believed.
 const LOOKS_AT_A_PAGE: u32 = 3;
 
-/// Asks for the page of an order; none, if it has none. `start` is a moment that was reserved just now.
+/// Asks for the page of an order; none, if it has none. The first attempt takes `turn`.
 pub(super) async fn detail(
     http: &Http,
     pages: &RefCell<DetailReader>,
     due: &Due,
-    mut start: Option<Instant>,
+    mut turn: Option<Turn<'_>>,
 ) -> Result<Option<Detail>, Failure> {
     let path = format!("{PATH}/{}", due.id);
     let mut look = 1;
     loop {
         let question = Question { what: "details of orders", path: &path, query: "" };
         let read = |body: &[u8]| pages.borrow_mut().read(body, due);
-        let doubt = match http.get(question, start.take(), read).await.map(|answer| answer.value) {
+        let doubt = match http.get(question, turn.take(), read).await.map(|answer| answer.value) {
             Ok(Ok(detail)) if !detail.behind || look >= LOOKS_AT_A_PAGE => {
                 http.progressed();
                 return Ok(Some(detail));

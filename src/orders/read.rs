@@ -176,7 +176,6 @@ impl<'a> Reader<'a> {
                 return Err(Failure::new(FailureKind::Internal, text));
             }
             let may_ask = more && (asked.is_empty() || !http.is_in_trouble());
-            let slot = http.next_start();
             let (pages, details) = (&pages, &details);
             tokio::select! {
                 biased;
@@ -192,16 +191,17 @@ impl<'a> Reader<'a> {
                     let (name, details) = (OrderStream::Details.name(), details.borrow());
                     self.unknown_in_details.tell(self.output, name, details.unknown_fields())?;
                 }
-                () = clock::sleep_until(slot), if may_ask => match self.question()? {
+                turn = http.turn(), if may_ask => match self.question()? {
                     Some(Asking::Page(ticket, ask)) => {
-                        let start = (ask.look == 1).then(|| http.reserve());
-                        asked.push(future(async move { Came::Page(ticket, look(http, pages, &ask, start).await) }));
+                        // A question that was asked before waits first, and then for a turn of its own.
+                        let turn = (ask.look == 1).then_some(turn);
+                        asked.push(future(async move { Came::Page(ticket, look(http, pages, &ask, turn).await) }));
                     }
                     Some(Asking::Detail(due)) => {
                         self.details_asked += 1;
-                        let start = Some(http.reserve());
+                        let turn = Some(turn);
                         asked.push(future(async move {
-                            Came::Detail(due, ask::detail(http, details, &due, start).await)
+                            Came::Detail(due, ask::detail(http, details, &due, turn).await)
                         }));
                     }
                     None => more = false,
