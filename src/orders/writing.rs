@@ -170,8 +170,10 @@ impl<'c> Writing<'c> {
         self.since_state += rows.len() as u64;
         for row in tell_apart(rows, &mut self.superseded, true) {
             // What changed before is only there to prove the answer; what changed later is the next sync's; and what was
-            // written like this already, when its change was not settled, is not written again.
-            let due = row.updated.is_none_or(|updated| since <= updated && updated < settled);
+            // written like this already, when its change was not settled, is not written again. An order without an
+            // update time has not changed since its draft.
+            let changed = row.updated.unwrap_or(row.at);
+            let due = since <= changed && changed < settled;
             if due && !self.recent.has(digest(&row)) {
                 if !row.superseded {
                     self.tally.observe(&row);
@@ -233,5 +235,31 @@ impl<'c> Writing<'c> {
         let end = end.max(self.cursor.start());
         let summary = Summary { end, left_out: self.left_out, superseded: self.superseded };
         self.steps.push(Step::Complete(summary));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::super::versions::tests::row;
+    use super::*;
+
+    const CONFIG: &str = r#"{"credentials": {"auth_type": "access_token", "access_token": "token"}, "start_date": "2025-11-01T00:00:00Z"}"#;
+
+    #[test]
+    fn an_order_without_an_update_time_is_no_change_after_its_draft() {
+        let config = Config::parse(CONFIG).unwrap();
+        let cursor = Cursor::new(SyncMode::Incremental, config.start_date, None);
+        let mut writing = Writing::new(&config, cursor);
+        let second = |second: i64| row(second, 0).at;
+        let changed = |id: u64, at: i64| Row { updated: Some(second(at)), ..row(1, id) };
+        let rows = vec![changed(1, 99), row(1, 2), changed(3, 100), row(100, 4), row(500, 5)];
+        writing.changes(rows, second(100), second(100) + TimeDelta::seconds(300));
+        let ids = writing.steps().into_iter().filter_map(|step| match step {
+            Step::Record(row) => Some(row.id),
+            _ => None,
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), [3, 4]);
     }
 }
