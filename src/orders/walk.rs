@@ -5,6 +5,8 @@
 //!
 //! * it brings back every order of that timestamp which the answer before held (the *anchor*): so nothing lies
 //!   between the two answers;
+//! * it holds every instant of the orders that are known from the goal, as far as it reaches: a server that takes the bound
+//!   for another hour begins too late;
 //! * it gets on, as long as the goal (orders known to exist at the end) has not been reached: so a short or an empty
 //!   answer is never the end;
 //! * it is sorted and within the bounds.
@@ -170,7 +172,11 @@ impl Walk {
         if self.dense.is_some() || first.at >= self.position {
             return Fit::Beyond(rows);
         }
-        if self.missing_anchor(&rows).is_some() { Fit::Useless } else { Fit::Joins(self.advance(rows)) }
+        if self.missing_anchor(&rows).is_some() || self.missing_known(&rows).is_some() {
+            Fit::Useless
+        } else {
+            Fit::Joins(self.advance(rows))
+        }
     }
 
     /// Hands out the rows that are known from the goal, once the walk has arrived among them.
@@ -209,6 +215,16 @@ impl Walk {
         ids.iter().copied().find(lacks)
     }
 
+    /// An order known from the goal that these rows pass over: they have none of its instant. By the instant and not by the
+    /// id, since a version of an order may replace another one meanwhile.
+    fn missing_known(&self, rows: &[Row]) -> Option<&Row> {
+        let last = rows.last()?.at.min(self.slice.end);
+        let passed = self.goal.rows.iter().filter(|row| self.position <= row.at && row.at < last);
+        // Both are sorted by that time.
+        let has = |at: DateTime<Utc>| rows.binary_search_by_key(&at, |row| row.at).is_ok();
+        passed.into_iter().find(|row| !has(row.at))
+    }
+
     fn accept_by_key(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         if let Some(question) = self.question() {
             question.verify(&rows)?;
@@ -235,6 +251,10 @@ impl Walk {
             if last < position {
                 // All of it lies before the position: bounds that are cut to seconds, and nothing new.
                 return Err(self.missing("the answer brings nothing new"));
+            }
+            if let Some(row) = self.missing_known(&rows) {
+                let (id, at) = (row.id, timestamp::write(row.at));
+                return Err(self.missing(&format!("order {id}, drafted at {at}, is not in the answer")));
             }
             return Ok(self.advance(rows));
         }

@@ -120,7 +120,7 @@ fn the_newest_rows_end_the_walk_once_it_has_arrived_among_them() {
     assert_eq!(ids(&walk.accept(vec![row(5, 2), row(5, 8), row(7, 3)]).unwrap()), [2, 8]);
     assert_eq!((ids(&walk.finish()), walk.is_done()), (vec![3, 4], true));
     let mut other = Walk::new(slice, Selection::default(), Some(goal.clone()));
-    other.accept(vec![row(1, 1), row(7, 9)]).unwrap();
+    other.accept(vec![row(1, 1), row(5, 2), row(7, 9)]).unwrap();
     assert_eq!(other.finish(), [], "an order that the newest rows do not hold came meanwhile");
     let whole = Slice { start: row(6, 0).at, ..slice };
     let mut walk = Walk::new(whole, Selection::default(), Some(goal));
@@ -169,4 +169,25 @@ fn every_version_of_the_goal_has_to_arrive() {
     walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
     assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
     assert!(walk.question().is_some());
+}
+
+/// A server that takes the lower bound for the time of another zone begins hours too late.
+#[test]
+fn an_answer_that_passes_over_a_known_order_is_doubted() {
+    let slice = Slice { start: row(0, 0).at, end: row(100, 0).at };
+    let known: Vec<Row> = (1..=9).map(|n| row(n * 10, n.unsigned_abs())).collect();
+    let goal = || Some(Goal { rows: known.clone(), ..goal(90, &[9]) });
+    let mut walk = Walk::new(slice, Selection::default(), goal());
+    let doubt = walk.accept(known[4..].to_vec()).unwrap_err();
+    assert_eq!(doubt.kind, FailureKind::MissingOrder);
+    assert!(doubt.what.contains("order 1, drafted at 2025-11-01T00:00:10.000Z"), "{}", doubt.what);
+    // Another version of it, under an id of its own, has taken its place.
+    let mut replaced = known.clone();
+    replaced[0].id = 50;
+    assert_eq!(ids(&walk.accept(replaced).unwrap()), [50, 2, 3, 4, 5, 6, 7, 8]);
+
+    let mut walk = Walk::new(slice, Selection::default(), goal());
+    walk.accept(known[..2].to_vec()).unwrap();
+    let gap: Vec<Row> = known[..2].iter().chain(&known[5..]).cloned().collect();
+    assert_eq!(walk.take_ahead(gap), Fit::Useless);
 }
