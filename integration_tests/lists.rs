@@ -20,7 +20,8 @@ fn options(behaviour: Behaviour) -> Options {
 fn read(config: &Value, streams: &[&str], sync_mode: &str) -> Run {
     let streams: Vec<Value> = streams.iter().map(|name| json!({
         "stream": {"name": name, "json_schema": {"type": "object", "properties": {}}, "supported_sync_modes": ["full_refresh"]},
-        "sync_mode": sync_mode, "destination_sync_mode": "append_dedup"})).collect();
+        "sync_mode": sync_mode, "destination_sync_mode": "append_dedup",
+        "generation_id": 1, "minimum_generation_id": 0, "sync_id": 1})).collect();
     Run::of("read")
         .file("config", &config.to_string())
         .file("catalog", &json!({"streams": streams}).to_string())

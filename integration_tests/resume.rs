@@ -5,7 +5,7 @@ use std::process::Command;
 
 use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Options};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::complete::{many, settled};
 use crate::harness::{Outcome, Run, assert_holds, config, sandbox};
@@ -168,4 +168,40 @@ fn a_full_refresh_that_was_cut_off_goes_on_and_a_complete_one_has_nothing_left()
         incremental.records().len(),
         "an incremental state is no part of a full refresh"
     );
+}
+
+/// With overwrite the table is emptied for each generation: a complete state of the one before would leave it empty.
+#[test]
+fn a_complete_full_refresh_counts_within_its_generation_only() {
+    let streams = ["orders", "order_line_items", "contests", "sessions"];
+    let sandbox = sandbox(Options { orders: 300, ..Options::default() });
+    let config = config(&sandbox);
+    let read = |generation: Option<u32>, states: &[&Value]| {
+        let entry = |name: &&str| {
+            json!({"stream": {"name": name, "json_schema": {}}, "sync_mode": "full_refresh",
+            "destination_sync_mode": "overwrite", "generation_id": generation, "minimum_generation_id": generation})
+        };
+        let catalog = json!({"streams": streams.iter().map(entry).collect::<Vec<_>>()}).to_string();
+        let run = Run::of("read").file("config", &config.to_string()).file("catalog", &catalog);
+        if states.is_empty() { run } else { run.resuming_all(states) }.finish().succeeded()
+    };
+    let counts = |outcome: &Outcome| streams.map(|stream| outcome.records_of(stream).len());
+    let states = |outcome: &Outcome| {
+        streams.map(|stream| {
+            let of_it = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == stream;
+            outcome.of_type("STATE").filter(of_it).last().expect("a state of each stream").clone()
+        })
+    };
+    let first = read(Some(6), &[]);
+    let all = counts(&first);
+    assert!(all.iter().all(|count| *count > 0), "{all:?}");
+    let saved = states(&first);
+    let saved: Vec<&Value> = saved.iter().collect();
+    assert_eq!(counts(&read(Some(6), &saved)), [0; 4], "a second attempt has nothing left");
+    assert_eq!(counts(&read(Some(7), &saved)), all, "a new generation is read whole");
+    assert_eq!(counts(&read(None, &saved)), all, "nobody says which generation it is");
+    let unnumbered = states(&read(None, &[]));
+    let unnumbered: Vec<&Value> = unnumbered.iter().collect();
+    assert_eq!(counts(&read(None, &unnumbered)), all, "a runner that always passes the last state");
+    assert_eq!(counts(&read(Some(1), &unnumbered)), all);
 }

@@ -9,6 +9,7 @@
 //! * `emitted_at` is in milliseconds and never goes back.
 
 pub mod catalog;
+pub mod generation;
 pub mod message;
 pub mod output;
 pub mod scrub;

@@ -53,7 +53,8 @@ fn catalog_of(sync_mode: &str, streams: &[&str]) -> Value {
     let stream = |name: &&str| {
         json!({
             "stream": {"name": name, "json_schema": {"type": "object", "properties": {}}, "supported_sync_modes": ["full_refresh", "incremental"]},
-            "sync_mode": sync_mode, "destination_sync_mode": "append_dedup"})
+            "sync_mode": sync_mode, "destination_sync_mode": "append_dedup",
+            "generation_id": 1, "minimum_generation_id": 0, "sync_id": 1})
     };
     json!({"streams": streams.iter().map(stream).collect::<Vec<_>>()})
 }

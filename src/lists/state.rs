@@ -10,12 +10,9 @@ use serde_json::{Value, json};
 
 use super::declared::{List, Paging, UPDATED_FIELD};
 use crate::failure::{Failure, FailureKind};
+use crate::protocol::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
 use crate::timestamp;
 
-/// Marks a state of a full refresh that is under way.
-const FULL_REFRESH: &str = "fullRefresh";
-/// Marks a state of a full refresh that is complete.
-const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 /// Marks a state of a stream that has no cursor.
 const NO_CURSOR: &str = "__ab_no_cursor_state_message";
 /// Where the state says how far a walk is.

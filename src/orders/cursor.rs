@@ -18,6 +18,7 @@ use super::late::Late;
 use super::window::Window;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
+use crate::protocol::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
 use crate::timestamp;
 
 /// The field of an order, and of the state, that says when it was changed last.
@@ -30,10 +31,6 @@ const SWEEP: &str = "sweep";
 const UNSEEN: &str = "unseen";
 /// Where the state keeps its digests.
 const WINDOW: &str = "window";
-/// Marks a state of a full refresh that is under way.
-const FULL_REFRESH: &str = "fullRefresh";
-/// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
-const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 
 /// How far a sweep is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

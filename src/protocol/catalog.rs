@@ -57,6 +57,8 @@ pub struct ConfiguredStream {
     pub name: String,
     /// How it is to be read.
     pub sync_mode: SyncMode,
+    /// The number of what its table holds, see [`super::generation`].
+    pub generation: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -68,11 +70,19 @@ struct RawCatalog {
 struct RawConfiguredStream {
     stream: RawStream,
     sync_mode: Option<String>,
+    generation_id: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct RawStream {
     name: String,
+}
+
+/// A whole number, also where a client wrote it as `6.0` or `"6"`.
+fn whole_number(value: &Value) -> Option<i64> {
+    let spelt = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let (whole, fraction) = spelt.split_once('.').unwrap_or((&spelt, "0"));
+    if fraction.bytes().all(|digit| digit == b'0') { whole.parse().ok() } else { None }
 }
 
 /// What a text has instead of the streams of a configured catalog, to the end of the sentence.
@@ -104,7 +114,7 @@ pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failur
         )
     })?;
     let mut streams: Vec<ConfiguredStream> = Vec::new();
-    for RawConfiguredStream { stream: RawStream { name }, sync_mode } in raw.streams {
+    for RawConfiguredStream { stream: RawStream { name }, sync_mode, generation_id } in raw.streams {
         if !known.contains(&name.as_str()) {
             return Err(Failure::new(
                 FailureKind::Catalog,
@@ -133,7 +143,8 @@ pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failur
                 format!("The configured catalog selects the stream \"{name}\" twice. Keep one of the two."),
             ));
         }
-        streams.push(ConfiguredStream { name, sync_mode });
+        let generation = generation_id.as_ref().and_then(whole_number);
+        streams.push(ConfiguredStream { name, sync_mode, generation });
     }
     Ok(streams)
 }
@@ -146,9 +157,16 @@ mod tests {
     fn null_unknown_keys_and_strange_destination_modes_are_read() {
         let text = r#"{"streams":[{"stream":{"name":"orders","json_schema":{"properties":{}},"namespace":null,
             "supported_sync_modes":null,"x":1},"sync_mode":"incremental","destination_sync_mode":"soft_delete",
-            "cursor_field":null,"primary_key":null,"generation_id":null,"sync_id":4,"y":{}}],"z":null}"#;
+            "cursor_field":null,"primary_key":null,"generation_id":6.0,"sync_id":4,"y":{}}],"z":null}"#;
         let streams = parse(text, &["orders"]).unwrap();
-        assert_eq!(streams, [ConfiguredStream { name: "orders".into(), sync_mode: SyncMode::Incremental }]);
+        assert_eq!(
+            streams,
+            [ConfiguredStream {
+                name: "orders".into(),
+                sync_mode: SyncMode::Incremental,
+                generation: Some(6)
+            }]
+        );
     }
 
     #[test]

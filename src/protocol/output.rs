@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::generation::Generations;
 use super::message::{
     CheckStatus, ConnectionStatus, Estimate, Level, Log, Message, Quota, Reason, SourceStats, State, Status,
     StreamDescriptor, StreamState, StreamStatus, Trace, TraceBody, TraceError,
@@ -49,6 +50,7 @@ pub struct Output {
     buffer: Vec<u8>,
     scrubber: Scrubber,
     since_state: HashMap<String, u64>,
+    generations: Generations,
     last_emitted_at: i64,
     /// A write has failed: what was in it is lost, so nothing that comes behind it may be believed.
     broken: bool,
@@ -67,6 +69,7 @@ impl Output {
             buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
             scrubber: Scrubber::default(),
             since_state: HashMap::new(),
+            generations: Generations::default(),
             last_emitted_at: 0,
             broken: false,
         }
@@ -109,8 +112,15 @@ impl Output {
         self.since_state.get(stream).copied().unwrap_or(0)
     }
 
+    /// From now on states of a full refresh carry the generation of their stream.
+    pub fn state_generations(&mut self, generations: Generations) {
+        self.generations = generations;
+    }
+
     /// Writes a state with its exact record count, and flushes it with everything before it.
     pub fn state(&mut self, stream: &str, stream_state: &Value) -> Result<(), Failure> {
+        let stamped = self.generations.stamped(stream, stream_state);
+        let stream_state = stamped.as_ref().unwrap_or(stream_state);
         let record_count = self.since_state.remove(stream).unwrap_or(0);
         let state = State {
             kind: "STREAM",

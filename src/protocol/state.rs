@@ -63,6 +63,13 @@ impl SavedStates {
         Ok(Self { states })
     }
 
+    /// Those of the states that `count`, by the stream's name and its state.
+    #[must_use]
+    pub fn that(&self, count: impl Fn(&str, &Value) -> bool) -> Self {
+        let states = self.states.iter().filter(|(name, state)| count(name, state));
+        Self { states: states.cloned().collect() }
+    }
+
     /// The state of a stream: the last one, where several were saved. Null, missing and `{}` mean none.
     pub fn of(&self, stream: &str) -> Option<&Value> {
         let (_, state) = self.states.iter().rev().find(|(name, _)| name == stream)?;

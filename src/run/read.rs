@@ -15,7 +15,8 @@ use crate::orders::audit::{self, Audit};
 use crate::orders::groups::{Group, Selected, groups};
 use crate::orders::read::{Began, Reader};
 use crate::orders::streams::OrderStream;
-use crate::protocol::catalog::ConfiguredStream;
+use crate::protocol::catalog::{ConfiguredStream, SyncMode};
+use crate::protocol::generation::Generations;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
@@ -38,6 +39,12 @@ pub(super) async fn read(
     if streams.is_empty() {
         output.log(Level::Warn, "No stream is selected, so nothing is read.")?;
     }
+    let generations = Generations::new(streams.iter().map(|stream| (&*stream.name, stream.generation)));
+    let in_full = |name: &str| {
+        streams.iter().any(|stream| stream.name == name && stream.sync_mode == SyncMode::FullRefresh)
+    };
+    let states = &states.that(|name, state| !in_full(name) || generations.counts(name, state));
+    output.state_generations(generations);
     let mut reading = Reading {
         config,
         http,
@@ -102,7 +109,7 @@ impl Reading<'_> {
 
     /// A stream that is a list, if it is selected.
     async fn list(&mut self, list: &'static List) -> Result<(), Failure> {
-        let Some(ConfiguredStream { name, sync_mode }) =
+        let Some(ConfiguredStream { name, sync_mode, .. }) =
             self.streams.iter().find(|stream| stream.name == list.name)
         else {
             return Ok(());
@@ -147,7 +154,7 @@ impl Reading<'_> {
     /// stream.
     fn selected_orders(&mut self) -> Result<Vec<Selected>, Failure> {
         let mut selected = Vec::new();
-        for ConfiguredStream { name, sync_mode } in self.streams {
+        for ConfiguredStream { name, sync_mode, .. } in self.streams {
             let Some(stream) = OrderStream::named(name) else { continue };
             self.output.status(name, Status::Started)?;
             match self.states.of(name).map(|state| stream.saved(state)).transpose() {
