@@ -98,6 +98,16 @@ fn with_several_stores_the_state_is_that_of_the_one_furthest_behind() {
 
 #[test]
 fn a_stop_writes_the_last_state_and_dies_of_the_signal() {
+    stops_by("-TERM", 15);
+}
+
+/// A terminal that is closed, or a connection that is lost, stops a sync in the same way.
+#[test]
+fn a_hang_up_writes_the_last_state_and_dies_of_the_signal() {
+    stops_by("-HUP", 1);
+}
+
+fn stops_by(option: &str, signal: i32) {
     use std::os::unix::process::ExitStatusExt;
 
     let sandbox = sandbox(Options { orders: 6_000, ..Options::default() });
@@ -108,11 +118,11 @@ fn a_stop_writes_the_last_state_and_dies_of_the_signal() {
     for _ in 0..1_500 {
         stdout.read_line(&mut text).unwrap();
     }
-    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let asked = Command::new("kill").args([option, &child.id().to_string()]).status().unwrap();
     assert!(asked.success());
     std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
     let status = child.wait().unwrap();
-    assert_eq!((status.signal(), status.code()), (Some(15), None));
+    assert_eq!((status.signal(), status.code()), (Some(signal), None));
     let stopped = Outcome::new(status, text.as_bytes(), b"");
     assert_eq!(stopped.statuses().last().map(String::as_str), Some("INCOMPLETE"));
     assert!(stopped.errors().is_empty(), "who stopped us knows it");

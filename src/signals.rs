@@ -1,13 +1,13 @@
 //! Being asked to stop, and dying as the platform expects.
 //!
-//! A thread of its own waits for SIGTERM and SIGINT, so a stop is heard even while a write to a full pipe blocks. The
+//! A thread of its own waits for SIGTERM, SIGINT and SIGHUP, so a stop is heard even while a write to a full pipe blocks. The
 //! sync is asked to stop and has a moment to write its last state. Then the process ends by the signal itself, never
 //! with status 0: whoever started it must not take a partial read for a complete one.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub fn watch() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     // Without signals we can still read; the platform then has to kill us.
-    if let Ok(mut signals) = Signals::new([SIGTERM, SIGINT]) {
+    if let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 ASKED_BY.store(signal, Ordering::Relaxed);
