@@ -75,7 +75,7 @@ fn a_failed_sync_has_receipts_for_what_it_wrote() {
         faults: Faults::at(12..=u64::MAX, Fault::Expired401),
         ..Options::default()
     });
-    let outcome = both(&config(&sandbox), &[]).finish().failed("config_error");
+    let outcome = both(&config(&sandbox), &[]).finish().failed("transient_error");
     let written = outcome.records_of("orders").len() as u64;
     assert!(written > 500);
     assert_eq!(sum(&receipts(&outcome), "ordersWritten"), written);

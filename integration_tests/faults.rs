@@ -97,9 +97,27 @@ persistent! {
     null_data_is_not_an_empty_page: Fault::NullData, "system_error", "`data`";
     unsorted_pages_are_not_read_on: Fault::Unsorted, "system_error", "not sorted";
     ignored_bounds_are_noticed: Fault::OutOfRange, "system_error", "asked bound";
-    a_token_that_ends_in_mid_sync_says_what_to_change: Fault::Expired401, "config_error", "credentials.access_token";
-    a_redirect_is_not_followed: Fault::Redirect302, "config_error", "base_url";
+    a_token_that_ends_in_mid_sync_says_what_to_change: Fault::Expired401, "transient_error", "credentials.access_token";
+    a_redirect_is_not_followed: Fault::Redirect302, "transient_error", "base_url";
     an_endless_body_is_refused: Fault::Huge, "config_error", "larger than";
+}
+
+/// What the API denies in mid-sync, though it answered a moment ago, passes: a gateway on the way is being restarted.
+#[test]
+fn a_denial_that_passes_in_mid_sync_stops_nothing() {
+    for fault in [Fault::Expired401, Fault::Redirect302] {
+        let sandbox = reads_all_the_same(Faults::at(3..=4, fault));
+        assert_eq!(sandbox.stats().fault(fault.name()), 2, "{:?}", sandbox.stats());
+    }
+}
+
+#[test]
+fn a_denial_of_the_first_question_ends_the_sync_at_once() {
+    for (fault, word) in [(Fault::Expired401, "credentials.access_token"), (Fault::Redirect302, "base_url")] {
+        let sandbox = sandbox(Options { faults: Faults::at(1..=u64::MAX, fault), ..Options::default() });
+        let outcome = Run::incremental(&config(&sandbox)).finish().failed("config_error");
+        assert!(outcome.message().contains(word), "{}", outcome.message());
+    }
 }
 
 #[test]
@@ -218,7 +236,7 @@ fn a_failure_before_every_store_is_planned_closes_nothing() {
     config["store_ids"] = json!([first, second]);
     config["start_date"] = json!(start.to_rfc3339_opts(SecondsFormat::Millis, true));
     sandbox.set_faults(Faults::at(2..=u64::MAX, Fault::Expired401));
-    let failed = Run::incremental(&config).finish().failed("config_error");
+    let failed = Run::incremental(&config).finish().failed("transient_error");
     sandbox.set_faults(Faults::default());
     let mut run = Run::incremental(&config);
     if let Some(state) = failed.states().last() {

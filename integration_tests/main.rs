@@ -27,6 +27,7 @@ mod harness;
 mod lists;
 mod messages;
 mod month;
+mod patience;
 mod protocol;
 mod repository;
 mod resume;

@@ -135,12 +135,14 @@ pub struct Failure {
     pub message: String,
     /// For us: the chain of causes.
     pub cause: Option<anyhow::Error>,
+    /// It contradicts what was answered before, so a new attempt may well succeed, whatever the kind.
+    pub may_pass: bool,
 }
 
 impl Failure {
     /// A failure with its message for the user.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None }
+        Self { kind, message: message.into(), cause: None, may_pass: false }
     }
 
     /// The same, with the cause below it.
@@ -160,6 +162,11 @@ impl Failure {
         self
     }
 
+    /// How the platform is to treat it: as its kind, unless it may pass by itself.
+    pub fn failure_type(&self) -> FailureType {
+        if self.may_pass { FailureType::Transient } else { self.kind.failure_type() }
+    }
+
     /// What we want to know: the kind's name and the causes, outermost first, in one line.
     pub fn internal(&self) -> String {
         match &self.cause {
@@ -167,6 +174,43 @@ impl Failure {
             None => format!("{:?}", self.kind),
         }
     }
+}
+
+/// Why a text is not the JSON that was expected: kinds and the position, never a value. The parser's own text quotes
+/// what it found, which may be an order or a secret.
+pub fn why_not_json(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let position = format!("at line {} column {}", error.line(), error.column());
+    if error.classify() != serde_json::error::Category::Data {
+        return text;
+    }
+    // The value comes first and may hold anything; what was expected are words of the program.
+    if let Some(found) = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "))
+    {
+        let expected = found.rsplit_once(", expected ").map_or("another value", |(_, expected)| expected);
+        let expected = match expected.split(" at line ").next().unwrap_or_default() {
+            "a sequence" => "a list",
+            "a string" => "a text",
+            "a map" => "an object",
+            expected if expected.starts_with("struct ") => "an object",
+            expected => expected,
+        };
+        let found = match found.split([' ', ',']).next().unwrap_or_default() {
+            "string" | "character" => "a text",
+            "map" => "an object",
+            "sequence" => "a list",
+            "null" | "unit" => "null",
+            "boolean" => "true or false",
+            "integer" | "floating" | "number" => "a number",
+            _ => "another value",
+        };
+        return format!("{found} where {expected} is expected, {position}");
+    }
+    if ["missing field `", "an item of the list is not an object"].iter().any(|start| text.starts_with(start))
+    {
+        return text;
+    }
+    format!("the JSON has another form, {position}")
 }
 
 impl fmt::Display for Failure {
@@ -188,6 +232,29 @@ mod tests {
             .at("attempt 3");
         assert_eq!(failure.internal(), "Garbled: attempt 3: unexpected end of file");
         assert_eq!(failure.to_string(), "The answer is not JSON.");
+    }
+
+    #[test]
+    fn a_parser_error_names_kinds_and_the_position_and_never_a_value() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Named {
+            #[serde(rename = "name")]
+            _name: String,
+        }
+        let list = |text: &str| why_not_json(&serde_json::from_str::<Vec<Named>>(text).unwrap_err());
+        let secret = "jane.doe, expected nothing at line 1";
+        assert_eq!(list(&format!("{secret:?}")), "a text where a list is expected, at line 1 column 38");
+        assert_eq!(list("4711"), "a number where a list is expected, at line 1 column 4");
+        assert_eq!(list("47.11"), "a number where a list is expected, at line 1 column 5");
+        assert_eq!(list("true"), "true or false where a list is expected, at line 1 column 4");
+        assert_eq!(list("null"), "null where a list is expected, at line 1 column 4");
+        assert_eq!(list("{}"), "an object where a list is expected, at line 1 column 0");
+        assert_eq!(list(&format!("[{secret:?}]")), "a text where an object is expected, at line 1 column 39");
+        assert_eq!(list(r#"[{"name":["jane"]}]"#), "a list where a text is expected, at line 1 column 9");
+        assert_eq!(list("[{}]"), "missing field `name` at line 1 column 3");
+        assert_eq!(list("[{"), "EOF while parsing an object at line 1 column 2");
+        let custom = <serde_json::Error as serde::de::Error>::custom("jane.doe");
+        assert_eq!(why_not_json(&custom), "the JSON has another form, at line 0 column 0");
     }
 
     #[test]

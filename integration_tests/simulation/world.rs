@@ -6,7 +6,7 @@ use aifi_sandbox::{Answer as Response, Delivery, Model, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use source_aifi::aifi::pace::Pace;
-use source_aifi::aifi::retry::{self, Decision, SYNC_PATIENCE};
+use source_aifi::aifi::retry::{self, Decision, Hope, SYNC_PATIENCE};
 use source_aifi::config::Config;
 use source_aifi::failure::{Failure, FailureKind};
 use source_aifi::orders::page::PageReader;
@@ -204,8 +204,11 @@ impl World {
                             pace.refused(self.instant(), self.zero + sent, None);
                         }
                         let since = self.now - progress;
-                        match retry::decide(attempt, since, None, SYNC_PATIENCE, self.rng.f64()) {
-                            Decision::GiveUp => return Err(Failure::new(FailureKind::NoAnswer, "given up")),
+                        match retry::decide(Hope::Passes, attempt, since, None, SYNC_PATIENCE, self.rng.f64())
+                        {
+                            Decision::GiveUp | Decision::AskedTooLong(_) => {
+                                return Err(Failure::new(FailureKind::NoAnswer, "given up"));
+                            }
                             Decision::Wait(wait) => {
                                 let (at, attempt) = (self.now + wait, attempt + 1);
                                 let event = Event::Send { taken: false };

@@ -4,19 +4,20 @@
 //! been no progress for too long. Everything that is decided is decided elsewhere: [`super::pace`] when a request
 //! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, DATE, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{body, header};
 use super::pace::Pace;
-use super::refusal::{self, Asked, Trouble};
-use super::retry::{self, Decision};
+use super::refusal::{self, Answered, Asked, Refused, Trouble};
+use super::retry::{self, Decision, Hope};
 use super::sign_in::{self, SignIn};
 use super::tls;
 use super::transport;
@@ -24,6 +25,7 @@ use crate::clock;
 use crate::config::secret::Secret;
 use crate::config::{Client, Config, Credentials};
 use crate::failure::{Failure, FailureKind};
+use crate::protocol::scrub::Scrubber;
 
 /// For name look-up, connection and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -109,7 +111,13 @@ pub struct Http {
     /// order in which they came.
     turns: tokio::sync::Mutex<()>,
     /// Held while a token is fetched, so that it is fetched once for all requests.
-    fetching: tokio::sync::Mutex<()>,
+    fetching: tokio::sync::Mutex<Fetching>,
+    /// How often no token could be fetched.
+    failed_fetches: AtomicU64,
+    /// What was answered so far: what was asked for, and each form of a question.
+    answered: Mutex<HashSet<String>>,
+    /// Takes the secrets out of what is quoted.
+    scrubber: Mutex<Scrubber>,
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     requests: AtomicU64,
@@ -118,7 +126,21 @@ pub struct Http {
     in_trouble: AtomicU64,
 }
 
+/// How fetching tokens went.
+#[derive(Debug, Default)]
+struct Fetching {
+    /// Whether the endpoint has issued one.
+    issued: bool,
+    /// How often in a row it has not.
+    failures: u32,
+    /// The last failure, for all who waited for the same token.
+    failed: Option<Outcome>,
+    /// When it may be asked again.
+    not_before: Option<Instant>,
+}
+
 /// Why an attempt brought nothing.
+#[derive(Debug)]
 enum Outcome {
     /// Ask again, after a wait.
     Again(Trouble),
@@ -126,6 +148,17 @@ enum Outcome {
     Renew,
     /// Asking again would not help.
     Fail(Failure),
+}
+
+impl Outcome {
+    /// The same for another question that waited for the same thing.
+    fn shared(&self) -> Self {
+        match self {
+            Self::Again(trouble) => Self::Again(trouble.shared()),
+            Self::Renew => Self::Renew,
+            Self::Fail(failure) => Self::Fail(Failure::new(failure.kind, failure.message.clone())),
+        }
+    }
 }
 
 impl From<Result<Trouble, Failure>> for Outcome {
@@ -155,6 +188,8 @@ impl Http {
             Failure::new(FailureKind::Internal, "The HTTP client could not be set up.").because(error)
         })?;
         let (events, receiver) = mpsc::unbounded_channel();
+        let mut scrubber = Scrubber::default();
+        config.secrets().iter().for_each(|secret| scrubber.learn(secret.expose()));
         let http = Self {
             client,
             base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
@@ -163,7 +198,10 @@ impl Http {
             patience,
             progress: Mutex::new(clock::instant()),
             turns: tokio::sync::Mutex::new(()),
-            fetching: tokio::sync::Mutex::new(()),
+            fetching: tokio::sync::Mutex::default(),
+            failed_fetches: AtomicU64::new(0),
+            answered: Mutex::default(),
+            scrubber: Mutex::new(scrubber),
             stop,
             events,
             requests: AtomicU64::new(0),
@@ -206,29 +244,36 @@ impl Http {
         mut turn: Option<Turn<'_>>,
         mut read: impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Failure> {
-        let Question { what, path, query } = question;
+        let Question { path, query, .. } = question;
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{path}{mark}{query}", self.base_url);
         let mut renewed = false;
         let mut attempt = 0;
         let mut trouble = None;
+        let mut unlikely = 0;
         loop {
             attempt += 1;
             if attempt == TROUBLE {
                 trouble = Some(InTrouble::new(&self.in_trouble));
             }
             let outcome =
-                self.unless_stopped(self.attempt(what, &url, turn.take(), renewed, &mut read)).await?;
+                self.unless_stopped(self.attempt(question, &url, turn.take(), renewed, &mut read)).await?;
             match outcome {
                 Ok(answer) => {
                     drop(trouble);
+                    self.note(question);
                     return Ok(answer);
                 }
                 Err(Outcome::Fail(failure)) => {
                     return Err(failure.at(format!("GET {path}, attempt {attempt}")));
                 }
                 Err(Outcome::Renew) => renewed = true,
-                Err(Outcome::Again(trouble)) => self.wait_or_give_up(trouble, attempt, path).await?,
+                Err(Outcome::Again(trouble)) => {
+                    // Of what hardly passes only its own attempts count.
+                    unlikely += u32::from(trouble.hope != Hope::Passes);
+                    let counted = if trouble.hope == Hope::Passes { attempt } else { unlikely };
+                    self.wait_or_give_up(trouble, attempt, counted, path).await?;
+                }
             }
         }
     }
@@ -239,12 +284,47 @@ impl Http {
         self.wait(retry::backoff(look, fastrand::f64()), false, what, look).await
     }
 
-    async fn wait_or_give_up(&self, trouble: Trouble, attempt: u32, path: &str) -> Result<(), Failure> {
+    /// Notes that a question was answered.
+    fn note(&self, question: Question<'_>) {
+        let mut answered = lock(&self.answered);
+        if !answered.contains(question.what) {
+            answered.insert(question.what.to_owned());
+        }
+        answered.insert(refusal::form(question.what, question.query));
+    }
+
+    /// What was answered before of what concerns a question.
+    fn answered(&self, question: Question<'_>) -> Answered {
+        let answered = lock(&self.answered);
+        if answered.contains(&refusal::form(question.what, question.query))
+            && answered.contains(question.what)
+        {
+            Answered::Form
+        } else if answered.contains(question.what) {
+            Answered::Kind
+        } else if answered.is_empty() {
+            Answered::Nothing
+        } else {
+            Answered::Some
+        }
+    }
+
+    async fn wait_or_give_up(
+        &self,
+        trouble: Trouble,
+        attempt: u32,
+        counted: u32,
+        path: &str,
+    ) -> Result<(), Failure> {
         let counter = if trouble.is_refusal() { &self.refused } else { &self.repeated };
         counter.fetch_add(1, Ordering::Relaxed);
         let since = clock::instant() - *lock(&self.progress);
-        match retry::decide(attempt, since, trouble.retry_after, self.patience, fastrand::f64()) {
+        let (hope, asked) = (trouble.hope, trouble.retry_after);
+        match retry::decide(hope, counted, since, asked, self.patience, fastrand::f64()) {
             Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
+            Decision::AskedTooLong(asked) => {
+                Err(trouble.into_long_wait(asked, self.patience, attempt).at(format!("GET {path}")))
+            }
             Decision::Wait(wait) => self.wait(wait, trouble.is_refusal(), &trouble.what, attempt).await,
         }
     }
@@ -287,7 +367,7 @@ impl Http {
 
     async fn attempt<T>(
         &self,
-        what: &str,
+        question: Question<'_>,
         url: &str,
         turn: Option<Turn<'_>>,
         renewed: bool,
@@ -309,7 +389,8 @@ impl Http {
         };
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
-        let response = self.send(request, Asked::WithToken).await?;
+        let answered = || self.answered(question);
+        let response = self.send(request, Asked::WithToken, answered).await?;
         let status = response.status().as_u16();
         if status == 401 && lock(&self.sign_in).refuse(&token) && !renewed {
             return Err(Outcome::Renew);
@@ -317,7 +398,7 @@ impl Http {
         let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
         let asked = if application { Asked::AsApplication } else { Asked::WithToken };
         if !response.status().is_success() {
-            return Err(self.refused(response, asked, what, sent).await);
+            return Err(self.refused(response, asked, question, sent, answered).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
         let body = body(response, Asked::WithToken).await?;
@@ -331,7 +412,8 @@ impl Http {
         if let Some(token) = lock(&self.sign_in).token(clock::instant()) {
             return Ok(token);
         }
-        let _fetching = self.fetching.lock().await;
+        let failed_before = self.failed_fetches.load(Ordering::Relaxed);
+        let mut fetching = self.fetching.lock().await;
         // Another request may have fetched it meanwhile.
         let (token, credentials) = {
             let sign_in = lock(&self.sign_in);
@@ -339,11 +421,33 @@ impl Http {
         };
         match (token, credentials) {
             (Some(token), _) | (None, Credentials::AccessToken(token)) => Ok(token),
-            (None, Credentials::Client(client)) => self.fetch_token(&client).await,
+            (None, Credentials::Client(client)) => {
+                // One failure is the failure of all who waited for it.
+                if let Some(failed) = &fetching.failed
+                    && self.failed_fetches.load(Ordering::Relaxed) != failed_before
+                {
+                    return Err(failed.shared());
+                }
+                if let Some(not_before) = fetching.not_before {
+                    clock::sleep_until(not_before).await;
+                }
+                let fetched = self.fetch_token(&client, fetching.issued).await;
+                if let Err(failed) = &fetched {
+                    fetching.failures += 1;
+                    fetching.failed = Some(failed.shared());
+                    let wait = retry::backoff(fetching.failures, fastrand::f64());
+                    fetching.not_before = Some(clock::instant() + wait);
+                    self.failed_fetches.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    *fetching = Fetching { issued: true, ..Fetching::default() };
+                }
+                fetched
+            }
         }
     }
 
-    async fn fetch_token(&self, client: &Client) -> Result<Secret, Outcome> {
+    /// Fetches a token. `issued`: it has worked before.
+    async fn fetch_token(&self, client: &Client, issued: bool) -> Result<Secret, Outcome> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         form.append_pair("client_id", &client.id).append_pair("client_secret", client.secret.expose());
@@ -353,40 +457,81 @@ impl Http {
         let request = self.client.post(client.token_url.clone());
         let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
         let asked_at = self.turn().await.start().await;
-        let response = self.send(request, Asked::TokenEndpoint).await?;
+        let answered = || if issued { Answered::Form } else { Answered::Nothing };
+        let response = self.send(request, Asked::TokenEndpoint, answered).await?;
         if !response.status().is_success() {
-            return Err(self.refused(response, Asked::TokenEndpoint, "tokens", asked_at).await);
+            let question = Question { what: "tokens", path: "", query: "" };
+            return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);
         }
         let body = body(response, Asked::TokenEndpoint).await?;
-        let Some(fetched) = sign_in::read(&body, asked_at) else {
-            // Not shown and not quoted: it may hold a token.
-            return Err(Outcome::Again(Trouble::new(
-                FailureKind::Garbled,
-                "the token endpoint's answer holds no access_token",
-                "Check Token URL (credentials.token_url).",
-            )));
-        };
+        let fetched = sign_in::read(&body, asked_at).map_err(|why| {
+            let text = String::from_utf8_lossy(&body);
+            match refusal::error_in_place_of_a_token(&text, &lock(&self.scrubber)) {
+                Some(failure) if issued => {
+                    Outcome::Again(Trouble::contradiction(failure, "the token endpoint answers an error"))
+                }
+                Some(failure) => Outcome::Fail(failure),
+                // Not shown and not quoted: it may hold a token.
+                None => Outcome::Again(Trouble::new(
+                    FailureKind::Garbled,
+                    why,
+                    "Check Token URL (credentials.token_url).",
+                )),
+            }
+        })?;
+        lock(&self.scrubber).learn(fetched.token.expose());
         _ = self.events.send(Event::Fetched(fetched.token.clone()));
         let token = fetched.token.clone();
         lock(&self.sign_in).keep(fetched);
         Ok(token)
     }
 
-    async fn send(&self, request: RequestBuilder, asked: Asked) -> Result<Response, Outcome> {
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        asked: Asked,
+        answered: impl Fn() -> Answered,
+    ) -> Result<Response, Outcome> {
         // An attempt does not outlast our patience, or a check would.
         let left = self.patience.saturating_sub(clock::instant() - *lock(&self.progress));
         let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
-        request.timeout(timeout).send().await.map_err(|error| transport::sort(error, asked).into())
+        request.timeout(timeout).send().await.map_err(|error| match transport::sort(error, asked) {
+            Err(failure) if answered() >= Answered::Some => Outcome::Again(Trouble::contradiction(
+                failure,
+                "the server or the proxy cannot be used any more",
+            )),
+            sorted => sorted.into(),
+        })
     }
 
-    async fn refused(&self, response: Response, asked: Asked, what: &str, sent: Instant) -> Outcome {
+    async fn refused(
+        &self,
+        response: Response,
+        asked: Asked,
+        question: Question<'_>,
+        sent: Instant,
+        answered: impl Fn() -> Answered,
+    ) -> Outcome {
         let status = response.status().as_u16();
         let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
         let retry_after = header(&response, RETRY_AFTER).and_then(|text| retry::retry_after(text, date));
         let location = header(&response, LOCATION).map(str::to_owned);
+        let content_type = header(&response, CONTENT_TYPE).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
         let body = body(response, asked).await.unwrap_or_default();
-        match refusal::sort(status, &String::from_utf8_lossy(&body), location.as_deref(), asked, what) {
+        let answer = Refused {
+            status,
+            body: &String::from_utf8_lossy(&body),
+            content_type: content_type.as_deref(),
+            location: location.as_deref(),
+        };
+        let one_thing = question.query.is_empty() && asked != Asked::TokenEndpoint;
+        let sorted = refusal::sort(answer, asked, question.what, &lock(&self.scrubber));
+        match sorted {
+            Err(failure) if refusal::may_pass(status, answered(), one_thing) => {
+                let what = format!("{status}, although such requests were answered before");
+                Outcome::Again(Trouble { retry_after, ..Trouble::contradiction(failure, what) })
+            }
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {
                 if trouble.is_refusal() && asked != Asked::TokenEndpoint {

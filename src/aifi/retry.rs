@@ -20,26 +20,60 @@ pub const SYNC_PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// Patience of `check`, in which somebody waits in front of a form. Leaves room to answer within 60 seconds.
 pub const CHECK_PATIENCE: Duration = Duration::from_secs(45);
 
+/// What may be hoped for after an attempt that brought nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hope {
+    /// It passes, as an overload does.
+    Passes,
+    /// It should not pass, but the same was answered a moment ago: perhaps a gateway on the way is being restarted.
+    Contradicts,
+    /// Nothing listens there, or no such name is known.
+    NobodyThere,
+}
+
+impl Hope {
+    /// How often a question is asked at most, however much time is left.
+    fn attempts(self, patience: Duration) -> u32 {
+        match self {
+            Self::Contradicts => 5,
+            // Somebody waits in front of the form, and the address is most likely wrong.
+            Self::NobodyThere if patience <= CHECK_PATIENCE => 3,
+            // A sync waits until the API is back.
+            Self::NobodyThere | Self::Passes => u32::MAX,
+        }
+    }
+}
+
 /// What to do after an attempt that may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Ask again after this time.
     Wait(Duration),
-    /// It has been too long.
+    /// It has been too long, or often enough.
     GiveUp,
+    /// The API asks for a wait that is longer than our patience.
+    AskedTooLong(Duration),
 }
 
-/// Decides after the `attempt`-th attempt (from 1), `since_progress` after the last step forward. `asked` is what
-/// `Retry-After` said; `jitter` is a number from 0 to 1.
+/// Decides after the `attempt`-th attempt (from 1) with this `hope`, `since_progress` after the last step forward.
+/// `asked` is what `Retry-After` said; `jitter` is a number from 0 to 1.
 pub fn decide(
+    hope: Hope,
     attempt: u32,
     since_progress: Duration,
     asked: Option<Duration>,
     patience: Duration,
     jitter: f64,
 ) -> Decision {
-    let wait = backoff(attempt, jitter).max(asked.unwrap_or_default());
-    if since_progress + wait >= patience { Decision::GiveUp } else { Decision::Wait(wait) }
+    let attempts = hope.attempts(patience);
+    // Few attempts are spread a little, over some seconds.
+    let step = if attempts == u32::MAX { attempt } else { attempt.saturating_add(1) };
+    let own = backoff(step, jitter);
+    match asked.filter(|asked| *asked > own) {
+        _ if attempt >= attempts || since_progress + own >= patience => Decision::GiveUp,
+        Some(asked) if since_progress + asked >= patience => Decision::AskedTooLong(asked),
+        asked => Decision::Wait(asked.unwrap_or(own)),
+    }
 }
 
 /// Exponential, between half of the step and the whole: clients that failed together do not come back together.
@@ -81,6 +115,9 @@ mod tests {
 
     #[test]
     fn time_without_progress_is_the_bound_and_not_the_count() {
+        let decide = |attempt, since, asked, patience, jitter| {
+            decide(Hope::Passes, attempt, since, asked, patience, jitter)
+        };
         assert!(matches!(decide(1_000_000, 10 * S, None, 60 * S, 1.0), Decision::Wait(_)));
         assert_eq!(decide(1, 60 * S, None, 60 * S, 0.0), Decision::GiveUp);
         assert_eq!(
@@ -92,9 +129,37 @@ mod tests {
 
     #[test]
     fn the_wait_the_api_asks_for_is_honoured_if_there_is_time_for_it() {
-        assert_eq!(decide(1, S, Some(20 * S), 60 * S, 1.0), Decision::Wait(20 * S));
-        assert_eq!(decide(1, S, Some(7200 * S), 60 * S, 1.0), Decision::GiveUp);
-        assert_eq!(decide(4, S, Some(Duration::ZERO), 60 * S, 1.0), Decision::Wait(2 * S));
+        let after = |attempt, since, asked| decide(Hope::Passes, attempt, since, Some(asked), 60 * S, 1.0);
+        assert_eq!(after(1, S, 20 * S), Decision::Wait(20 * S));
+        assert_eq!(after(1, S, 7200 * S), Decision::AskedTooLong(7200 * S));
+        assert_eq!(after(9, 59 * S, 7200 * S), Decision::GiveUp, "it had been too long before");
+        assert_eq!(after(4, S, Duration::ZERO), Decision::Wait(2 * S));
+    }
+
+    #[test]
+    fn what_should_not_pass_is_asked_five_times_within_some_seconds() {
+        for (jitter, least, most) in [(0.0, 3, 4), (1.0, 7, 8)] {
+            let waits: Vec<Decision> =
+                (1..=5).map(|n| decide(Hope::Contradicts, n, S, None, SYNC_PATIENCE, jitter)).collect();
+            assert_eq!(waits[4], Decision::GiveUp);
+            let all: Duration = waits[..4]
+                .iter()
+                .map(|wait| if let Decision::Wait(wait) = wait { *wait } else { 60 * S })
+                .sum();
+            assert!(all >= least * S && all <= most * S, "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_is_a_check_asks_three_times_and_a_sync_as_long_as_it_has_patience() {
+        let after = |attempt, patience| decide(Hope::NobodyThere, attempt, S, None, patience, 1.0);
+        assert_eq!(
+            [1, 2, 3].map(|n| after(n, CHECK_PATIENCE)),
+            [Decision::Wait(S / 2), Decision::Wait(S), Decision::GiveUp]
+        );
+        assert!(matches!(after(40, SYNC_PATIENCE), Decision::Wait(_)));
+        let passing = |attempt| decide(Hope::Passes, attempt, S, None, CHECK_PATIENCE, 1.0);
+        assert!(matches!(passing(7), Decision::Wait(_)), "a time-out or a 5xx may pass while somebody waits");
     }
 
     #[test]

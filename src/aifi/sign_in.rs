@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::config::Credentials;
 use crate::config::secret::Secret;
@@ -14,13 +14,6 @@ pub struct Fetched {
     pub token: Secret,
     /// From then on a new one is fetched before the next request.
     pub renew_at: Option<Instant>,
-}
-
-/// What the token endpoint answers (RFC 6749, section 5.1).
-#[derive(Deserialize)]
-struct TokenAnswer {
-    access_token: Secret,
-    expires_in: Option<f64>,
 }
 
 /// The credentials and what was fetched with them.
@@ -66,13 +59,40 @@ impl SignIn {
     }
 }
 
-/// Reads the token endpoint's answer. None for anything else.
-pub fn read(body: &[u8], now: Instant) -> Option<Fetched> {
-    let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
-    let life = answer.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+/// Reads the token endpoint's answer (RFC 6749, section 5.1). What is wrong with anything else is said without quoting
+/// it, since it may hold a token.
+pub fn read(body: &[u8], now: Instant) -> Result<Fetched, &'static str> {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+        return Err("the token endpoint's answer is not JSON");
+    };
+    let token = match &answer["access_token"] {
+        Value::String(token) if token.trim().is_empty() => {
+            return Err("the access_token in the token endpoint's answer is empty");
+        }
+        Value::String(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => token.clone(),
+        Value::String(_) => {
+            return Err(
+                "the access_token in the token endpoint's answer holds blanks or letters that no header takes",
+            );
+        }
+        Value::Null => return Err("the token endpoint's answer holds no access_token"),
+        _ => return Err("the access_token in the token endpoint's answer is not a text"),
+    };
+    let life = lifetime(&answer["expires_in"]);
     // A minute early, so that no request is under way when the token ends; of a short life, a fifth.
     let renew_at = life.and_then(|life| now.checked_add(life - (life / 5).min(Duration::from_secs(60))));
-    Some(Fetched { token: answer.access_token, renew_at })
+    Ok(Fetched { token: Secret::new(token), renew_at })
+}
+
+/// How long a token lives. Some servers write the seconds as a text; what makes no sense counts as not said.
+fn lifetime(seconds: &Value) -> Option<Duration> {
+    let seconds = match seconds {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    // Shorter than a request takes, a token would be fetched before each one.
+    Duration::try_from_secs_f64(seconds).ok().filter(|life| life.as_secs() >= 1)
 }
 
 #[cfg(test)]
@@ -125,10 +145,53 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_answer_is_none() {
+    fn what_is_not_a_token_answer_is_told_without_quoting_it() {
         let now = crate::clock::instant();
-        for body in ["", "<html>", "{}", r#"{"access_token":3}"#] {
-            assert!(read(body.as_bytes(), now).is_none(), "{body}");
+        for (body, told) in [
+            ("", "not JSON"),
+            ("<html>", "not JSON"),
+            ("{}", "no access_token"),
+            ("[]", "no access_token"),
+            ("7", "no access_token"),
+            (r#"{"access_token":null}"#, "no access_token"),
+            (r#"{"access_token":3}"#, "not a text"),
+            (r#"{"access_token":["t"]}"#, "not a text"),
+            (r#"{"access_token":" "}"#, "is empty"),
+            (r#"{"access_token":"a b"}"#, "blanks"),
+            (r#"{"access_token":"a\n"}"#, "blanks"),
+            (r#"{"access_token":"ä"}"#, "no header takes"),
+        ] {
+            let why = read(body.as_bytes(), now).unwrap_err();
+            assert!(why.contains(told), "{body}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_read_in_each_spelling_and_an_odd_one_counts_as_none() {
+        let now = crate::clock::instant();
+        let renew_at = |life: &str| {
+            read(format!(r#"{{"access_token":"t","expires_in":{life}}}"#).as_bytes(), now).unwrap().renew_at
+        };
+        for life in ["300", "300.0", "3e2", r#""300""#, r#"" 300 ""#, r#""300.0""#] {
+            assert_eq!(renew_at(life), Some(now + Duration::from_secs(240)), "{life}");
+        }
+        let odd = [
+            "null",
+            "0",
+            "-1",
+            "0.2",
+            "1e300",
+            "true",
+            "[]",
+            "{}",
+            r#""soon""#,
+            r#"" ""#,
+            r#""NaN""#,
+            r#""inf""#,
+            r#""-3""#,
+        ];
+        for life in odd {
+            assert_eq!(renew_at(life), None, "{life}");
         }
     }
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use anyhow::Error;
 
 use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
-use crate::failure::{Failure, FailureKind};
+use super::retry::Hope;
+use crate::failure::{Failure, FailureKind, why_not_json};
 
 /// A 2xx body that is no JSON.
 pub(super) fn unreadable(body: &[u8], cause: Error) -> Trouble {
@@ -14,6 +15,10 @@ pub(super) fn unreadable(body: &[u8], cause: Error) -> Trouble {
     let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
     let advice =
         "A proxy or login page may stand between: check API base URL (base_url) and the proxy settings.";
+    let cause = match cause.downcast_ref::<serde_json::Error>() {
+        Some(error) => Error::msg(why_not_json(error)),
+        None => cause,
+    };
     Trouble { cause: Some(cause), ..Trouble::new(FailureKind::Garbled, what, advice) }
 }
 
@@ -60,7 +65,8 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
             format!("Check {field}, the network and the proxy settings."),
         )
     };
-    Ok(Trouble { cause: Some(cause.into()), ..trouble })
+    let hope = if connect && nobody_is_there(&cause) { Hope::NobodyThere } else { Hope::Passes };
+    Ok(Trouble { cause: Some(cause.into()), hope, ..trouble })
 }
 
 /// The innermost error: what the system said.
@@ -106,6 +112,17 @@ fn tls_failure(error: &(dyn std::error::Error + 'static), host: &str, field: &st
         }
         _ => None,
     }
+}
+
+/// Whether nothing listens at the address, no way leads to it, or the name is not known.
+fn nobody_is_there(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    chain(error).any(|error| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        // That it was the name is told in words only.
+        matches!(kind, Some(ConnectionRefused | HostUnreachable | NetworkUnreachable))
+            || error.to_string() == "dns error"
+    })
 }
 
 /// What went wrong with the way through a proxy. The libraries below tell it in words only.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::page::Row;
 use super::streams::OrderStream;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, why_not_json};
 use crate::protocol::output::Change;
 use crate::record::shape::{Property, Shape};
 use crate::record::transcode::Transcoder;
@@ -68,7 +68,7 @@ impl Lines {
     pub(super) fn of(&mut self, order: &Row) -> Result<Vec<Line>, Failure> {
         let internal = |error: serde_json::Error| {
             Failure::new(FailureKind::Internal, "The product lines of an order could not be written.")
-                .because(error)
+                .because(anyhow::Error::msg(why_not_json(&error)))
         };
         let Order { id, version, draft_created_at, updated_at, store_id, products } =
             serde_json::from_slice(&order.data).map_err(internal)?;

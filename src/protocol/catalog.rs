@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, why_not_json};
 
 /// A stream, as `discover` tells it.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +91,7 @@ fn why_not(text: &str, error: &serde_json::Error) -> String {
         return if text.trim().is_empty() {
             " (the file is empty).".to_owned()
         } else {
-            format!(" ({error}).")
+            format!(" ({}).", why_not_json(error))
         };
     };
     // `discover` answers with a message; its catalog may have been taken out.
@@ -100,7 +100,7 @@ fn why_not(text: &str, error: &serde_json::Error) -> String {
         Some(streams) if streams.iter().any(|stream| stream.get("json_schema").is_some()) => {
             ". This is the answer of discover: a configured catalog has \"stream\", \"sync_mode\" and \"destination_sync_mode\" for each stream.".to_owned()
         }
-        Some(_) => format!(" ({error})."),
+        Some(_) => format!(" ({}).", why_not_json(error)),
         None => " (it has no \"streams\").".to_owned(),
     }
 }

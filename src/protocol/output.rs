@@ -167,7 +167,7 @@ impl Output {
             error: TraceError {
                 message: &message,
                 internal_message: &internal_message,
-                failure_type: failure.kind.failure_type().as_str(),
+                failure_type: failure.failure_type().as_str(),
                 stream_descriptor: stream.map(|name| StreamDescriptor { name }),
             },
         })

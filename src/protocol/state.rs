@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, why_not_json};
 
 #[derive(Deserialize)]
 struct RawMessage {
@@ -86,7 +86,7 @@ fn no_list(text: &str, error: &serde_json::Error) -> Failure {
         Some(one) if one.kind.as_deref() == Some("STATE") => return whole_message(),
         Some(one) if one.stream.is_some() => "it is one object: put it into square brackets".to_owned(),
         Some(_) => "it is an object".to_owned(),
-        None => error.to_string(),
+        None => why_not_json(error),
     };
     Failure::new(
         FailureKind::State,

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde_json::error::Category;
 
 use super::transcode::{Transcoder, Written};
+use crate::failure::why_not_json;
 
 /// The records of a list, all in one buffer.
 pub type Records = (Bytes, Vec<Written>);
@@ -26,7 +27,7 @@ pub fn read(
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let result = deserializer.deserialize_map(envelope).and_then(|()| deserializer.end());
     match result {
-        Err(error) if error.classify() == Category::Data => Ok(Err(error.to_string())),
+        Err(error) if error.classify() == Category::Data => Ok(Err(why_not_json(&error))),
         Err(error) => Err(error.into()),
         Ok(()) => Ok(Ok((Bytes::from(out), written))),
     }

@@ -98,7 +98,7 @@ pub(super) async fn doctor(
                 .try_for_each(|(mark, step, text)| say(output, mark, step, &text));
         }
         Some(Ok(None)) => "there is no order yet, so what the API honours could not be found out".to_owned(),
-        Some(Err(failure)) if !passes_by(failure.kind) => return fail(output, "readings", failure),
+        Some(Err(failure)) if !passes_by(&failure) => return fail(output, "readings", failure),
         Some(Err(failure)) if failure.kind != FailureKind::NoAnswer => {
             format!("what the API honours could not be found out now. {}", failure.message)
         }
@@ -110,8 +110,8 @@ pub(super) async fn doctor(
 }
 
 /// A trouble that a sync waits out.
-fn passes_by(kind: FailureKind) -> bool {
-    kind != FailureKind::Interrupted && kind.failure_type() == FailureType::Transient
+fn passes_by(failure: &Failure) -> bool {
+    failure.kind != FailureKind::Interrupted && failure.failure_type() == FailureType::Transient
 }
 
 /// How often the API said that there are too many requests.
