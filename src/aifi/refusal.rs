@@ -69,7 +69,12 @@ impl Trouble {
             failure.may_pass = true;
             return failure.at(format!("attempt {attempts}, {}", self.what));
         }
-        let message = format!("No usable answer for {}: {}. {}", duration(lasted), self.what, self.advice);
+        let lasted = match (lasted.as_secs(), attempts) {
+            (0, 1) => "in 1 attempt".to_owned(),
+            (0, _) => format!("in {attempts} attempts"),
+            _ => format!("for {}", duration(lasted)),
+        };
+        let message = format!("No usable answer {lasted}: {}. {}", self.what, self.advice);
         self.end(message, attempts)
     }
 
@@ -424,6 +429,12 @@ mod tests {
         let start = "The API asks to wait 1 hour before the next request (Retry-After: 3600 seconds), and at most 30 minutes are waited. It answered: 429";
         assert!(failure.message.starts_with(start), "{}", failure.message);
         assert_eq!(failure.failure_type().as_str(), "transient_error");
+        let never = |lasted, attempts| {
+            Trouble::new(FailureKind::Unreachable, "no", "Look.").into_failure(lasted, attempts).message
+        };
+        assert_eq!(never(Duration::from_millis(900), 3), "No usable answer in 3 attempts: no. Look.");
+        assert_eq!(never(Duration::from_secs(1), 3), "No usable answer for 1 second: no. Look.");
+        assert_eq!(never(Duration::from_secs(600), 9), "No usable answer for 10 minutes: no. Look.");
         assert!(told(5_400, 500).message.contains("to wait 90 minutes"));
         assert!(told(86_400, 503).message.contains("to wait 24 hours"));
     }

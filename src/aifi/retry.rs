@@ -66,9 +66,13 @@ pub fn decide(
     jitter: f64,
 ) -> Decision {
     let attempts = hope.attempts(patience);
-    // Few attempts are spread a little, over some seconds.
-    let step = if attempts == u32::MAX { attempt } else { attempt.saturating_add(1) };
-    let own = backoff(step, jitter);
+    // Few attempts are spread over some seconds: the fewer, the further apart.
+    let further = match hope {
+        _ if attempts == u32::MAX => 0,
+        Hope::NobodyThere => 2,
+        Hope::Contradicts | Hope::Passes => 1,
+    };
+    let own = backoff(attempt.saturating_add(further), jitter);
     match asked.filter(|asked| *asked > own) {
         _ if attempt >= attempts || since_progress + own >= patience => Decision::GiveUp,
         Some(asked) if since_progress + asked >= patience => Decision::AskedTooLong(asked),
@@ -155,7 +159,7 @@ mod tests {
         let after = |attempt, patience| decide(Hope::NobodyThere, attempt, S, None, patience, 1.0);
         assert_eq!(
             [1, 2, 3].map(|n| after(n, CHECK_PATIENCE)),
-            [Decision::Wait(S / 2), Decision::Wait(S), Decision::GiveUp]
+            [Decision::Wait(S), Decision::Wait(2 * S), Decision::GiveUp]
         );
         assert!(matches!(after(40, SYNC_PATIENCE), Decision::Wait(_)));
         let passing = |attempt| decide(Hope::Passes, attempt, S, None, CHECK_PATIENCE, 1.0);
