@@ -4,21 +4,23 @@
 //! Schema cannot say (a real order of dates, http only at home, a certificate that parses) is checked here, in
 //! the same breath, so that the user sees everything that is wrong at once.
 
+pub mod host;
+mod pem;
 pub mod secret;
+mod unique;
+mod values;
 mod violations;
 
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
-use crate::timestamp;
 use secret::Secret;
+use values::Values;
 
 static SPEC: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../spec/spec.json"))
@@ -37,10 +39,6 @@ pub fn connection_specification() -> &'static Value {
 
 /// The address of the API, as the form has it.
 const BASE_URL: &str = "API base URL (base_url)";
-
-fn default_of(field: &str) -> &'static Value {
-    &connection_specification()["properties"][field]["default"]
-}
 
 /// A valid configuration. Names and meaning are those of `spec/spec.json`.
 #[derive(Debug)]
@@ -82,6 +80,17 @@ pub enum Changes {
     Off,
 }
 
+impl Changes {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "updated" => Some(Self::Updated),
+            "window" => Some(Self::Window),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// How to sign in.
 #[derive(Clone, Debug)]
 pub enum Credentials {
@@ -110,10 +119,10 @@ impl Config {
         if text.trim().is_empty() {
             return Err(Failure::new(FailureKind::Config, "The configuration file is empty."));
         }
-        let mut value: Value = serde_json::from_str(text).map_err(|error| {
-            // serde_json's text names line and column, never the content.
-            let text =
-                format!("The configuration is not JSON: {error}. Correct the file given with --config.");
+        let mut value = unique::parse(text).map_err(|error| {
+            // serde_json's text names line and column, and of the content at most the name of a field.
+            let what = if error.is_data() { "cannot be used" } else { "is not JSON" };
+            let text = format!("The configuration {what}: {error}. Correct the file given with --config.");
             Failure::new(FailureKind::Config, text)
         })?;
         drop_unset(&mut value);
@@ -148,37 +157,40 @@ impl Config {
     /// Reads the fields, also of a configuration with violations, to find what else is wrong. None where a field that
     /// is needed cannot be read.
     fn typed(value: &Value, found: &mut Vec<String>) -> Option<Self> {
-        let start_date = date(value["start_date"].as_str());
-        let end_date = date(value["end_date"].as_str());
+        let mut values = Values::new(value, connection_specification(), found);
+        let start_date = values.date("start_date");
+        let end_date = values.date("end_date");
+        let store_ids = values.list("store_ids", values::whole);
+        let statuses = values.list("statuses", values::text);
+        let customer_roles = values.list("customer_roles", values::text);
+        let changes = values.one("changes", |value| Changes::named(value.as_str()?));
+        let changes_days = values.one("changes_days", |value| i64::try_from(values::whole(value)?).ok());
+        let rate = values.one("requests_per_second", |value| u32::try_from(values::whole(value)?).ok());
+        let base_url = values.one("base_url", values::text);
+        let ca_certificate = values.one("ca_certificate", values::text);
         if start_date.zip(end_date).is_some_and(|(start, end)| end <= start) {
             found.push("End date (end_date): must be later than the start date.".to_owned());
         }
-        let base_url = value["base_url"].as_str().or(default_of("base_url").as_str());
-        let base_url = url(base_url, BASE_URL, found);
+        let base_url = url(base_url.as_deref(), BASE_URL, found);
         // What is asked for is put behind it.
         if base_url.as_ref().is_some_and(|url| url.path().ends_with("/orders")) {
             found.push(format!(
                 "{BASE_URL}: must end at the version, such as …/api/admin/v2, without /orders."
             ));
         }
-        let ca_certificates = certificates(value["ca_certificate"].as_str().unwrap_or_default(), found);
+        let ca_certificates = certificates(&ca_certificate.unwrap_or_default(), found);
         let credentials = credentials(&value["credentials"], found);
-        let rate = value["requests_per_second"].as_u64().or(default_of("requests_per_second").as_u64());
         Some(Self {
             credentials: credentials?,
             start_date: start_date?,
             end_date,
-            store_ids: list(&value["store_ids"], Value::as_u64),
-            statuses: list(&value["statuses"], |status| status.as_str().map(str::to_owned)),
-            customer_roles: list(&value["customer_roles"], |role| role.as_str().map(str::to_owned)),
-            changes: match value["changes"].as_str().or(default_of("changes").as_str())? {
-                "window" => Changes::Window,
-                "off" => Changes::Off,
-                _ => Changes::Updated,
-            },
-            changes_days: value["changes_days"].as_i64().or(default_of("changes_days").as_i64())?,
+            store_ids: store_ids?,
+            statuses: statuses?,
+            customer_roles: customer_roles?,
+            changes: changes?,
+            changes_days: changes_days?,
             base_url: base_url?,
-            requests_per_second: u32::try_from(rate?).ok()?,
+            requests_per_second: rate?,
             ca_certificates,
             unknown: unknown(value),
         })
@@ -208,10 +220,6 @@ fn unknown(value: &Value) -> Vec<String> {
     top.chain(within.map(|name| format!("credentials.{name}"))).collect()
 }
 
-fn list<'v, T>(value: &'v Value, item: impl Fn(&'v Value) -> Option<T>) -> Vec<T> {
-    value.as_array().into_iter().flatten().filter_map(item).collect()
-}
-
 /// Forms and API clients send unset optional fields as null or as an empty text: the same as not at all.
 fn drop_unset(value: &mut Value) {
     let required = |name: &str| {
@@ -221,11 +229,6 @@ fn drop_unset(value: &mut Value) {
         fields.retain(|name, value| required(name) || !(value.is_null() || value.as_str() == Some("")));
         fields.values_mut().for_each(drop_unset);
     }
-}
-
-/// What is not a date is told by the specification's format already.
-fn date(text: Option<&str>) -> Option<DateTime<Utc>> {
-    text.and_then(timestamp::parse)
 }
 
 fn credentials(value: &Value, found: &mut Vec<String>) -> Option<Credentials> {
@@ -239,13 +242,33 @@ fn credentials(value: &Value, found: &mut Vec<String>) -> Option<Credentials> {
     let default = options[1]["properties"]["token_url"]["default"].as_str();
     let token_url = url(value["token_url"].as_str().or(default), "Token URL (credentials.token_url)", found);
     let (id, secret) = (text("client_id")?, Secret::new(text("client_secret")?));
+    for (text, label) in [
+        (id.as_str(), "Client ID (credentials.client_id)"),
+        (secret.expose(), "Client secret (credentials.client_secret)"),
+    ] {
+        if text.trim() != text || text.contains(['\n', '\r', '\u{feff}']) {
+            found.push(format!("{label}: must not have spaces or line breaks around it. Copy it again."));
+        }
+    }
     Some(Credentials::Client(Client { id, secret, token_url: token_url?, scope: text("scope") }))
 }
 
 /// A token travels in a header, which cannot hold line breaks; they come with copying.
 fn sendable(token: &Secret, label: &str, found: &mut Vec<String>) {
-    if token.expose().chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
-        found.push(format!("{label}: must not hold spaces, line breaks or other signs that a token cannot have. Copy it again."));
+    let text = token.expose();
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let quoted = |quote| bare.starts_with(quote) || bare.ends_with(quote);
+    // A prefix is a word of its own, so no token is refused for its first letters.
+    if bare.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        found.push(format!("{label}: must be the token alone, without \"Bearer\" before it."));
+    } else if quoted('"') || quoted('\'') {
+        found.push(format!("{label}: must be the token alone, without quotation marks around it."));
+    } else if bare != text {
+        found.push(format!(
+            "{label}: must not have spaces, line breaks or invisible characters around it. Copy it again."
+        ));
+    } else if text.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
+        found.push(format!("{label}: must not hold spaces, line breaks or other characters that a token cannot have. Copy it again."));
     }
 }
 
@@ -263,7 +286,12 @@ fn url(text: Option<&str>, label: &str, found: &mut Vec<String>) -> Option<Url> 
         found.push(format!("{label}: must not hold a user name or password."));
         return None;
     }
-    if url.scheme() != "https" && !at_home(&url) {
+    if host::is_out_of_bounds(&url) {
+        found
+            .push(format!("{label}: must not be a link-local, unspecified, broadcast or multicast address."));
+        return None;
+    }
+    if url.scheme() != "https" && !host::is_at_home(&url) {
         found.push(format!(
             "{label}: must start with https. Plain http is accepted only for loopback and private addresses."
         ));
@@ -273,27 +301,14 @@ fn url(text: Option<&str>, label: &str, found: &mut Vec<String>) -> Option<Url> 
     Some(url)
 }
 
-fn at_home(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost") || host == "host.docker.internal",
-    }
-}
-
-fn certificates(pem: &str, found: &mut Vec<String>) -> Vec<CertificateDer<'static>> {
-    if pem.is_empty() {
+fn certificates(text: &str, found: &mut Vec<String>) -> Vec<CertificateDer<'static>> {
+    if text.is_empty() {
         return Vec::new();
     }
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => certificates,
-        _ => {
-            found.push("CA certificate (ca_certificate): holds no certificate. Paste the PEM text whole, with its BEGIN CERTIFICATE and END CERTIFICATE lines.".to_owned());
-            Vec::new()
-        }
-    }
+    pem::certificates(text).unwrap_or_else(|why| {
+        found.push(format!("CA certificate (ca_certificate): {why}"));
+        Vec::new()
+    })
 }
 
 #[cfg(test)]
