@@ -15,12 +15,14 @@ use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{body, header};
+use super::line;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
 use super::retry::{self, Decision, Hope};
 use super::sign_in::{self, SignIn};
 use super::tls;
 use super::transport;
+use crate::cli;
 use crate::clock;
 use crate::config::secret::Secret;
 use crate::config::{Client, Config, Credentials};
@@ -178,11 +180,21 @@ impl Http {
             .tls_backend_preconfigured(tls::configuration(&config.ca_certificates)?)
             .user_agent(concat!("source-aifi/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
+            .dns_resolver(line::Resolver)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT);
         // A proxy for the machine's own addresses can only be meant for others.
         if matches!(config.base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
             builder = builder.no_proxy();
+        } else {
+            let token_url = match &config.credentials {
+                Credentials::Client(client) => client.token_url.scheme(),
+                Credentials::AccessToken(_) => config.base_url.scheme(),
+            };
+            // The client would ignore a proxy that it cannot read, and go past it.
+            for scheme in [config.base_url.scheme(), token_url] {
+                cli::proxy(scheme)?;
+            }
         }
         let client = builder.build().map_err(|error| {
             Failure::new(FailureKind::Internal, "The HTTP client could not be set up.").because(error)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Error;
 
+use super::line::NeverAsked;
 use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
 use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};
@@ -29,6 +30,12 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
     let host = url.and_then(|url| url.host_str()).unwrap_or("the server").to_owned() + &port;
     if let Some(failure) = tls_failure(&error, &host, field) {
         return Err(failure.because(error.without_url()));
+    }
+    if chain(&error).any(|error| error.is::<NeverAsked>()) {
+        let text = format!(
+            "{host} resolves only to addresses that are not asked (link-local, unspecified or multicast). Correct {field}, the proxy or this machine's DNS."
+        );
+        return Err(Failure::new(FailureKind::Config, text).because(error.without_url()));
     }
     let tunnel = tunnel_error(&error);
     if tunnel.as_deref() == Some("proxy authorization required") {

@@ -186,7 +186,13 @@ fn settings(config: &Config) -> String {
 /// The name and the proxy. A name that does not resolve fails only where no proxy resolves it.
 async fn network(config: &Config, output: &mut Output) -> Result<(), Failure> {
     let host = config.base_url.host_str().unwrap_or_default().to_owned();
-    if let Some((variable, proxy)) = cli::proxy() {
+    let proxy = match cli::proxy(config.base_url.scheme()) {
+        // As for the requests themselves: a proxy is never asked for the machine's own addresses.
+        _ if matches!(host.as_str(), "127.0.0.1" | "localhost" | "[::1]") => None,
+        Ok(proxy) => proxy,
+        Err(failure) => return fail(output, "proxy", failure),
+    };
+    if let Some((variable, proxy)) = proxy {
         let text = format!("{variable} names {proxy}; what NO_PROXY excepts does not go through it");
         return say(output, Mark::Note, "proxy", &text);
     }
