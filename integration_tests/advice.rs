@@ -213,3 +213,41 @@ fn an_answer_that_is_doubted_is_told_with_the_reason() {
         .any(|line| line.contains("stores: an answer has no list") && line.contains("attempt 3"));
     assert!(told, "{:?}", read.logs());
 }
+
+#[test]
+fn a_proxy_variable_that_cannot_be_used_is_named_and_its_password_is_not() {
+    let config = json!({"credentials": {"auth_type": "access_token", "access_token": "tok-12345678"},
+        "start_date": "2025-11-01T00:00:00Z", "base_url": "https://api.aifi.invalid/api/admin/v2"});
+    for (value, words) in [
+        ("\"http://me:hidden-word@127.0.0.1:1\"", ["HTTPS_PROXY", "quotation marks"]),
+        ("http://me:hidden@word@127.0.0.1:1", ["HTTPS_PROXY", "%40"]),
+        (" http://127.0.0.1:1", ["HTTPS_PROXY", "spaces"]),
+    ] {
+        let text = refusal(Run::check(&config).variable("HTTPS_PROXY", value));
+        assert_says(&text, &words);
+        let report = Run::of("doctor").file("config", &config.to_string()).variable("HTTPS_PROXY", value);
+        let (_, report) = report.text();
+        assert_says(&report, &["FAIL  proxy", words[1]]);
+        assert!(!(text + &report).contains("hidden"), "{report}");
+    }
+}
+
+#[test]
+fn link_local_addresses_are_never_asked() {
+    let sandbox = sandbox(Options::default());
+    for address in ["https://169.254.169.254/api", "http://[fe80::1]/api", "https://[::ffff:a9fe:a9fe]/api"] {
+        let mut config = config(&sandbox);
+        config["base_url"] = json!(address);
+        assert_says(&refusal(Run::check(&config)), &["API base URL (base_url)", "link-local"]);
+    }
+}
+
+#[test]
+fn files_with_a_byte_order_mark_are_read() {
+    let sandbox = sandbox(Options { orders: 3, ties: vec![], ..Options::default() });
+    let marked = |text: String| format!("\u{feff}{text}");
+    let catalog = configured_catalog("incremental").to_string();
+    let run =
+        read(&marked(config(&sandbox).to_string()), &marked(catalog)).file("state", &marked("[]".into()));
+    assert_eq!(run.text().0, Some(0));
+}
