@@ -402,4 +402,46 @@ mod tests {
     fn nothing_of_the_configuration_shows_in_its_debug_form() {
         assert!(!format!("{:?}", config(|_| ()).unwrap()).contains("12345678"));
     }
+
+    #[test]
+    fn what_was_copied_with_a_token_is_named() {
+        for (token, word) in [
+            ("Bearer tok-12345678", "without \"Bearer\""),
+            ("bearer tok-12345678\n", "without \"Bearer\""),
+            ("\"tok-12345678\"", "quotation marks"),
+            ("'tok-12345678'\n", "quotation marks"),
+            (" tok-12345678", "around it"),
+            ("\u{feff}tok-12345678", "around it"),
+            ("tok-1234 5678", "must not hold spaces"),
+        ] {
+            let refused = config(|value| value["credentials"]["access_token"] = json!(token)).unwrap_err();
+            assert!(refused.message.contains(word), "{token}: {}", refused.message);
+            assert!(!refused.message.contains("tok-1"), "{token}: {}", refused.message);
+        }
+        for (id, secret) in [("id ", "secret"), ("id", "secret\n")] {
+            let refused = config(|value| {
+                value["credentials"] =
+                    json!({"auth_type": "client_credentials", "client_id": id, "client_secret": secret});
+            });
+            assert!(refused.unwrap_err().message.contains("around it"), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn link_local_addresses_are_refused_for_both_urls() {
+        for address in
+            ["https://169.254.169.254/x", "http://169.254.1.1/x", "https://[fe80::1]/x", "http://0/x"]
+        {
+            let refused = config(|value| {
+                value["base_url"] = json!(address);
+                value["credentials"] = json!({"auth_type": "client_credentials", "client_id": "i", "client_secret": "s", "token_url": address});
+            });
+            let message = refused.unwrap_err().message;
+            for field in
+                ["(base_url): must not be a link-local", "(credentials.token_url): must not be a link-local"]
+            {
+                assert!(message.contains(field), "{address}: {message}");
+            }
+        }
+    }
 }
