@@ -10,6 +10,7 @@ use crate::protocol::output::Output;
 #[derive(Debug, Default)]
 pub struct UnknownFields {
     named: BTreeSet<String>,
+    repair_is_logged: bool,
 }
 
 impl UnknownFields {
@@ -31,5 +32,21 @@ impl UnknownFields {
         output.log(Level::Info, &text)?;
         self.named.clone_from(unknown);
         Ok(())
+    }
+
+    /// Warns, once, of answers that are not strict JSON: so many were repaired so far.
+    pub fn warn_of_repairs(
+        &mut self,
+        output: &mut Output,
+        stream: &str,
+        repaired: u64,
+    ) -> Result<(), Failure> {
+        if repaired == 0 || std::mem::replace(&mut self.repair_is_logged, true) {
+            return Ok(());
+        }
+        let text = format!(
+            "{stream}: The API sends answers that are not valid JSON. They are read all the same: bytes that are not UTF-8 become U+FFFD, and NaN and Infinity become null. Please report this to AiFi."
+        );
+        output.log(Level::Warn, &text)
     }
 }

@@ -60,6 +60,11 @@ impl PageReader {
         &self.transcoder.unknown
     }
 
+    /// How many answers were not strict JSON, and were repaired, so far.
+    pub fn repaired(&self) -> u64 {
+        self.transcoder.repaired
+    }
+
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not this list.
     pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
         let (out, written) = match list::read(body, self.list.rows, &mut self.transcoder)? {

@@ -129,6 +129,7 @@ impl Reader<'_> {
         };
         self.http.progressed();
         self.unknown.tell(self.output, self.list.name, self.pages.borrow().unknown_fields())?;
+        self.unknown.warn_of_repairs(self.output, self.list.name, self.pages.borrow().repaired())?;
         for row in rows {
             self.output.record(self.list.name, &row.data, &row.changes)?;
             self.records += 1;

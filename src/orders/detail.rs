@@ -64,6 +64,11 @@ impl DetailReader {
         &self.transcoder.unknown
     }
 
+    /// How many answers were not strict JSON, and were repaired, so far.
+    pub fn repaired(&self) -> u64 {
+        self.transcoder.repaired
+    }
+
     /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
     pub fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
         let Some((out, written)) = object::read(body, &mut self.transcoder)? else {

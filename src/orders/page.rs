@@ -89,6 +89,11 @@ impl PageReader {
         &self.transcoder.unknown
     }
 
+    /// How many answers were not strict JSON, and were repaired, so far.
+    pub fn repaired(&self) -> u64 {
+        self.transcoder.repaired
+    }
+
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of orders.
     pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
         let (out, written) = match list::read(body, "data", &mut self.transcoder)? {
@@ -194,17 +199,23 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_json_is_unreadable() {
-        for body in [
-            "",
-            "<html></html>",
-            r#"{"data":[{"id":1"#,
-            r#"{"data":[]"#,
-            r#"{"data":[]}x"#,
-            "{\"data\":[\"\u{1}\"]}",
-        ] {
+        for body in ["", "<html></html>", r#"{"data":[{"id":1"#, r#"{"data":[]"#, r#"{"data":[]}x"#] {
             assert!(read(body).is_err(), "{body}");
         }
-        assert!(PageReader::of_orders().read(b"{\"data\":[],\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn one_bad_byte_or_number_does_not_keep_the_page_away() {
+        let body = b"\xef\xbb\xbf{\"data\":[{\"id\":1,\"draftCreatedAt\":\"2025-11-01T08:00:00Z\",\"extraText\":\"caf\xe9\t\",\"products\":[{\"weight\":NaN}]},
+            {\"id\":2,\"draftCreatedAt\":\"2025-11-01T08:00:01Z\"}]}";
+        let mut pages = PageReader::of_orders();
+        let rows = pages.read(body).unwrap().unwrap();
+        assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
+        let record: serde_json::Value = serde_json::from_slice(&rows[0].data).unwrap();
+        assert_eq!(record["extraText"], "caf\u{fffd}\t");
+        assert!(record["products"][0]["weight"].is_null());
+        assert_eq!(rows[0].changes[0].field, "products[0].weight");
+        assert_eq!(pages.repaired(), 1);
     }
 
     #[test]

@@ -190,6 +190,8 @@ impl<'a> Reader<'a> {
                     self.unknown.tell(self.output, NAME, pages.borrow().unknown_fields())?;
                     let (name, details) = (OrderStream::Details.name(), details.borrow());
                     self.unknown_in_details.tell(self.output, name, details.unknown_fields())?;
+                    self.unknown.warn_of_repairs(self.output, NAME, pages.borrow().repaired())?;
+                    self.unknown_in_details.warn_of_repairs(self.output, name, details.repaired())?;
                 }
                 turn = http.turn(), if may_ask => match self.question()? {
                     Some(Asking::Page(ticket, ask)) => {

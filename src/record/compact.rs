@@ -16,6 +16,29 @@ pub fn compact(json: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// How deep the containers of valid JSON are nested.
+pub(super) fn depth(json: &str) -> usize {
+    let (mut in_string, mut escaped) = (false, false);
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in json.bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else {
+            match byte {
+                b'"' => in_string = true,
+                b'{' | b'[' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => (),
+            }
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -33,6 +56,13 @@ mod tests {
     fn only_white_space_between_tokens_goes() {
         let json = "{ \"a b\" :\n [1.10 , \"x \\\" y\\\\\" ,\tnull ] }";
         assert_eq!(compacted(json), r#"{"a b":[1.10,"x \" y\\",null]}"#);
+    }
+
+    #[test]
+    fn only_containers_count_as_depth() {
+        for (json, levels) in [("1", 0), ("{}", 1), (r#"{"a":[{}],"b":[]}"#, 3), (r#"["[[\"[", []]"#, 2)] {
+            assert_eq!(depth(json), levels, "{json}");
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
+use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
 use crate::failure::why_not_json;
 
@@ -16,6 +17,24 @@ pub type Records = (Bytes, Vec<Written>);
 /// Reads the list that stands under `name` in the object that the body is. A body that is not whole JSON is
 /// an error; the inner one says why JSON is no such object.
 pub fn read(
+    body: &[u8],
+    name: &str,
+    transcoder: &mut Transcoder<'static>,
+) -> Result<Result<Records, String>, anyhow::Error> {
+    match strict(body, name, transcoder) {
+        // The answer as it came says what is wrong, should the repair not help.
+        Err(error) => match repaired(body).map(|text| strict(text.as_bytes(), name, transcoder)) {
+            Some(Ok(records)) => {
+                transcoder.repaired += 1;
+                Ok(records)
+            }
+            _ => Err(error),
+        },
+        records => records,
+    }
+}
+
+fn strict(
     body: &[u8],
     name: &str,
     transcoder: &mut Transcoder<'static>,

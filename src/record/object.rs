@@ -7,10 +7,27 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
 
 /// Reads the object that the body is. A body that is not whole JSON is an error, JSON that is no object is none.
 pub fn read(
+    body: &[u8],
+    transcoder: &mut Transcoder<'static>,
+) -> Result<Option<(Bytes, Written)>, anyhow::Error> {
+    match strict(body, transcoder) {
+        Err(error) => match repaired(body).map(|text| strict(text.as_bytes(), transcoder)) {
+            Some(Ok(record)) => {
+                transcoder.repaired += 1;
+                Ok(record)
+            }
+            _ => Err(error),
+        },
+        record => record,
+    }
+}
+
+fn strict(
     body: &[u8],
     transcoder: &mut Transcoder<'static>,
 ) -> Result<Option<(Bytes, Written)>, anyhow::Error> {

@@ -8,7 +8,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::compact::compact;
+use super::compact::{compact, depth};
 use super::key::{Key, KeySeed};
 use super::scalar;
 use super::shape::{Property, Shape};
@@ -16,6 +16,10 @@ use crate::protocol::output::Change;
 
 /// The top-level field that keeps what the schema does not know.
 pub const ADDITIONAL_FIELDS: &str = "additionalFields";
+
+/// The deepest value of an unknown field that is passed on as it is. Readers of our lines give up at 128 levels, those of
+/// the message and the record included; what is deeper is kept as a text of JSON.
+const DEEPEST: usize = 100;
 
 /// Most names of unknown fields that are kept for the log: they could be data.
 const UNKNOWN_NAMES: usize = 100;
@@ -25,6 +29,8 @@ pub struct Transcoder<'s> {
     properties: &'s [Property],
     /// Names of fields that the schema does not know, with their path.
     pub unknown: BTreeSet<String>,
+    /// How many answers were not strict JSON, and were repaired.
+    pub repaired: u64,
 }
 
 /// A record, in the buffer it was written to.
@@ -42,7 +48,7 @@ impl<'s> Transcoder<'s> {
     /// For the stream with this schema.
     pub fn new(shape: &'s Shape) -> Self {
         let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        Self { properties, unknown: BTreeSet::new() }
+        Self { properties, unknown: BTreeSet::new(), repaired: 0 }
     }
 
     /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is
@@ -133,6 +139,11 @@ impl Walk<'_, '_> {
         if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
             target.extend_from_slice(b"null");
             self.nulled(Some(name));
+        } else if depth(raw) > DEEPEST {
+            let mut json = Vec::new();
+            compact(raw, &mut json);
+            let text = serde_json::Value::from(String::from_utf8_lossy(&json));
+            target.extend_from_slice(text.to_string().as_bytes());
         } else {
             compact(raw, target);
         }
@@ -369,6 +380,21 @@ mod tests {
             r#"{"id":1,"payment":{"x":null,"y":"\ud83d\ude00"},"additionalFields":{"nick":null}}"#
         );
         assert_eq!(changes, ["nick", "payment.x"]);
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_kept_as_a_text() {
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let record = |levels| {
+            transcode(&format!(r#"{{"id":1,"x":{},"payment":{{"y":{}}}}}"#, deep(levels), deep(levels))).0
+        };
+        let kept = |value: &str| {
+            format!(r#"{{"id":1,"payment":{{"y":{value}}},"additionalFields":{{"x":{value}}}}}"#)
+        };
+        assert_eq!(record(DEEPEST), kept(&deep(DEEPEST)));
+        let text = format!("\"{}\"", deep(DEEPEST + 1));
+        assert_eq!(record(DEEPEST + 1), kept(&text));
+        assert!(record(10_000).len() > 20_000);
     }
 
     #[test]
