@@ -5,16 +5,32 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 /// The finest step we speak of, in a question to the API and in a state: the API's examples have milliseconds.
 pub const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
 
-/// Reads an ISO 8601 date-time. Without an offset it is UTC (a guess: all examples of the API end in `Z`).
+/// The forms of ISO 8601 beside that of RFC 3339: a blank for the `T`, no seconds, the basic form.
+const FORMS: [&str; 6] = [
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y%m%dT%H%M%S%.f",
+    "%Y%m%dT%H%M",
+];
+
+/// Reads an ISO 8601 date-time, also with an offset like `+0000` or `+02`, without seconds, or with a comma before their
+/// fraction. Without an offset it is UTC (a guess: all examples of the API end in `Z`).
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(parsed) = DateTime::parse_from_rfc3339(text) {
         return Some(parsed.to_utc());
     }
-    let without_offset = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
-    without_offset
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .map(|naive| naive.and_utc())
+    let text = text.trim().replace(',', ".").to_ascii_uppercase();
+    let without_offset = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
+    without_offset.map(|naive| naive.and_utc()).or_else(|| {
+        let with_offset =
+            FORMS.iter().flat_map(|form| ["%#z", " %#z"].map(|offset| format!("{form}{offset}")));
+        with_offset
+            .into_iter()
+            .find_map(|form| DateTime::parse_from_str(&text, &form).ok())
+            .map(|parsed| parsed.to_utc())
+    })
 }
 
 /// The one form we write: milliseconds and `Z`, as the API's own examples do. Finer digits are cut, never rounded
@@ -23,16 +39,10 @@ pub fn write(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Whether a text is a date-time in the very form that destinations take: with `T` and an offset.
+/// Whether a text is a date-time in the very form that we write: `2025-11-01T08:30:00[.123]Z`. In UTC, since destinations
+/// keep the wall time of an offset. Found out without the cost of a full parse: a page holds thousands.
 pub fn is_plain(text: &str) -> bool {
-    is_utc_form(text.as_bytes())
-        || (text.as_bytes().get(10) == Some(&b'T')
-            && !text.ends_with('z')
-            && DateTime::parse_from_rfc3339(text).is_ok())
-}
-
-/// The usual form, `2025-11-01T08:30:00[.123]Z`, told without the cost of a full parse: a page holds thousands.
-fn is_utc_form(text: &[u8]) -> bool {
+    let text = text.as_bytes();
     let number =
         |range: std::ops::Range<usize>| text[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
     let digits = |range: std::ops::Range<usize>| text[range].iter().all(u8::is_ascii_digit);
@@ -99,8 +109,18 @@ mod tests {
             "2025-11-01T09:30:00.120+01:00",
             "2025-11-01T08:30:00.120000",
             "2025-11-01 08:30:00.12",
+            "2025-11-01T08:30:00,120Z",
+            "2025-11-01t08:30:00.120z",
+            "2025-11-01T08:30:00.120+0000",
+            "2025-11-01T10:30:00.120+02",
+            "2025-11-01 03:00:00.120 -0530",
+            "20251101T083000.12Z",
         ] {
             assert_eq!(parse(text), instant, "{text}");
+        }
+        for text in ["2025-11-01T08:30Z", "2025-11-01 08:30", "20251101T0830+0000", "2025-11-01T09:30+01:00"]
+        {
+            assert_eq!(parse(text), parse("2025-11-01T08:30:00Z"), "{text}");
         }
         for text in ["", "2025-11-01", "2025-02-30T00:00:00Z", "1700000000", "yesterday"] {
             assert_eq!(parse(text), None, "{text}");
@@ -115,7 +135,7 @@ mod tests {
 
     #[test]
     fn only_forms_that_destinations_take_are_plain() {
-        for text in ["2025-11-01T08:30:00Z", "2024-02-29T23:59:59.123456Z", "2025-11-01T08:30:00.120+01:00"] {
+        for text in ["2025-11-01T08:30:00Z", "2024-02-29T23:59:59.123456Z"] {
             assert!(is_plain(text), "{text}");
         }
         for text in [
@@ -144,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_quick_look_agrees_with_the_full_parse(text in "20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-5][0-9](\\.[0-9]{0,7})?Z") {
-            prop_assert_eq!(is_utc_form(text.as_bytes()), DateTime::parse_from_rfc3339(&text).is_ok());
+            prop_assert_eq!(is_plain(&text), DateTime::parse_from_rfc3339(&text).is_ok());
         }
     }
 }

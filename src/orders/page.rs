@@ -190,10 +190,7 @@ mod tests {
             (Some("paid"), Some("s"), None)
         );
         assert_eq!(rows[0].at, rows[1].at);
-        assert_eq!(
-            rows[1].data,
-            r#"{"draftCreatedAt":"2025-11-01T09:00:00.120+01:00","id":1,"sessionId":"s"}"#
-        );
+        assert_eq!(rows[1].data, r#"{"draftCreatedAt":"2025-11-01T08:00:00.120Z","id":1,"sessionId":"s"}"#);
         assert_eq!(read(r#"{"data":[]}"#).unwrap().unwrap(), []);
     }
 
