@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
 mod drawing;
+mod gaps;
 mod scenarios;
 mod simulation;
 
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             show(&scenario, style, name);
         }
     }
+    gaps::print(SEED);
     if std::env::args().any(|argument| argument == "--draw") {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rate-control.svg");
         std::fs::write(&file, drawing::draw()?)?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::simulation::Scenario;
+use crate::simulation::{CONFIGURED, JITTER, Scenario};
 
 /// Others come and go in these seconds.
 const CROWDED: Range<u32> = 20..60;
@@ -16,11 +16,14 @@ pub(crate) fn all() -> [Scenario; 5] {
 }
 
 /// Nobody else, and a limit as configured.
-fn alone() -> Scenario {
+pub(crate) fn alone() -> Scenario {
     Scenario {
         name: "alone, limit 20",
         seconds: 100,
         clients: 1,
+        configured: CONFIGURED,
+        jitter: JITTER,
+        faults: 0.0,
         latency: Duration::from_millis(300),
         limit: 20,
         outage: 0..0,

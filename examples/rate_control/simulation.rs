@@ -13,23 +13,35 @@ use source_aifi::aifi::retry;
 const IN_FLIGHT: usize = 20;
 /// A timer is late by up to this.
 const TIMER: Duration = Duration::from_millis(3);
-/// Each way through the network takes half of the latency, and up to this more.
-const JITTER: Duration = Duration::from_millis(4);
+/// Each way through the network takes half of the latency, and up to this more, where nothing else is said.
+pub(crate) const JITTER: Duration = Duration::from_millis(4);
 /// What the limiter that wants even spacing lets come before it is due.
 const BURST: u32 = 2;
-/// Requests per second that a client of ours is configured with.
+/// What may happen to a request in place of an answer, each as often as the others.
+const FAULTS: [Answer; 3] = [Answer::Failed, Answer::Refused, Answer::Lost];
+/// Requests per second that a client of ours is configured with, where nothing else is said.
 pub(crate) const CONFIGURED: u32 = 20;
 
 /// How the API measures the second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Style {
+    Free,
     SlidingSecond,
     Even,
+    /// Even spacing without any tolerance.
+    Strict,
 }
 
 impl Style {
     pub(crate) const ALL: [(Self, &'static str); 2] =
         [(Self::SlidingSecond, "counts a sliding second"), (Self::Even, "wants even spacing")];
+    /// With those that are of interest for the gaps between requests only.
+    pub(crate) const EACH: [(Self, &'static str); 4] = [
+        (Self::Free, "has no limit"),
+        (Self::SlidingSecond, "counts a sliding second"),
+        (Self::Strict, "wants strict even spacing"),
+        (Self::Even, "wants even spacing, with a burst"),
+    ];
 }
 
 /// Who asks, and what is allowed. Times are in seconds from the start.
@@ -39,6 +51,12 @@ pub(crate) struct Scenario {
     pub(crate) seconds: u32,
     /// Clients of ours.
     pub(crate) clients: usize,
+    /// Requests per second that each is configured with.
+    pub(crate) configured: u32,
+    /// Each way through the network takes up to this more than half of the latency.
+    pub(crate) jitter: Duration,
+    /// The share of accepted requests that meets a fault: a 500, a 503 that no limit explains, or a reset.
+    pub(crate) faults: f64,
     /// From the start of a request to its answer.
     pub(crate) latency: Duration,
     /// Requests per second that the API accepts.
@@ -76,6 +94,10 @@ pub(crate) struct Outcome {
     pub(crate) ours: Vec<Vec<Count>>,
     /// Of the others together.
     pub(crate) others: Vec<Count>,
+    /// The gaps between the starts of the first client, as parts of the spacing in force.
+    pub(crate) gaps: Vec<f64>,
+    /// When the first client had its good answers.
+    pub(crate) answered: Vec<Duration>,
 }
 
 /// What arrived in a span of seconds.
@@ -99,7 +121,12 @@ impl Scenario {
     pub(crate) fn play(&self, style: Style, seed: u64) -> Outcome {
         let origin = source_aifi::clock::instant();
         let empty = vec![Count::default(); self.seconds as usize];
-        let client = || Client { pace: Pace::new(CONFIGURED), ready: vec![1; IN_FLIGHT], awake_at: None };
+        let client = || Client {
+            pace: Pace::new(self.configured),
+            ready: vec![1; IN_FLIGHT],
+            awake_at: None,
+            started: None,
+        };
         let mut world = World {
             scenario: self,
             style,
@@ -108,7 +135,12 @@ impl Scenario {
             limiter: Limiter::default(),
             clients: (0..self.clients).map(|_| client()).collect(),
             events: BinaryHeap::new(),
-            outcome: Outcome { ours: vec![empty.clone(); self.clients], others: empty },
+            outcome: Outcome {
+                ours: vec![empty.clone(); self.clients],
+                others: empty,
+                gaps: Vec::new(),
+                answered: Vec::new(),
+            },
         };
         world.run();
         world.outcome
@@ -121,6 +153,20 @@ struct Client {
     /// The attempts that wait for the pace; each its number, from 1.
     ready: Vec<u32>,
     awake_at: Option<Duration>,
+    /// When its latest request started.
+    started: Option<Duration>,
+}
+
+/// What a client gets for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    /// A 503, by the limit or without reason.
+    Refused,
+    /// A 500.
+    Failed,
+    /// The connection was reset.
+    Lost,
+    Good,
 }
 
 /// A request on its way.
@@ -138,8 +184,8 @@ enum Event {
     /// A request is at the limiter.
     Arrives(Sent),
     /// Its answer is at the client.
-    Answered(Sent, bool),
-    /// A refused request has been waited for; its next attempt may start.
+    Answered(Sent, Answer),
+    /// A request that brought nothing has been waited for; its next attempt may start.
     Ready(usize, u32),
     /// A request of the others is at the limiter.
     Other,
@@ -183,10 +229,11 @@ impl World<'_> {
             Event::Arrives(sent) => {
                 let accepted = self.accept(now);
                 note(&mut self.outcome.ours[sent.client], now, accepted);
+                let answer = if accepted { self.answer() } else { Answer::Refused };
                 let back = now + self.way();
-                self.at(back, Event::Answered(sent, accepted));
+                self.at(back, Event::Answered(sent, answer));
             }
-            Event::Answered(sent, accepted) => self.answered(now, sent, accepted),
+            Event::Answered(sent, answer) => self.answered(now, sent, answer),
             Event::Ready(client, attempt) => {
                 self.clients[client].ready.push(attempt);
                 self.start(now, client);
@@ -208,13 +255,18 @@ impl World<'_> {
     fn start(&mut self, now: Duration, client: usize) {
         let arrives = now + self.way();
         let late = self.up_to(TIMER);
-        let Client { pace, ready, awake_at } = &mut self.clients[client];
+        let Client { pace, ready, awake_at, started } = &mut self.clients[client];
         if awake_at.is_some() || ready.is_empty() {
             return;
         }
         let next = pace.next(self.origin + now) - self.origin;
         if pace.take(self.origin + now) {
             let attempt = ready.remove(0);
+            if let Some(before) = started.replace(now)
+                && client == 0
+            {
+                self.outcome.gaps.push((now - before).as_secs_f64() * pace.rate());
+            }
             self.at(arrives, Event::Arrives(Sent { client, at: now, attempt }));
             self.start(now, client);
         } else {
@@ -223,15 +275,31 @@ impl World<'_> {
         }
     }
 
-    fn answered(&mut self, now: Duration, sent: Sent, accepted: bool) {
+    fn answered(&mut self, now: Duration, sent: Sent, answer: Answer) {
         let (at, pace) = (self.origin + sent.at, &mut self.clients[sent.client].pace);
-        if accepted {
-            pace.accepted(self.origin + now, at);
+        match answer {
+            Answer::Good => pace.accepted(self.origin + now, at),
+            Answer::Refused => pace.refused(self.origin + now, at, None),
+            Answer::Failed | Answer::Lost => {}
+        }
+        if answer == Answer::Good {
+            if sent.client == 0 {
+                self.outcome.answered.push(now);
+            }
             self.at(now, Event::Ready(sent.client, 1));
         } else {
-            pace.refused(self.origin + now, at, None);
             let wait = retry::backoff(sent.attempt, self.random.f64());
             self.at(now + wait, Event::Ready(sent.client, sent.attempt + 1));
+        }
+    }
+
+    /// What an accepted request gets.
+    fn answer(&mut self) -> Answer {
+        let faults = self.scenario.faults;
+        if faults > 0.0 && self.random.f64() < faults {
+            FAULTS[self.random.usize(..FAULTS.len())]
+        } else {
+            Answer::Good
         }
     }
 
@@ -239,14 +307,16 @@ impl World<'_> {
         let outage = &self.scenario.outage;
         let limit = if outage.contains(&(now.as_secs() as u32)) { 0 } else { self.scenario.limit };
         let limit = match self.style {
+            Style::Free => Limit::None,
             Style::SlidingSecond => Limit::SlidingSecond(limit),
+            Style::Strict => Limit::Even { rate: limit, burst: 0 },
             Style::Even => Limit::Even { rate: limit, burst: BURST },
         };
         self.limiter.accept(limit, now)
     }
 
     fn way(&mut self) -> Duration {
-        self.scenario.latency / 2 + self.up_to(JITTER)
+        self.scenario.latency / 2 + self.up_to(self.scenario.jitter)
     }
 
     fn up_to(&mut self, most: Duration) -> Duration {
