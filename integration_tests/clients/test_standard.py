@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def connector_folder(folder: Path, base_url: str) -> Path:
             content["base_url"] = base_url
         (root / "integration_tests" / path.name).write_text(json.dumps(content))
     return root
+
+
+def gateway() -> str:
+    """The address at which containers on the default network reach this machine."""
+    inspect = ["docker", "network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"]
+    output = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout
+    network = json.loads(output)[0]
+    # An engine that has just been started names the subnet only; its first address becomes the gateway.
+    return network.get("Gateway") or str(ip_network(network["Subnet"])[1])
 
 
 class AtTheSandbox:
@@ -121,11 +131,8 @@ class TestImage(AtTheSandbox, DockerConnectorTestSuite):
     def sandbox(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if missing := engine_with(IMAGE):
             pytest.skip(f"the image was not tested: {missing}")
-        inspect = ["docker", "network", "inspect", "bridge", "--format"]
-        inspect.append("{{(index .IPAM.Config 0).Gateway}}")
-        host = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip()
         with Sandbox(*SANDBOX, address="0.0.0.0") as sandbox, pytest.MonkeyPatch.context() as patch:
-            root = connector_folder(tmp_path_factory.mktemp("image"), sandbox.base_url(host))
+            root = connector_folder(tmp_path_factory.mktemp("image"), sandbox.base_url(gateway()))
             patch.setattr(TestImage, "folder", root)
             yield
 
