@@ -21,6 +21,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("sessions", "`GET /sessions`"),
     ("products", "`GET /products`"),
     ("sync_audit", "none: the connector's own receipts"),
+    ("unreadable_rows", "items of all lists above that no record can be made of"),
 ];
 
 const HEAD: &str = "\

@@ -27,6 +27,7 @@ mod harness;
 mod lists;
 mod messages;
 mod month;
+mod odd_rows;
 mod patience;
 mod protocol;
 mod repository;

@@ -53,6 +53,7 @@ fn discover_needs_no_network() {
             "sessions by updatedAt, key id",
             "products by null, key id",
             "sync_audit by startedAt, key startedAt,slice",
+            "unreadable_rows by seenAt, key id",
         ]
     );
 }

@@ -196,6 +196,11 @@ impl Config {
         })
     }
 
+    /// Whether orders of this status are wanted.
+    pub fn wants_status(&self, status: Option<&str>) -> bool {
+        self.statuses.is_empty() || self.statuses.iter().any(|wanted| status == Some(wanted))
+    }
+
     /// What to tell the user of settings without an effect.
     pub fn warning(&self) -> Option<String> {
         let names = self.unknown.join(", ");

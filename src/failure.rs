@@ -116,6 +116,11 @@ impl FailureKind {
 }
 
 impl FailureKind {
+    /// Whether single rows of an answer are meant, and not the answer.
+    pub fn is_of_single_rows(self) -> bool {
+        matches!(self, Self::NoId | Self::NoCursor)
+    }
+
     /// Whether the other streams would fail alike, so that there is no use in reading them in this sync.
     pub fn ends_the_sync(self) -> bool {
         use FailureKind as K;

@@ -7,7 +7,9 @@
 //! run           one function for each command: spec, check, discover, read
 //! orders        the stream: what to ask, what to believe, what to say in the state
 //! lists         the streams that are lists of the API, declared, and read by one loop
-//! waiting, unknown   what is said while the API is waited for, and of fields that nobody declared
+//! waiting, findings   what is logged while the API is waited for, and of values that nobody declared
+//! effects       what a driver reads from and writes to
+//! unreadable    the stream of items that no record can be made of
 //! horizon       up to when a sync may believe what it reads
 //! record        an object of the API becomes a record that keeps the schema's promises
 //! aifi          the API as a thing to ask: network, sign-in, pace, patience
@@ -37,7 +39,9 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doubt;
+pub mod effects;
 pub mod failure;
+pub mod findings;
 pub mod horizon;
 pub mod lists;
 pub mod orders;
@@ -47,5 +51,5 @@ pub mod run;
 pub mod signals;
 pub mod terminal;
 pub mod timestamp;
-pub mod unknown;
+pub mod unreadable;
 pub mod waiting;

@@ -15,7 +15,7 @@
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
 //! 5. [`versions`] tells the newest version of each order from the older ones.
 //! 6. [`sync`] is all of this as one machine (`lane` for each selection, `lanes` for all): questions out, answers in, records and
-//!    states out. `plan` decides what is read, `writing` turns rows into records and states, [`cursor`] says what a
+//!    states out. `plan` decides what is read, `writing` turns rows into records and states (`undated` those that no walk can place), [`cursor`] says what a
 //!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), `told` what people read.
 //! 7. [`read`] drives the machine: against the API, at its pace.
 //!
@@ -36,6 +36,7 @@ mod lanes;
 mod late;
 mod lines;
 pub mod page;
+mod page_size;
 mod plan;
 pub mod probe;
 pub mod query;
@@ -49,6 +50,7 @@ pub mod sync;
 pub mod tail;
 pub mod tally;
 mod told;
+mod undated;
 pub mod versions;
 pub mod walk;
 pub mod window;

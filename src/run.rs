@@ -21,12 +21,13 @@ use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
 use crate::timestamp;
+use crate::unreadable;
 
 /// The streams of this connector, as `discover` tells them.
 pub fn streams() -> Vec<Value> {
     let orders = OrderStream::ALL.into_iter().map(OrderStream::catalog_entry);
     let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry());
-    orders.chain(lists).chain([audit::catalog_entry()]).collect()
+    orders.chain(lists).chain([audit::catalog_entry(), unreadable::catalog_entry()]).collect()
 }
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.

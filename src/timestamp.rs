@@ -1,6 +1,6 @@
 //! Timestamps: generous in reading, one form in writing.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 
 /// The finest step we speak of, in a question to the API and in a state: the API's examples have milliseconds.
 pub const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
@@ -16,8 +16,14 @@ const FORMS: [&str; 6] = [
 ];
 
 /// Reads an ISO 8601 date-time, also with an offset like `+0000` or `+02`, without seconds, or with a comma before their
-/// fraction. Without an offset it is UTC (a guess: all examples of the API end in `Z`).
+/// fraction. Without an offset it is UTC (a guess: all examples of the API end in `Z`). None also for what no destination
+/// takes: a second of 60, and years other than 1 to 9999.
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    // chrono keeps a leap second as more than 999,999,999 nanoseconds.
+    read(text).filter(|at| (1..=9_999).contains(&at.year()) && at.nanosecond() < 1_000_000_000)
+}
+
+fn read(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(parsed) = DateTime::parse_from_rfc3339(text) {
         return Some(parsed.to_utc());
     }
@@ -63,7 +69,7 @@ pub fn is_plain(text: &str) -> bool {
         1..=12 => 31,
         _ => 0,
     };
-    (1..=days).contains(&day) && number(11..13) < 24 && number(14..16) < 60 && number(17..19) < 60
+    year > 0 && (1..=days).contains(&day) && number(11..13) < 24 && number(14..16) < 60 && number(17..19) < 60
 }
 
 /// The start of the second that holds `at`.

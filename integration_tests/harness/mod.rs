@@ -3,6 +3,7 @@
 mod family;
 mod outcome;
 mod run;
+mod server;
 mod table;
 mod tls;
 mod truth;
@@ -10,6 +11,7 @@ mod truth;
 pub use family::{FAMILY, Warehouse, key};
 pub use outcome::Outcome;
 pub use run::{Run, TOKEN, application, config, configured_catalog, sandbox};
+pub use server::{JSON, Said, Server};
 pub use table::{assert_holds, ids, total};
 pub use tls::TlsFront;
 pub use truth::Truth;

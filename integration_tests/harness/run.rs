@@ -159,6 +159,12 @@ impl Run {
         Outcome::new(output.status, &output.stdout, &output.stderr)
     }
 
+    /// Runs it to its end, at a server that sends rows without a cursor.
+    pub fn finish_with_undated(self) -> Outcome {
+        let output = self.command().output().expect("the binary starts");
+        Outcome::with_undated(output.status, &output.stdout, &output.stderr)
+    }
+
     /// Runs it until it has written `bytes`, then kills it. What it had written up to then is what counts.
     pub fn killed_after(self, bytes: usize) -> Outcome {
         let mut child = self.spawn();

@@ -193,10 +193,10 @@ impl World {
                     let Flight { ticket, ask, attempt, .. } = flight;
                     let whole = response.delivery == Delivery::Whole && response.status == 200;
                     let read = whole.then(|| pages.read(&response.body).ok()).flatten();
-                    if let Some(rows) = read {
+                    if let Some(page) = read {
                         pace.accepted(self.instant(), self.zero + sent);
                         progress = self.now;
-                        sync.answer(ticket, Answer { rows, date: Some(self.clock()) })?;
+                        sync.answer(ticket, Answer::read(page, Some(self.clock())).0)?;
                     } else if response.status == 422 {
                         sync.refused(ticket, Failure::new(FailureKind::Rejected, "not accepted"))?;
                     } else {

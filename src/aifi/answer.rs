@@ -2,34 +2,52 @@
 
 use reqwest::Response;
 use reqwest::header::HeaderName;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::refusal::{Asked, Trouble};
 use super::transport;
 use crate::failure::{Failure, FailureKind};
 
-/// The largest answer: 200 orders of 160 kB each. Anything beyond is no page of orders.
-const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The largest answer that is read: 200 orders of 60 kB each. A list is asked for in smaller pages then.
+const LARGEST_BODY: usize = 12 * 1024 * 1024;
+/// From this size on, one body is read at a time, so that memory holds one.
+const LARGE: usize = 1024 * 1024;
+
+/// A body, and the turn to hold a large one.
+pub(super) struct Body<'a> {
+    pub(super) bytes: Vec<u8>,
+    _turn: Option<MutexGuard<'a, ()>>,
+}
 
 /// A header that is a text.
 pub(super) fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// The whole body, as long as it is not beyond all measure; or what went wrong, and whether asking again may help.
-pub(super) async fn body(mut response: Response, asked: Asked) -> Result<Vec<u8>, Result<Trouble, Failure>> {
-    let mut body = Vec::new();
+/// The whole body, as long as it is not beyond all measure; or what went wrong, and whether asking again may help. Who
+/// reads a large one holds `large` until it is dropped.
+pub(super) async fn body(
+    mut response: Response,
+    asked: Asked,
+    large: &Mutex<()>,
+) -> Result<Body<'_>, Result<Trouble, Failure>> {
+    let mut bytes = Vec::new();
+    let mut turn = None;
     while let Some(chunk) = response.chunk().await.map_err(|error| transport::sort(error, asked))? {
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if bytes.len() + chunk.len() > LARGEST_BODY {
             return Err(Err(Failure::new(
                 FailureKind::TooLarge,
                 format!(
-                    "The answer is larger than {} MiB, which no page of the API is. Check {}.",
+                    "The answer is larger than {} MiB, which is more than is read at a time. Check {}.",
                     LARGEST_BODY >> 20,
                     asked.url_field()
                 ),
             )));
         }
-        body.extend_from_slice(&chunk);
+        if turn.is_none() && bytes.len() + chunk.len() > LARGE {
+            turn = Some(large.lock().await);
+        }
+        bytes.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(Body { bytes, _turn: turn })
 }

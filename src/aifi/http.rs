@@ -14,7 +14,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
-use super::answer::{body, header};
+use super::answer::{Body, body, header};
 use super::line;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
@@ -112,6 +112,8 @@ pub struct Http {
     /// Held by the one that waits for the next moment at which a request may start; the others queue for it, in the
     /// order in which they came.
     turns: tokio::sync::Mutex<()>,
+    /// Held while a large body is in memory.
+    large: tokio::sync::Mutex<()>,
     /// Held while a token is fetched, so that it is fetched once for all requests.
     fetching: tokio::sync::Mutex<Fetching>,
     /// How often no token could be fetched.
@@ -210,6 +212,7 @@ impl Http {
             patience,
             progress: Mutex::new(clock::instant()),
             turns: tokio::sync::Mutex::new(()),
+            large: tokio::sync::Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
             failed_fetches: AtomicU64::new(0),
             answered: Mutex::default(),
@@ -413,9 +416,9 @@ impl Http {
             return Err(self.refused(response, asked, question, sent, answered).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
-        let body = body(response, Asked::WithToken).await?;
+        let Body { bytes: body, .. } = &body(response, Asked::WithToken, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
-        let value = read(&body).map_err(|cause| Outcome::Again(transport::unreadable(&body, cause)))?;
+        let value = read(body).map_err(|cause| Outcome::Again(transport::unreadable(body, cause)))?;
         Ok(Answer { value, date })
     }
 
@@ -475,9 +478,9 @@ impl Http {
             let question = Question { what: "tokens", path: "", query: "" };
             return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);
         }
-        let body = body(response, Asked::TokenEndpoint).await?;
-        let fetched = sign_in::read(&body, asked_at).map_err(|why| {
-            let text = String::from_utf8_lossy(&body);
+        let Body { bytes: body, .. } = &body(response, Asked::TokenEndpoint, &self.large).await?;
+        let fetched = sign_in::read(body, asked_at).map_err(|why| {
+            let text = String::from_utf8_lossy(body);
             match refusal::error_in_place_of_a_token(&text, &lock(&self.scrubber)) {
                 Some(failure) if issued => {
                     Outcome::Again(Trouble::contradiction(failure, "the token endpoint answers an error"))
@@ -530,7 +533,7 @@ impl Http {
         let location = header(&response, LOCATION).map(str::to_owned);
         let content_type = header(&response, CONTENT_TYPE).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
-        let body = body(response, asked).await.unwrap_or_default();
+        let body = body(response, asked, &self.large).await.map(|body| body.bytes).unwrap_or_default();
         let answer = Refused {
             status,
             body: &String::from_utf8_lossy(&body),

@@ -10,6 +10,9 @@ use crate::record::schema::Schema;
 /// The field that says when a record was changed last, in the API and in the state.
 pub const UPDATED_FIELD: &str = "updatedAt";
 
+/// The field that says when a record was made.
+pub const CREATED_FIELD: &str = "createdAt";
+
 /// A list endpoint that is a stream.
 #[derive(Debug)]
 pub struct List {

@@ -102,6 +102,10 @@ impl Place for Keyed {
         self.from.take().is_some()
     }
 
+    fn ask_for(&mut self, size: usize) {
+        self.size = size;
+    }
+
     fn measures(&mut self, _: usize) -> bool {
         false
     }

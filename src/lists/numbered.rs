@@ -156,6 +156,10 @@ impl Place for Numbered {
         false
     }
 
+    fn ask_for(&mut self, size: usize) {
+        self.size = size;
+    }
+
     fn measures(&mut self, longest: usize) -> bool {
         let measures = self.by_page && longest < self.size && !self.measured;
         self.measured |= measures;

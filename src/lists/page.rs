@@ -1,26 +1,36 @@
 //! From the body of an answer to rows.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::declared::{List, UPDATED_FIELD};
+use super::declared::{CREATED_FIELD, List, Paging, UPDATED_FIELD};
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
+use crate::record::findings::Findings;
 use crate::record::list;
 use crate::record::shape::Shape;
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
+use crate::unreadable::{self, Item, Reason};
+
+/// What the body of an answer held.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The rows, in the order of the answer.
+    pub rows: Vec<Row>,
+    /// Items without a primary key.
+    pub unreadable: Vec<Item>,
+}
 
 /// A listed row: the record, and what the reader needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The primary key, as text.
     pub id: Box<str>,
-    /// When it was changed last, where the list tells it.
+    /// When it was changed last, where the list tells it: its creation, where it says nothing of a change.
     pub updated: Option<DateTime<Utc>>,
     /// Its store, where the record tells it.
     pub store: Option<u64>,
@@ -37,6 +47,7 @@ pub struct PageReader {
     /// Where the declarations of the fields we look at stand in the schema.
     id: usize,
     updated: Option<usize>,
+    created: Option<usize>,
     store: Option<usize>,
 }
 
@@ -51,57 +62,90 @@ impl PageReader {
             transcoder: Transcoder::new(shape),
             id: position(list.key).expect("the schema declares the primary key, which a test proves"),
             updated: position(UPDATED_FIELD),
+            created: position(CREATED_FIELD).filter(|_| list.incremental),
             store: list.store.first().and_then(|name| position(name)),
         }
     }
 
-    /// Names of fields that the schema does not know, so far.
-    pub fn unknown_fields(&self) -> &BTreeSet<String> {
-        &self.transcoder.unknown
-    }
-
-    /// How many answers were not strict JSON, and were repaired, so far.
-    pub fn repaired(&self) -> u64 {
-        self.transcoder.repaired
+    /// What the schema does not expect, so far.
+    pub fn findings(&self) -> &Findings {
+        &self.transcoder.findings
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not this list.
-    pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
-        let (out, written) = match list::read(body, self.list.rows, &mut self.transcoder)? {
-            Ok(records) => records,
-            Err(why) => {
-                let List { name, rows, .. } = self.list;
-                let text = format!("an answer has no list of {name} in `{rows}` ({why})");
-                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
-            }
+    pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
+        let List { name, rows: list, key, .. } = *self.list;
+        let not_a_page = |why: &str| {
+            let text = format!("an answer has no list of {name} in `{list}` ({why})");
+            Ok(Err(Doubt::new(FailureKind::NotAPage, text)))
         };
-        Ok(written.into_iter().map(|written| self.row(&out, written)).collect())
+        let (out, written) = match list::read(body, list, &mut self.transcoder)? {
+            Ok(records) => records,
+            Err(why) => return not_a_page(&why),
+        };
+        if !written.is_empty() && written.iter().all(Option::is_none) {
+            return not_a_page("no item of the list is an object");
+        }
+        let rows: Vec<Result<Row, Reason>> = written
+            .into_iter()
+            .map(|written| written.ok_or(Reason::NotAnObject).and_then(|written| self.row(&out, written)))
+            .collect();
+        if rows.iter().all(Result::is_ok) {
+            return Ok(Ok(Page { rows: rows.into_iter().flatten().collect(), unreadable: Vec::new() }));
+        }
+        let keys: Vec<_> = rows
+            .iter()
+            .map(|row| row.as_ref().map(|row| row.id.to_string()).map_err(|reason| *reason))
+            .collect();
+        let unreadable = unreadable::items(&keys, |positions| list::raw_items(body, list, positions));
+        let mut raw = unreadable.iter().map(|item| &item.raw);
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .filter_map(|row| row.ok().or_else(|| Row::stand_in(self.list.paging, raw.next()?)))
+            .collect();
+        if rows.is_empty() {
+            let text = format!("no record of the answer has a `{key}` that can be read");
+            return Ok(Err(Doubt::new(FailureKind::NoId, text)));
+        }
+        Ok(Ok(Page { rows, unreadable }))
     }
 
-    fn row(&self, out: &Bytes, mut written: Written) -> Result<Row, Doubt> {
+    fn row(&self, out: &Bytes, mut written: Written) -> Result<Row, Reason> {
         // The values are as the schema declares them by now; a null counts as absent.
         let value = |position: usize| -> Option<&str> {
             let text = std::str::from_utf8(&out[written.fields[position].clone()]).ok()?;
             (!text.is_empty() && text != "null").then_some(text)
         };
         let text = |position| value(position).map(|text| text.trim_matches('"'));
-        let List { name, key, .. } = self.list;
-        let id = text(self.id).filter(|id| !id.is_empty()).ok_or_else(|| {
-            Doubt::new(FailureKind::NoId, format!("a record of {name} has no `{key}` that can be read"))
-        })?;
-        let updated = self.updated.and_then(text).and_then(timestamp::parse);
-        if self.list.incremental && updated.is_none() {
-            let text = format!("the record {id} of {name} has no `{UPDATED_FIELD}` that is a date");
-            return Err(Doubt::new(FailureKind::NoCursor, text));
-        }
+        let date = |position: Option<usize>| position.and_then(text).and_then(timestamp::parse);
+        let id = text(self.id).filter(|id| !id.is_empty()).ok_or(Reason::NoId)?;
         let store = self.store.and_then(value).and_then(|json| number_below(json, &self.list.store[1..]));
         Ok(Row {
             id: id.into(),
-            updated,
+            updated: date(self.updated).or_else(|| date(self.created)),
             store,
             data: out.slice(written.data),
             changes: std::mem::take(&mut written.changes),
         })
+    }
+}
+
+impl Row {
+    /// What takes the place of an item without a key in a list whose rows have numbers, so that these hold. None in a list
+    /// that is asked for by key.
+    fn stand_in(paging: Paging, raw: &str) -> Option<Self> {
+        (paging != Paging::After).then(|| Self {
+            id: format!("\u{0}{:016x}", xxh3_64(raw.as_bytes())).into(),
+            updated: None,
+            store: None,
+            data: Bytes::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// Whether it only takes a place, and is no record.
+    pub fn is_stand_in(&self) -> bool {
+        self.id.starts_with('\0')
     }
 }
 
@@ -120,7 +164,7 @@ mod tests {
     use super::*;
 
     fn read(list: &'static List, body: &str) -> Result<Vec<Row>, Doubt> {
-        PageReader::new(list).read(body.as_bytes()).unwrap()
+        PageReader::new(list).read(body.as_bytes()).unwrap().map(|page| page.rows)
     }
 
     #[test]
@@ -158,15 +202,40 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_key_or_change_is_a_doubt_of_its_own() {
-        let one = |row: &str| read(&SESSIONS, &format!(r#"{{"data":[{row}]}}"#)).unwrap_err().kind;
+    fn a_row_without_key_does_not_keep_the_others_away() {
         let at = r#""updatedAt":"2025-11-01T08:00:00Z""#;
         for id in ["", r#""id":null,"#, r#""id":"","#, r#""id":"x","#, r#""id":{},"#] {
-            assert_eq!(one(&format!("{{{id}{at}}}")), FailureKind::NoId, "{id}");
-        }
-        for updated in ["", r#","updatedAt":null"#, r#","updatedAt":"soon""#] {
-            assert_eq!(one(&format!(r#"{{"id":1{updated}}}"#)), FailureKind::NoCursor, "{updated}");
+            let item = format!("{{{id}{at}}}");
+            let page =
+                PageReader::new(&SESSIONS).read(format!(r#"{{"data":[{item},{{"id":7,{at}}}]}}"#).as_bytes());
+            let page = page.unwrap().unwrap();
+            assert_eq!((page.rows.len(), &*page.rows[0].id), (1, "7"), "{id}");
+            let Item { position, next, raw, .. } = &page.unreadable[0];
+            assert_eq!((*position, next.as_deref(), raw.as_str()), (0, Some("7"), &*item));
+            assert_eq!(
+                read(&SESSIONS, &format!(r#"{{"data":[{item}]}}"#)).unwrap_err().kind,
+                FailureKind::NoId
+            );
         }
         assert!(read(&STORES, r#"{"stores":[{"id":""}]}"#).is_err());
+    }
+
+    #[test]
+    fn where_rows_have_numbers_a_row_without_key_keeps_its_place() {
+        let rows = read(&PRODUCTS, r#"{"products":[{"id":"5"},{"name":"x"},3,{"id":"6"}]}"#).unwrap();
+        assert_eq!(rows.iter().map(Row::is_stand_in).collect::<Vec<_>>(), [false, true, true, false]);
+        assert_ne!(rows[1].id, rows[2].id);
+    }
+
+    #[test]
+    fn a_row_that_never_changed_counts_from_its_creation() {
+        let created = r#""createdAt":"2025-11-01T08:00:00Z""#;
+        for updated in ["", r#","updatedAt":null"#, r#","updatedAt":"soon""#] {
+            let row = |rest: &str| {
+                read(&SESSIONS, &format!(r#"{{"data":[{{"id":1{rest}{updated}}}]}}"#)).unwrap().remove(0)
+            };
+            assert_eq!(row(&format!(",{created}")).updated, timestamp::parse("2025-11-01T08:00:00Z"));
+            assert_eq!(row("").updated, None);
+        }
     }
 }

@@ -150,6 +150,13 @@ impl Passes {
         Ok(self.sync.due(rows))
     }
 
+    /// The answer is too large to be read. Whether a smaller part helps; the walks of this sync ask for no larger ones.
+    pub fn asks_for_less(&mut self) -> bool {
+        let halved = self.walk.halve();
+        self.manner.size = self.manner.size.min(self.walk.question().count());
+        halved
+    }
+
     /// The question was refused. Whether there is another way to ask: from the beginning, so only the first question may
     /// have been refused.
     pub fn asks_otherwise(&mut self, refused: FailureKind) -> bool {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::declared::List;
-use super::page::{PageReader, Row};
+use super::page::{Page, PageReader};
 use super::passes::Passes;
 use super::query::encode;
 use super::sync::{RECORDS_PER_STATE, Sync};
@@ -18,13 +18,15 @@ use crate::aifi::http::{Answer, Asks, Event, Http, Question};
 use crate::clock;
 use crate::config::Config;
 use crate::doubt::{Doubt, LOOKS};
-use crate::failure::Failure;
+use crate::effects::Effects;
+use crate::failure::{Failure, FailureKind};
+use crate::findings::FindingsLog;
 use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
-use crate::unknown::UnknownFields;
+use crate::unreadable::UnreadableRows;
 use crate::waiting::Waiting;
 
 struct Reader<'a> {
@@ -35,7 +37,8 @@ struct Reader<'a> {
     passes: Passes,
     pages: RefCell<PageReader>,
     waiting: Waiting,
-    unknown: UnknownFields,
+    findings: FindingsLog,
+    unreadable: &'a mut UnreadableRows,
     progress: Progress,
     started: Instant,
     /// This machine's clock at the start.
@@ -49,12 +52,11 @@ struct Reader<'a> {
 pub async fn read(
     list: &'static List,
     config: &Config,
-    http: &Http,
-    events: &mut UnboundedReceiver<Event>,
-    output: &mut Output,
+    effects: Effects<'_>,
     mode: SyncMode,
     saved: Option<&Value>,
 ) -> Result<(), Failure> {
+    let Effects { http, events, output, unreadable } = effects;
     output.status(list.name, Status::Running)?;
     let mut reader = Reader {
         list,
@@ -64,7 +66,8 @@ pub async fn read(
         passes: Passes::new(list, Sync::new(list, config, mode, saved)?),
         pages: RefCell::new(PageReader::new(list)),
         waiting: Waiting::default(),
-        unknown: UnknownFields::default(),
+        findings: FindingsLog::default(),
+        unreadable,
         progress: Progress::new(list.name),
         started: clock::instant(),
         now: clock::now(),
@@ -92,6 +95,7 @@ impl Reader<'_> {
         self.output.state(self.list.name, &self.passes.sync.end())?;
         let asks = self.http.asks().since(self.asks);
         let took = clock::instant() - self.started;
+        self.findings.finish(self.output, self.list.name, self.pages.borrow().findings())?;
         let receipt = told::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
         self.output.log(Level::Info, &receipt)
     }
@@ -100,11 +104,27 @@ impl Reader<'_> {
     async fn walk(&mut self) -> Result<(), Failure> {
         while self.passes.go_on().map_err(|doubt| doubt.into_failure(self.list.name, LOOKS))? {
             match self.step().await {
+                Err(failure) if failure.kind == FailureKind::TooLarge => {
+                    if !self.passes.asks_for_less() {
+                        return Err(self.row_too_large(&failure));
+                    }
+                }
                 Err(failure) if self.passes.asks_otherwise(failure.kind) => (),
                 result => result?,
             }
         }
         Ok(())
+    }
+
+    fn row_too_large(&self, failure: &Failure) -> Failure {
+        let (part, bound) = self.passes.question();
+        let (List { name, path, .. }, query) = (self.list, encode(self.list, &part, bound));
+        let text = format!(
+            "A record of {name} cannot be read, also where it is asked for among {} only (GET {path}?{query}). {} If it is this record alone, ask AiFi what it holds, or deselect the stream.",
+            part.count(),
+            failure.message
+        );
+        Failure::new(FailureKind::TooLarge, text)
     }
 
     /// Asks until an answer can be believed, and writes what is due.
@@ -115,7 +135,15 @@ impl Reader<'_> {
             let query = encode(self.list, &part, bound);
             let answer = self.look(&query, look, &doubted).await?;
             self.begin(answer.date)?;
-            match answer.value.and_then(|rows| self.passes.accept(rows)) {
+            let rows = match answer.value {
+                Ok(Page { rows, unreadable }) => {
+                    let request = format!("GET {}?{query}", self.list.path);
+                    self.unreadable.write(self.output, self.list.name, &request, unreadable)?;
+                    Ok(rows)
+                }
+                Err(doubt) => Err(doubt),
+            };
+            match rows.and_then(|rows| self.passes.accept(rows)) {
                 Ok(rows) => break rows,
                 Err(doubt) if look >= LOOKS => {
                     let failure = doubt.into_failure(self.list.name, look);
@@ -128,10 +156,10 @@ impl Reader<'_> {
             }
         };
         self.http.progressed();
-        self.unknown.tell(self.output, self.list.name, self.pages.borrow().unknown_fields())?;
-        self.unknown.warn_of_repairs(self.output, self.list.name, self.pages.borrow().repaired())?;
+        self.findings.observe(self.output, self.list.name, self.pages.borrow().findings())?;
         for row in rows {
             self.output.record(self.list.name, &row.data, &row.changes)?;
+            self.findings.count(&row.changes);
             self.records += 1;
         }
         self.progress.show(self.records, self.http.asks().requests - self.asks.requests, None);
@@ -148,7 +176,7 @@ impl Reader<'_> {
         query: &str,
         look: u32,
         doubted: &str,
-    ) -> Result<Answer<Result<Vec<Row>, Doubt>>, Failure> {
+    ) -> Result<Answer<Result<Page, Doubt>>, Failure> {
         let Self { list, http, pages, events, output, passes, waiting, .. } = self;
         let question = Question { what: list.name, path: list.path, query };
         let asking = async {

@@ -131,9 +131,9 @@ impl Sync {
         self.horizon.get_or_insert(horizon);
     }
 
-    /// The rows that are to be written.
+    /// The rows that are to be written. One without any date is due whenever it comes: nothing says that it is as it was.
     pub fn due(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
-        rows.retain(|row| self.is_due(row));
+        rows.retain(|row| !row.is_stand_in() && self.is_due(row));
         rows
     }
 

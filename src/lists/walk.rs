@@ -94,6 +94,8 @@ pub(super) trait Place: std::fmt::Debug {
     /// Nothing was found behind the place where the walk began; it may be no place any more. From now on the list's start is
     /// asked for. Whether there was such a place.
     fn begins_anew(&mut self) -> bool;
+    /// From now on so many rows are asked for at most.
+    fn ask_for(&mut self, size: usize);
     /// The start has to be asked for once more, to learn how much the API gives at a time.
     fn measures(&mut self, longest: usize) -> bool;
 }
@@ -171,6 +173,20 @@ impl Walk {
     /// Whether the list has more rows than an answer holds.
     pub fn is_longer_than_a_page(&self) -> bool {
         self.handed_out > self.longest
+    }
+
+    /// The answer to [`Self::question`] is too large to be read: from now on half as many rows are asked for. False where so
+    /// few are asked for that a single row is too large.
+    pub fn halve(&mut self) -> bool {
+        let size = self.question().count();
+        if size <= SMALLEST_CAP {
+            return false;
+        }
+        let half = (size / 2).max(SMALLEST_CAP);
+        self.place.ask_for(half);
+        self.longest = self.longest.min(half);
+        self.held = None;
+        true
     }
 
     /// Takes the answer to [`Self::question`], and hands out the rows that are new. After a doubt, [`Self::question`] is

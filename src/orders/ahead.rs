@@ -181,6 +181,12 @@ impl ReadAhead {
         }
     }
 
+    /// From now on pages of this size are asked for.
+    pub(super) fn ask_for(&mut self, size: usize) {
+        self.page_size = size;
+        self.short = (0, 0);
+    }
+
     /// About how many rows there are in all before `end`, from the density of the past that is as long as what is left,
     /// and a day at least: nights and Sundays are empty. None while nothing is known.
     pub(super) fn estimate(&self, end: DateTime<Utc>) -> Option<i64> {

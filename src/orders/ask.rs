@@ -14,6 +14,8 @@ use super::sync::Answer;
 use crate::aifi::http::{Http, Question, Turn};
 use crate::doubt::{Doubt, LOOKS};
 use crate::failure::{Failure, FailureKind};
+use crate::record::findings::Findings;
+use crate::unreadable::Item;
 
 /// The path of the orders list.
 const PATH: &str = "/orders";
@@ -46,7 +48,7 @@ impl<'a> Asker<'a> {
         loop {
             let answer =
                 self.http.get(question(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
-            match answer.value.and_then(&mut accept) {
+            match answer.value.map(|page| page.rows).and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
                     return Ok((accepted, answer.date));
@@ -60,28 +62,36 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// What the schema does not expect, in the answers so far.
+    pub(super) fn findings(&self) -> Findings {
+        self.pages.borrow().findings().clone()
+    }
+
     /// See [`look`].
     pub(super) async fn look(&self, ask: &Ask) -> Result<Answer, Failure> {
-        look(self.http, &self.pages, ask, None).await
+        look(self.http, &self.pages, ask, None).await.map(|(answer, ..)| answer)
     }
 }
 
-/// Asks once; the answer may be doubtful. Before a question is asked again, it waits. The first
-/// attempt takes `turn`, if there is one.
+/// Asks once; the answer may be doubtful. With it come its request, and the items that are no order. Before a question is asked again, it waits. The
+/// first attempt takes `turn`, if there is one.
 pub(super) async fn look(
     http: &Http,
     pages: &RefCell<PageReader>,
     ask: &Ask,
     turn: Option<Turn<'_>>,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, String, Vec<Item>), Failure> {
     if ask.look > 1 {
         http.wait_before_look(ask.look - 1, "an answer does not fit what is known").await?;
     }
-    let answer = http.get(question(&ask.query.encode()), turn, |body| pages.borrow_mut().read(body)).await?;
+    let query = ask.query.encode();
+    let answer = http.get(question(&query), turn, |body| pages.borrow_mut().read(body)).await?;
+    let request = format!("GET {PATH}?{query}");
     if answer.value.is_ok() {
         http.progressed();
     }
-    Ok(Answer { rows: answer.value, date: answer.date })
+    let (answer, unreadable) = Answer::read(answer.value, answer.date);
+    Ok((answer, request, unreadable))
 }
 
 /// How often a page that is not there, or older than the list, is asked for before that is believed.

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::config::{Changes, Config};
 use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
+use crate::findings::counted;
 use crate::horizon::{self, SETTLE_DELAY};
 use crate::timestamp;
 
@@ -86,6 +87,10 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
+    let misfits = counted(&asker.findings().misfits).map(|columns| {
+        format!(" Values of these orders do not fit their columns, which are null then: {columns}. They are kept in additionalFields.")
+    });
+    let orders = orders + &misfits.unwrap_or_default();
     let changes = changes(config, &asker, selection, now).await? + &clock_difference(date);
     Ok(Found { orders, changes, newest: rows.first().map(|row| Due::new(0, row)) })
 }

@@ -27,6 +27,8 @@ pub const UPDATED_FIELD: &str = "updatedAt";
 const RECENT: &str = "recent";
 /// Where the state says how far a sweep is that was cut off.
 const SWEEP: &str = "sweep";
+/// Where the state keeps digests of records without a draft date.
+const UNDATED: &str = "undated";
 /// Where the state names the selections that showed no order.
 const UNSEEN: &str = "unseen";
 /// Where the state keeps its digests.
@@ -65,6 +67,8 @@ pub struct Said<'a> {
     pub recent: Option<Value>,
     /// Digests of the last days.
     pub window: Option<Value>,
+    /// Digests of records without a draft date.
+    pub undated: Option<Value>,
     /// Selections of which nothing is said.
     pub unseen: &'a [String],
     /// Everything is written.
@@ -77,6 +81,7 @@ pub(super) fn without_digests(mut state: Value, late: &Late) -> Value {
     if let Some(fields) = state.as_object_mut() {
         // The other fields stay in their order.
         fields.shift_remove(RECENT);
+        fields.shift_remove(UNDATED);
         if let Some(window) = fields.get_mut(WINDOW) {
             Window::doubt(window, late);
         }
@@ -116,6 +121,7 @@ pub struct Saved {
     pub(super) updated: Option<DateTime<Utc>>,
     pub(super) window: Value,
     pub(super) recent: Value,
+    pub(super) undated: Value,
     /// How far a sweep was that was cut off.
     pub(super) swept: Option<Swept>,
     /// Selections of which it says nothing.
@@ -150,6 +156,7 @@ impl Saved {
             updated,
             window: state[WINDOW].clone(),
             recent: state[RECENT].clone(),
+            undated: state[UNDATED].clone(),
             swept: Swept::parse(&state[SWEEP]),
             unseen: names(&state[UNSEEN]),
             full_refresh: marked(FULL_REFRESH),
@@ -222,6 +229,7 @@ impl Cursor {
             set(SWEEP, said.swept.map(Swept::write));
             set(RECENT, said.recent);
             set(WINDOW, said.window);
+            set(UNDATED, said.undated);
         } else {
             set(if said.complete { FULL_REFRESH_COMPLETE } else { FULL_REFRESH }, Some(true.into()));
         }

@@ -3,16 +3,16 @@
 //! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is asked again, and if that
 //! does not help, it is written and counted.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::details::Due;
+use super::page::UNDATED;
 use super::streams::OrderStream;
 use super::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
+use crate::record::findings::Findings;
 use crate::record::object;
 use crate::record::shape::{Property, Shape};
 use crate::record::transcode::Transcoder;
@@ -59,14 +59,9 @@ impl DetailReader {
         }
     }
 
-    /// Names of fields that the schema does not know, so far.
-    pub fn unknown_fields(&self) -> &BTreeSet<String> {
-        &self.transcoder.unknown
-    }
-
-    /// How many answers were not strict JSON, and were repaired, so far.
-    pub fn repaired(&self) -> u64 {
-        self.transcoder.repaired
+    /// What the schema does not expect, so far.
+    pub fn findings(&self) -> &Findings {
+        &self.transcoder.findings
     }
 
     /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
@@ -88,12 +83,11 @@ impl DetailReader {
         let older = number(self.version).is_some_and(|version| version < order.version);
         let updated = text(self.updated).and_then(timestamp::parse);
         let earlier = order.updated.zip(updated).is_some_and(|(listed, updated)| updated < listed);
-        let data = match text(self.at) {
-            Some(_) => out.slice(written.data),
-            // The cursor may not be null, and the list has it.
-            None => {
-                object::with_field(&out, CURSOR_FIELD, &format!("\"{}\"", timestamp::write(order.at))).into()
-            }
+        let data = if text(self.at).is_none() && order.at != UNDATED {
+            // The list has the cursor.
+            object::with_field(&out, CURSOR_FIELD, &format!("\"{}\"", timestamp::write(order.at))).into()
+        } else {
+            out.slice(written.data)
         };
         Ok(Ok(Detail { data, changes: written.changes, behind: older || earlier }))
     }

@@ -77,6 +77,7 @@ fn in_common(one: &Saved, other: &Saved) -> Option<Saved> {
         updated: one.updated.or(other.updated).map(|_| updated(one).min(updated(other))),
         window: Window::in_common(&one.window, &other.window),
         recent: Recent::in_common(&one.recent, &other.recent),
+        undated: Recent::in_common(&one.undated, &other.undated),
         swept: one.swept.filter(|swept| other.swept == Some(*swept)),
         ..one.clone()
     })

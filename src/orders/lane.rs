@@ -136,7 +136,12 @@ impl Lane {
     pub(super) fn searched(&mut self, answer: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.searching = false;
         let Some(search) = &mut self.search else { return Ok(()) };
-        match answer.and_then(|rows| search.accept(&rows)) {
+        let accepted = match answer {
+            Ok(rows) => search.accept(&rows),
+            Err(doubt) if doubt.kind.is_of_single_rows() => search.turn_page(),
+            Err(doubt) => Err(doubt),
+        };
+        match accepted {
             Ok(()) => {
                 self.looks = 0;
                 self.goal = search.found().map(Option::<&Goal>::cloned);
@@ -258,6 +263,45 @@ impl Lane {
                 true
             }
         }
+    }
+
+    /// The answer to the question with this ticket is too large to be read. Whether smaller pages help.
+    pub(super) fn too_large(&mut self, ticket: u64, part: Part) -> bool {
+        let reading = match part {
+            Part::Search => {
+                self.searching = false;
+                self.looks = self.looks.saturating_sub(1);
+                return self.search.as_mut().is_some_and(Search::halve);
+            }
+            Part::Range => &mut self.range,
+            Part::Sweep => &mut self.sweep,
+        };
+        reading.as_mut().is_some_and(|reading| reading.too_large(ticket))
+    }
+
+    /// The answer to the first question is too large to be read. Whether a smaller page helps.
+    pub(super) fn first_too_large(&mut self) -> bool {
+        let larger = self.first.page_size > 1;
+        self.first.page_size = (self.first.page_size / 2).max(1);
+        larger
+    }
+
+    fn reading(&self, part: Part) -> Option<&Reading> {
+        match part {
+            Part::Search => None,
+            Part::Range => self.range.as_ref(),
+            Part::Sweep => self.sweep.as_ref(),
+        }
+    }
+
+    /// How many bytes of records wait for their turn.
+    pub(super) fn held_bytes(&self) -> usize {
+        [&self.range, &self.sweep].into_iter().flatten().map(Reading::held_bytes).sum()
+    }
+
+    /// Whether the question with this ticket was asked ahead, so that it can be done without its answer.
+    pub(super) fn is_ahead(&self, ticket: u64, part: Part) -> bool {
+        self.reading(part).is_some_and(|reading| reading.is_ahead(ticket))
     }
 
     /// Whether the present sweep has ended.

@@ -28,7 +28,7 @@ struct Order<'a> {
     #[serde(borrow)]
     version: Option<&'a RawValue>,
     #[serde(borrow)]
-    draft_created_at: &'a RawValue,
+    draft_created_at: Option<&'a RawValue>,
     #[serde(borrow)]
     updated_at: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -74,8 +74,9 @@ impl Lines {
             serde_json::from_slice(&order.data).map_err(internal)?;
         let or_null = |value: Option<&RawValue>| value.map_or("null", RawValue::get).to_owned();
         let head = format!(
-            r#"{{"orderId":{id},"orderVersion":{},"orderDraftCreatedAt":{draft_created_at},"orderUpdatedAt":{},"storeId":{}"#,
+            r#"{{"orderId":{id},"orderVersion":{},"orderDraftCreatedAt":{},"orderUpdatedAt":{},"storeId":{}"#,
             or_null(version),
+            or_null(draft_created_at),
             or_null(updated_at),
             or_null(store_id),
         );
@@ -135,7 +136,7 @@ mod tests {
 
     fn lines(order: &Value) -> (Vec<Value>, u64) {
         let body = json!({"data": [order]}).to_string();
-        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap();
+        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap().rows;
         let mut lines = Lines::new(shape());
         let of_order = lines.of(&rows[0]).unwrap();
         let read = of_order.iter().map(|line| serde_json::from_slice(&line.data).unwrap());
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn what_was_nulled_in_the_order_is_told_of_the_line() {
         let body = json!({"data": [order(json!([{"id": 1}, {"id": 2, "weight": "heavy"}]))]}).to_string();
-        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap();
+        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap().rows;
         let lines = Lines::new(shape()).of(&rows[0]).unwrap();
         assert_eq!(lines[0].changes, []);
         assert_eq!(lines[1].changes, [Change::nulled("weight".into())]);

@@ -1,7 +1,5 @@
 //! From the body of an answer to rows.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -11,15 +9,51 @@ use super::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
+use crate::record::findings::Findings;
 use crate::record::list;
 use crate::record::shape::{Property, Shape};
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
+use crate::unreadable::{self, Item, Reason};
+
+/// What the body of an answer held.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The orders, in the order of the answer.
+    pub rows: Vec<Row>,
+    /// Those without a `draftCreatedAt` that is a date: the walk cannot place them, and bounds do not concern them.
+    pub undated: Vec<Row>,
+    /// Items that are no order.
+    pub unreadable: Vec<Item>,
+}
+
+impl Page {
+    /// The orders that the walk can place. That there is none among other items says nothing of those that were asked for.
+    pub fn placed(self) -> Result<Vec<Row>, Doubt> {
+        match (self.rows.is_empty(), self.undated.first(), self.unreadable.first()) {
+            (false, ..) | (true, None, None) => Ok(self.rows),
+            (true, Some(order), _) => {
+                let text = format!(
+                    "no order of the answer has a `{CURSOR_FIELD}` that is a date, like {}",
+                    order.id
+                );
+                Err(Doubt::new(FailureKind::NoCursor, text))
+            }
+            (true, None, Some(_)) => Err(Doubt::new(
+                FailureKind::NoId,
+                "no order of the answer has an `id` that is a whole number",
+            )),
+        }
+    }
+}
+
+/// What stands for the draft date of an order that has none. No walk sees such an order.
+pub const UNDATED: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// One listed version of an order: the record, and what the reader needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// `draftCreatedAt`.
+    /// `draftCreatedAt`; [`UNDATED`] in [`Page::undated`].
     pub at: DateTime<Utc>,
     /// `id`.
     pub id: u64,
@@ -84,26 +118,41 @@ impl PageReader {
         Self { transcoder: Transcoder::new(shape), fields: Fields::of(shape) }
     }
 
-    /// Names of fields that the schema does not know, so far.
-    pub fn unknown_fields(&self) -> &BTreeSet<String> {
-        &self.transcoder.unknown
+    /// What the schema does not expect, so far.
+    pub fn findings(&self) -> &Findings {
+        &self.transcoder.findings
     }
 
-    /// How many answers were not strict JSON, and were repaired, so far.
-    pub fn repaired(&self) -> u64 {
-        self.transcoder.repaired
-    }
-
-    /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of orders.
-    pub fn read(&mut self, body: &[u8]) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
-        let (out, written) = match list::read(body, "data", &mut self.transcoder)? {
-            Ok(records) => records,
-            Err(why) => {
-                let text = format!("an answer has no list of orders in `data` ({why})");
-                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
-            }
+    /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of objects.
+    pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
+        const LIST: &str = "data";
+        let not_a_page = |why: &str| {
+            let text = format!("an answer has no list of orders in `{LIST}` ({why})");
+            Ok(Err(Doubt::new(FailureKind::NotAPage, text)))
         };
-        Ok(written.into_iter().map(|written| self.fields.row(&out, written)).collect())
+        let (out, written) = match list::read(body, LIST, &mut self.transcoder)? {
+            Ok(records) => records,
+            Err(why) => return not_a_page(&why),
+        };
+        if !written.is_empty() && written.iter().all(Option::is_none) {
+            return not_a_page("no item of the list is an object");
+        }
+        let mut page = Page::default();
+        let mut keys = Vec::with_capacity(written.len());
+        for written in written {
+            let row = written.ok_or(Reason::NotAnObject).and_then(|written| self.fields.row(&out, written));
+            keys.push(row.as_ref().map(|(row, _)| row.id).map_err(|reason| *reason));
+            match row {
+                Ok((row, true)) => page.rows.push(row),
+                Ok((row, false)) => page.undated.push(row),
+                Err(_) => (),
+            }
+        }
+        if keys.iter().any(Result::is_err) {
+            let keys: Vec<_> = keys.into_iter().map(|key| key.map(|id| id.to_string())).collect();
+            page.unreadable = unreadable::items(&keys, |positions| list::raw_items(body, LIST, positions));
+        }
+        Ok(Ok(page))
     }
 }
 
@@ -132,7 +181,8 @@ impl Fields {
         }
     }
 
-    fn row(&self, out: &Bytes, mut written: Written) -> Result<Row, Doubt> {
+    /// The order, and whether it is dated.
+    fn row(&self, out: &Bytes, mut written: Written) -> Result<(Row, bool), Reason> {
         // The values are as the schema declares them by now; a null counts as absent.
         let value = |position: usize| -> Option<&str> {
             let text = std::str::from_utf8(&out[written.fields[position].clone()]).ok()?;
@@ -141,13 +191,10 @@ impl Fields {
         let text = |position| value(position).map(|text| text.trim_matches('"'));
         let number = |position| value(position).and_then(|text| text.parse::<u64>().ok());
         let amount = |position| text(position).and_then(|text| Decimal::from_str_exact(text).ok());
-        let id = number(self.id)
-            .ok_or_else(|| Doubt::new(FailureKind::NoId, "an order has no `id` that is a whole number"))?;
-        let at = text(self.at).and_then(timestamp::parse).ok_or_else(|| {
-            Doubt::new(FailureKind::NoCursor, format!("order {id} has no `{CURSOR_FIELD}` that is a date"))
-        })?;
-        Ok(Row {
-            at,
+        let id = number(self.id).ok_or(Reason::NoId)?;
+        let at = text(self.at).and_then(timestamp::parse);
+        let row = Row {
+            at: at.unwrap_or(UNDATED),
             id,
             version: number(self.version).unwrap_or(0),
             is_latest: value(self.is_latest).map(|text| text == "true"),
@@ -163,7 +210,8 @@ impl Fields {
             },
             data: out.slice(written.data),
             changes: std::mem::take(&mut written.changes),
-        })
+        };
+        Ok((row, at.is_some()))
     }
 }
 
@@ -171,8 +219,12 @@ impl Fields {
 mod tests {
     use super::*;
 
+    fn page(body: &str) -> Page {
+        PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap()
+    }
+
     fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
-        PageReader::of_orders().read(body.as_bytes())
+        Ok(PageReader::of_orders().read(body.as_bytes())?.and_then(Page::placed))
     }
 
     #[test]
@@ -206,13 +258,13 @@ mod tests {
         let body = b"\xef\xbb\xbf{\"data\":[{\"id\":1,\"draftCreatedAt\":\"2025-11-01T08:00:00Z\",\"extraText\":\"caf\xe9\t\",\"products\":[{\"weight\":NaN}]},
             {\"id\":2,\"draftCreatedAt\":\"2025-11-01T08:00:01Z\"}]}";
         let mut pages = PageReader::of_orders();
-        let rows = pages.read(body).unwrap().unwrap();
+        let rows = pages.read(body).unwrap().unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
         let record: serde_json::Value = serde_json::from_slice(&rows[0].data).unwrap();
         assert_eq!(record["extraText"], "caf\u{fffd}\t");
         assert!(record["products"][0]["weight"].is_null());
         assert_eq!(rows[0].changes[0].field, "products[0].weight");
-        assert_eq!(pages.repaired(), 1);
+        assert_eq!(pages.findings().repaired, 1);
     }
 
     #[test]
@@ -233,14 +285,30 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_id_or_cursor_is_a_doubt_of_its_own() {
-        let one = |order: &str| read(&format!(r#"{{"data":[{order}]}}"#)).unwrap().unwrap_err().kind;
+    fn an_order_without_id_or_date_does_not_keep_the_others_away() {
         let draft = r#""draftCreatedAt":"2025-11-01T08:00:00Z""#;
         for id in ["", r#""id":null,"#, r#""id":"x","#, r#""id":1.5,"#, r#""id":-3,"#] {
-            assert_eq!(one(&format!("{{{id}{draft}}}")), FailureKind::NoId, "{id}");
+            let item = format!("{{{id}{draft}}}");
+            let page = page(&format!(r#"{{"data":[{{"id":4,{draft}}}, {item},{{"id":9,{draft}}},[1]]}}"#));
+            assert_eq!(page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [4, 9], "{id}");
+            let places = |at: usize| {
+                let Item { position, reason, previous, next, raw } = &page.unreadable[at];
+                (*position, *reason, previous.as_deref(), next.as_deref(), raw.as_str())
+            };
+            assert_eq!(places(0), (1, Reason::NoId, Some("4"), Some("9"), &*item));
+            assert_eq!(places(1), (3, Reason::NotAnObject, Some("9"), None, "[1]"));
         }
-        for draft in ["", r#","draftCreatedAt":null"#, r#","draftCreatedAt":"soon""#] {
-            assert_eq!(one(&format!(r#"{{"id":1{draft}}}"#)), FailureKind::NoCursor, "{draft}");
+        for at in ["", r#","draftCreatedAt":null"#, r#","draftCreatedAt":"soon""#] {
+            let page = page(&format!(r#"{{"data":[{{"id":1{at}}},{{"id":2,{draft}}}]}}"#));
+            assert_eq!((page.undated[0].id, page.rows[0].id, page.rows.len()), (1, 2, 1), "{at}");
         }
+    }
+
+    #[test]
+    fn an_answer_of_such_items_alone_is_never_taken_for_an_empty_one() {
+        let draft = r#""draftCreatedAt":"2025-11-01T08:00:00Z""#;
+        let one = |order: &str| read(&format!(r#"{{"data":[{order}]}}"#)).unwrap().unwrap_err().kind;
+        assert_eq!(one(&format!("{{{draft}}},3")), FailureKind::NoId);
+        assert_eq!(one(r#"{"id":1}"#), FailureKind::NoCursor);
     }
 }

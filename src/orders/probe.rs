@@ -76,7 +76,10 @@ impl Probe {
         match answer {
             Ok(rows) if rows.is_empty() => self.verdict = Some(UpdatedFilter::Honoured),
             Ok(_) => self.went_wrong(),
-            Err(doubt) if doubt.kind == FailureKind::UpdatedFilter => self.went_wrong(),
+            // It holds something, and was to be empty.
+            Err(doubt) if doubt.kind == FailureKind::UpdatedFilter || doubt.kind.is_of_single_rows() => {
+                self.went_wrong();
+            }
             Err(doubt) if self.looks >= LOOKS => return Err(doubt.into_failure(NAME, self.looks)),
             Err(_) => (),
         }

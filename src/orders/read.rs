@@ -25,12 +25,14 @@ use super::told;
 use crate::aifi::http::{Asks, Event, Http};
 use crate::clock;
 use crate::config::Config;
+use crate::effects::Effects;
 use crate::failure::{Failure, FailureKind};
+use crate::findings::FindingsLog;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 use crate::protocol::output::Output;
 use crate::terminal::Progress;
-use crate::unknown::UnknownFields;
+use crate::unreadable::{Item, UnreadableRows};
 use crate::waiting::Waiting;
 
 /// Beside other streams, so many pages of orders may wait. Where there are more, the details go on in a walk of their own, so
@@ -82,8 +84,9 @@ pub struct Reader<'a> {
     details_asked: u64,
     sum: Tally,
     waiting: Waiting,
-    unknown: UnknownFields,
-    unknown_in_details: UnknownFields,
+    findings: FindingsLog,
+    findings_in_details: FindingsLog,
+    unreadable: &'a mut UnreadableRows,
 }
 
 /// What is to be asked.
@@ -94,7 +97,7 @@ enum Asking {
 
 /// What was asked, and what came.
 enum Came {
-    Page(u64, Result<Answer, Failure>),
+    Page(u64, Result<(Answer, String, Vec<Item>), Failure>),
     Detail(Due, Result<Option<Detail>, Failure>),
 }
 
@@ -102,13 +105,12 @@ impl<'a> Reader<'a> {
     /// Prepares a walk for the streams of a group.
     pub fn new(
         config: &'a Config,
-        http: &'a Http,
-        events: &'a mut UnboundedReceiver<Event>,
-        output: &'a mut Output,
+        effects: Effects<'a>,
         mut audit: Option<&'a mut Audit>,
         group: Group,
         began: Began,
     ) -> Self {
+        let Effects { http, events, output, unreadable } = effects;
         let Group { streams, mode, saved } = group;
         let mut sync = Sync::new(config, mode, saved, began.here).after(began.there);
         if let Some(audit) = &mut audit {
@@ -133,8 +135,9 @@ impl<'a> Reader<'a> {
             details_asked: 0,
             sum: Tally::default(),
             waiting: Waiting::default(),
-            unknown: UnknownFields::default(),
-            unknown_in_details: UnknownFields::default(),
+            findings: FindingsLog::default(),
+            findings_in_details: FindingsLog::default(),
+            unreadable,
         }
     }
 
@@ -169,7 +172,9 @@ impl<'a> Reader<'a> {
             if nobody_is_left
                 || self.sync.is_done() && self.records.details.as_ref().is_none_or(Details::is_idle)
             {
-                return Ok(());
+                self.findings.finish(self.output, NAME, pages.borrow().findings())?;
+                let name = OrderStream::Details.name();
+                return self.findings_in_details.finish(self.output, name, details.borrow().findings());
             }
             if asked.is_empty() && !more {
                 let text = "The connector does not know how to go on. Please report this; the next sync goes on from the last state.";
@@ -183,15 +188,16 @@ impl<'a> Reader<'a> {
                 Some(came) = asked.next(), if !asked.is_empty() => {
                     more = true;
                     match came {
-                        Came::Page(ticket, Ok(answer)) => self.sync.answer(ticket, answer)?,
+                        Came::Page(ticket, Ok((answer, request, unreadable))) => {
+                            self.unreadable.write(self.output, NAME, &request, unreadable)?;
+                            self.sync.answer(ticket, answer)?;
+                        }
                         Came::Page(ticket, Err(failure)) => self.sync.refused(ticket, failure)?,
                         Came::Detail(due, detail) => self.take_detail(&due, detail)?,
                     }
-                    self.unknown.tell(self.output, NAME, pages.borrow().unknown_fields())?;
-                    let (name, details) = (OrderStream::Details.name(), details.borrow());
-                    self.unknown_in_details.tell(self.output, name, details.unknown_fields())?;
-                    self.unknown.warn_of_repairs(self.output, NAME, pages.borrow().repaired())?;
-                    self.unknown_in_details.warn_of_repairs(self.output, name, details.repaired())?;
+                    self.findings.observe(self.output, NAME, pages.borrow().findings())?;
+                    let name = OrderStream::Details.name();
+                    self.findings_in_details.observe(self.output, name, details.borrow().findings())?;
                 }
                 turn = http.turn(), if may_ask => match self.question()? {
                     Some(Asking::Page(ticket, ask)) => {
@@ -228,6 +234,9 @@ impl<'a> Reader<'a> {
 
     /// Takes the page of an order. Where it cannot be read, the walk goes on without.
     fn take_detail(&mut self, due: &Due, detail: Result<Option<Detail>, Failure>) -> Result<(), Failure> {
+        if let Ok(Some(detail)) = &detail {
+            self.findings_in_details.count(&detail.changes);
+        }
         let taken = detail.and_then(|detail| self.records.detail(self.output, due, detail));
         match taken {
             Err(failure) if !failure.kind.ends_the_sync() => {
@@ -248,6 +257,7 @@ impl<'a> Reader<'a> {
             match step {
                 Step::Record(row) | Step::Superseded(row) => {
                     self.records.write(self.output, &row)?;
+                    self.findings.count(&row.changes);
                     self.part_with_details()?;
                 }
                 Step::Receipt(tally) => {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::NAME;
 use super::ahead::{ReadAhead, fresh};
 use super::page::Row;
+use super::page_size::PageSize;
 use super::query::{Query, Selection};
 use super::tail::Goal;
 use super::walk::{Fit, Slice, Walk};
@@ -61,6 +62,7 @@ pub(super) struct Reading {
     looks: u32,
     /// How many pages ahead in a row were of no use.
     useless: u32,
+    page_size: PageSize,
     /// There is much to read: pages ahead are asked for before a row is known.
     much: bool,
 }
@@ -69,7 +71,17 @@ impl Reading {
     /// Starts at `start`; where it ends becomes known later.
     pub(super) fn from(start: DateTime<Utc>, selection: Selection) -> Self {
         let ahead = ReadAhead::new(start);
-        Self { selection, walk: None, ahead, asked: VecDeque::new(), looks: 0, useless: 0, much: false }
+        let page_size = PageSize::default();
+        Self {
+            selection,
+            walk: None,
+            ahead,
+            asked: VecDeque::new(),
+            looks: 0,
+            useless: 0,
+            page_size,
+            much: false,
+        }
     }
 
     /// The same, where much is to be expected.
@@ -119,10 +131,14 @@ impl Reading {
         if walk.is_some_and(Walk::is_done) {
             return None;
         }
-        let query = match walk {
+        let mut query = match walk {
             Some(walk) => walk.question()?,
             None => Walk::question_from(self.ahead.start(), None, &self.selection),
         };
+        // Within one second pages are turned, whose numbers depend on their size.
+        if !walk.is_some_and(Walk::is_dense) {
+            query.page_size = query.page_size.min(self.page_size.most());
+        }
         // The front is under way, or it begins behind the position: then what lies between is asked for by key.
         let waiting = self.asked.front().is_some_and(|front| front.by_key || front.answer.is_none());
         if !waiting {
@@ -166,6 +182,33 @@ impl Reading {
         _ = self.asked.remove(place);
         self.useless = USELESS;
         true
+    }
+
+    /// The answer to the question with this ticket is too large to be read. Whether smaller pages help.
+    pub(super) fn too_large(&mut self, ticket: u64) -> bool {
+        let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
+        let walk = self.walk.as_ref();
+        // A question by key has to bring known orders back, and one more.
+        let fewest = walk.map_or(0, Walk::held) + 1;
+        let page = &self.asked[place];
+        if walk.is_some_and(Walk::is_dense) || !self.page_size.too_large(page.size, fewest.max(2)) {
+            return false;
+        }
+        self.looks = self.looks.saturating_sub(u32::from(page.by_key));
+        self.ahead.ask_for(self.page_size.most());
+        _ = self.asked.remove(place);
+        true
+    }
+
+    /// How many bytes of records wait for their turn.
+    pub(super) fn held_bytes(&self) -> usize {
+        let rows = self.asked.iter().filter_map(|asked| asked.answer.as_ref()?.as_ref().ok());
+        rows.flatten().map(|row| row.data.len()).sum()
+    }
+
+    /// Whether the question with this ticket was asked ahead of the walk, so that it can do without the answer.
+    pub(super) fn is_ahead(&self, ticket: u64) -> bool {
+        self.asked.iter().any(|asked| asked.ticket == ticket && !asked.by_key)
     }
 
     /// Feeds the walk with what has arrived, as far as it goes.
@@ -214,6 +257,7 @@ impl Reading {
                 self.ahead.took(&new);
             }
             self.looks = 0;
+            self.fits();
             return Ok(Some(rows));
         }
         match walk.take_ahead(rows) {
@@ -224,6 +268,7 @@ impl Reading {
                 self.shift(drift);
                 self.looks = 0;
                 self.useless = 0;
+                self.fits();
                 Ok(Some(rows))
             }
             Fit::Useless => {
@@ -239,6 +284,12 @@ impl Reading {
                 self.asked.push_front(Asked { answer: Some(Ok(rows)), ..page });
                 Ok(None)
             }
+        }
+    }
+
+    fn fits(&mut self) {
+        if self.page_size.fits() {
+            self.ahead.ask_for(self.page_size.most());
         }
     }
 

@@ -12,7 +12,7 @@ use super::NAME;
 use super::cursor::{Cursor, Saved, Swept};
 use super::lane::{Lane, Part};
 use super::lanes::Lanes;
-use super::page::Row;
+use super::page::{Page, Row};
 use super::plan::{Known, Plan, Stretch};
 use super::probe::{Probe, UpdatedFilter};
 use super::query::{Query, Selection};
@@ -26,6 +26,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
+use crate::unreadable::Item;
 
 /// A state is written after this many orders: often enough that a sync which is cut off repeats little, rarely enough
 /// that a destination is not busy with states.
@@ -35,6 +36,8 @@ const STATES_PER_ESTIMATE: u64 = 20;
 
 /// Most bytes of pages that are under way or wait for their turn.
 const LARGEST_BACKLOG: usize = 24 * 1024 * 1024;
+/// Most bytes of records that wait for their turn. What comes beyond was asked for ahead, and is asked for again.
+const MOST_HELD: usize = 13 * 1024 * 1024;
 /// What a page under way takes, before one has come: 200 orders of 2 kB, and their answer while it arrives.
 const USUAL_PAGE: usize = 512 * 1024;
 
@@ -43,8 +46,28 @@ const USUAL_PAGE: usize = 512 * 1024;
 pub struct Answer {
     /// The rows, or why they cannot be believed.
     pub rows: Result<Vec<Row>, Doubt>,
+    /// Orders without a draft date, which came along.
+    pub undated: Vec<Row>,
     /// The server's clock.
     pub date: Option<DateTime<Utc>>,
+}
+
+impl Answer {
+    /// An answer whose orders are all dated.
+    pub fn of(rows: Result<Vec<Row>, Doubt>, date: Option<DateTime<Utc>>) -> Self {
+        Self { rows, undated: Vec::new(), date }
+    }
+
+    /// An answer that was read, and its items that are no order.
+    pub fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
+        match page {
+            Ok(page) => {
+                let (undated, unreadable) = (page.undated.clone(), page.unreadable.clone());
+                (Self { rows: page.placed(), undated, date }, unreadable)
+            }
+            Err(doubt) => (Self::of(Err(doubt), date), Vec::new()),
+        }
+    }
 }
 
 /// Where an answer belongs.
@@ -192,6 +215,9 @@ impl<'c> Sync<'c> {
         if self.times.is_none() && !self.told_before {
             self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
         }
+        if !self.cursor.is_complete() {
+            self.writing.undated(answer.undated);
+        }
         let rows = answer.rows.and_then(|rows| query.verify(&rows).map(|()| rows));
         if let Ok(rows) = &rows
             && rows.len() > 1
@@ -199,8 +225,21 @@ impl<'c> Sync<'c> {
             let bytes: usize = rows.iter().map(|row| row.data.len()).sum();
             self.page_bytes = bytes.max((self.page_bytes * 7 + bytes) / 8);
         }
+        let rows = if self.is_too_much(ticket, place, &rows) {
+            Err(Doubt::new(FailureKind::TooLarge, "too much waits for its turn"))
+        } else {
+            rows
+        };
         self.take(ticket, place, rows).map_err(|failure| failure.at(query.encode()))?;
         self.go_on()
+    }
+
+    /// Whether there is no room for rows that were asked for ahead.
+    fn is_too_much(&self, ticket: u64, place: Place, rows: &Result<Vec<Row>, Doubt>) -> bool {
+        let (Place::Lane(lane, part), Ok(rows)) = (place, rows) else { return false };
+        let bytes: usize = rows.iter().map(|row| row.data.len()).sum();
+        self.lanes[lane].is_ahead(ticket, part)
+            && self.lanes.iter().map(Lane::held_bytes).sum::<usize>() + bytes > MOST_HELD
     }
 
     fn take(&mut self, ticket: u64, place: Place, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
@@ -227,9 +266,13 @@ impl<'c> Sync<'c> {
     }
 
     /// The question with this ticket failed. It can be done without, if the API did not accept it and it was the probe, a
-    /// question for changes, or one for a page ahead.
+    /// question for changes, or one for a page ahead. A page that is too large is asked for in halves.
     pub fn refused(&mut self, ticket: u64, failure: Failure) -> Result<(), Failure> {
-        let asked = self.asked.remove(&ticket).filter(|_| failure.kind == FailureKind::Rejected);
+        let asked = self.asked.remove(&ticket);
+        if failure.kind == FailureKind::TooLarge {
+            return self.too_large(ticket, asked, failure);
+        }
+        let asked = asked.filter(|_| failure.kind == FailureKind::Rejected);
         let without = match (asked, &mut self.probe) {
             (Some((Place::Probe, _)), Some(probe)) => {
                 probe.refused();
@@ -241,10 +284,35 @@ impl<'c> Sync<'c> {
         if without { self.go_on() } else { Err(failure) }
     }
 
+    fn too_large(
+        &mut self,
+        ticket: u64,
+        asked: Option<(Place, Query)>,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let Some((place, query)) = asked else { return Ok(()) };
+        let smaller = match place {
+            Place::Probe => false,
+            Place::First => {
+                self.asking_first = false;
+                self.first_looks = self.first_looks.saturating_sub(1);
+                self.lanes[0].first_too_large()
+            }
+            Place::Lane(lane, part) => self.lanes[lane].too_large(ticket, part),
+        };
+        if smaller {
+            self.page_bytes = self.page_bytes.max(LARGEST_BACKLOG / 4);
+            return self.go_on();
+        }
+        Err(told::order_too_large(&query, &failure).at(query.encode()))
+    }
+
     fn first_answer(&mut self, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.asking_first = false;
         let rows = match rows {
             Ok(rows) => rows,
+            // They have no date, so they come before the newest order. Bounds leave them out.
+            Err(doubt) if doubt.kind.is_of_single_rows() => Vec::new(),
             Err(doubt) if self.first_looks >= LOOKS => return Err(doubt.into_failure(NAME, self.first_looks)),
             Err(_) => return Ok(()),
         };

@@ -54,6 +54,8 @@ impl Goal {
 pub struct Search {
     end: DateTime<Utc>,
     first: Query,
+    /// The most orders that a page is asked for.
+    most: usize,
     /// How many pages of later orders only have come.
     pages: u32,
     empty: u32,
@@ -63,7 +65,7 @@ pub struct Search {
 impl Search {
     /// Nothing is known yet. `first` is the first question.
     pub fn new(end: DateTime<Utc>, first: Query) -> Self {
-        Self { end, first, pages: 0, empty: 0, found: None }
+        Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: None }
     }
 
     /// The question without an upper bound, for one of so many selections: with its answer comes the server's clock, from
@@ -84,7 +86,7 @@ impl Search {
     pub fn question(&self) -> Query {
         // One page is enough, unless many orders were drafted within the second after the end. Then larger pages are
         // turned, from the first one on.
-        let page_size = if self.pages == 0 { self.first.page_size } else { PAGE_SIZE };
+        let page_size = if self.pages == 0 { self.first.page_size.min(self.most) } else { self.most };
         let page = (self.pages > 1).then(|| self.pages - 1);
         let max = Some(upper_bound(self.end));
         Query { max, page, page_size, ..self.first.clone() }
@@ -102,10 +104,25 @@ impl Search {
             }
             self.found = Some(None);
         } else {
-            self.pages += 1;
-            if self.pages > MOST_PAGES {
-                return Err(Doubt::new(FailureKind::Restless, "the pages of the newest orders have no end"));
-            }
+            return self.turn_page();
+        }
+        Ok(())
+    }
+
+    /// The answer to [`Self::question`] is too large to be read. Whether smaller pages help.
+    pub fn halve(&mut self) -> bool {
+        let size = self.question().page_size;
+        // The numbers of pages depend on their size.
+        self.pages = 0;
+        self.most = (size / 2).max(1);
+        size > 1
+    }
+
+    /// The answer to [`Self::question`] held no order before the end, but other items: the next page has to show them.
+    pub fn turn_page(&mut self) -> Result<(), Doubt> {
+        self.pages += 1;
+        if self.pages > MOST_PAGES {
+            return Err(Doubt::new(FailureKind::Restless, "the pages of the newest orders have no end"));
         }
         Ok(())
     }

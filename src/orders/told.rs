@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use super::details::Details;
 use super::plan::{Plan, Stretch};
 use super::probe::UpdatedFilter;
+use super::query::Query;
 use super::records::Records;
 use super::streams::OrderStream;
 use super::tally::Tally;
 use super::versions::Superseded;
 use crate::aifi::http::Asks;
+use crate::failure::{Failure, FailureKind};
 use crate::protocol::message::Level;
 use crate::timestamp;
 
@@ -108,6 +110,19 @@ pub(super) fn records(records: &Records, details_asked: u64) -> Vec<(Level, Stri
         lines.push((Level::Warn, format!("order_details: {behind} pages of orders are older than what the list shows of them. They were written as they are; their version and updatedAt tell.")));
     }
     lines
+}
+
+/// A single order is too large to be read.
+pub(super) fn order_too_large(query: &Query, failure: &Failure) -> Failure {
+    let place = match query.min {
+        Some(min) => format!("drafted at or soon after {}", timestamp::write(min)),
+        None => "among the newest".to_owned(),
+    };
+    let text = format!(
+        "An order {place} cannot be read, also where its page is asked for with {} orders only. {} Everything before it is written. If it is this order alone, ask AiFi what it holds, or set the start date behind it.",
+        query.page_size, failure.message
+    );
+    Failure::new(FailureKind::TooLarge, text)
 }
 
 /// How a sync ended.

@@ -8,6 +8,7 @@ use super::page::Row;
 use super::recent::Recent;
 use super::tally::Tally;
 use super::told::Summary;
+use super::undated::Undated;
 use super::versions::{Superseded, tell_apart};
 use super::window::{Changed, Window, digest};
 use crate::config::{Changes, Config};
@@ -44,6 +45,7 @@ pub(super) struct Writing<'c> {
     window: Option<Window>,
     changed: Option<Changed>,
     recent: Recent,
+    undated: Undated,
     /// What changed from then on is not settled, and looked at once more; none, where changes are not asked for.
     unsettled: Option<DateTime<Utc>>,
     steps: Vec<Step>,
@@ -65,6 +67,7 @@ impl<'c> Writing<'c> {
             config,
             swept: cursor.resumed().and_then(|saved| saved.swept),
             recent: cursor.resumed().map(|saved| Recent::parse(&saved.recent)).unwrap_or_default(),
+            undated: cursor.resumed().map(|saved| Undated::parse(&saved.undated)).unwrap_or_default(),
             unsettled: None,
             cursor,
             updated,
@@ -141,9 +144,7 @@ impl<'c> Writing<'c> {
             };
             if let Some(row) = row {
                 self.release(selection, row.at);
-                let statuses = &self.config.statuses;
-                let wanted = |status: &String| row.status.as_deref() == Some(status);
-                if statuses.is_empty() || statuses.iter().any(wanted) {
+                if self.config.wants_status(row.status.as_deref()) {
                     self.record(row);
                 } else {
                     self.left_out += u64::from(!row.superseded);
@@ -183,6 +184,28 @@ impl<'c> Writing<'c> {
         }
     }
 
+    /// Writes orders without a draft date, and names them. They count in no receipt: a receipt is of a range of draft dates.
+    pub(super) fn undated(&mut self, rows: Vec<Row>) {
+        let config = self.config;
+        for row in rows {
+            let of_another = row.store_id.is_some_and(|store| !config.store_ids.contains(&store));
+            if (of_another && !config.store_ids.is_empty()) || !self.undated.is_due(&row) {
+                continue;
+            }
+            if let Some(line) = self.undated.line(&row) {
+                self.log(Level::Warn, line);
+            }
+            if config.wants_status(row.status.as_deref()) {
+                self.since_state += 1;
+                let superseded = row.is_latest == Some(false);
+                let row = Row { superseded, ..row };
+                self.steps.push(if superseded { Step::Superseded(row) } else { Step::Record(row) });
+            } else {
+                self.left_out += 1;
+            }
+        }
+    }
+
     fn record(&mut self, row: Row) {
         if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
             self.recent.note(digest(&row));
@@ -208,7 +231,9 @@ impl<'c> Writing<'c> {
         let window = self.window.as_mut().map(|window| window.write(position));
         let (updated, swept) = (self.updated, self.swept);
         let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
-        let state = self.cursor.state(Said { position, updated, swept, recent, window, unseen, complete });
+        let undated = self.undated.write();
+        let said = Said { position, updated, swept, recent, window, undated, unseen, complete };
+        let state = self.cursor.state(said);
         self.standing = Some(state.clone());
         self.steps.push(Step::State(state));
         self.since_state = 0;
@@ -224,6 +249,7 @@ impl<'c> Writing<'c> {
                 swept: self.swept,
                 recent: saved.map(|saved| saved.recent.clone()).filter(Value::is_string),
                 window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
+                undated: saved.map(|saved| saved.undated.clone()).filter(Value::is_string),
                 unseen: saved.map_or(&[], |saved| &saved.unseen),
                 complete: false,
             })
@@ -233,6 +259,9 @@ impl<'c> Writing<'c> {
     /// Everything has been said, up to `end`.
     pub(super) fn complete(&mut self, end: DateTime<Utc>) {
         let end = end.max(self.cursor.start());
+        if let Some(line) = self.undated.summary() {
+            self.log(Level::Warn, line);
+        }
         let summary = Summary { end, left_out: self.left_out, superseded: self.superseded };
         self.steps.push(Step::Complete(summary));
     }

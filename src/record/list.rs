@@ -6,13 +6,15 @@ use bytes::Bytes;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
+use super::object::Fields;
 use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
 use crate::failure::why_not_json;
 
-/// The records of a list, all in one buffer.
-pub type Records = (Bytes, Vec<Written>);
+/// The records of a list, all in one buffer; none for an item that is not an object.
+pub type Records = (Bytes, Vec<Option<Written>>);
 
 /// Reads the list that stands under `name` in the object that the body is. A body that is not whole JSON is
 /// an error; the inner one says why JSON is no such object.
@@ -25,13 +27,32 @@ pub fn read(
         // The answer as it came says what is wrong, should the repair not help.
         Err(error) => match repaired(body).map(|text| strict(text.as_bytes(), name, transcoder)) {
             Some(Ok(records)) => {
-                transcoder.repaired += 1;
+                transcoder.findings.repaired += 1;
                 Ok(records)
             }
             _ => Err(error),
         },
         records => records,
     }
+}
+
+/// The items of the list at these positions, as they came. For a body that [`read`] takes.
+pub fn raw_items(body: &[u8], name: &str, positions: &[usize]) -> Vec<String> {
+    let strict = std::str::from_utf8(body).ok().and_then(|text| items(text, name, positions));
+    strict.or_else(|| items(&repaired(body)?, name, positions)).unwrap_or_default()
+}
+
+fn items(text: &str, name: &str, positions: &[usize]) -> Option<Vec<String>> {
+    let Fields(fields) = serde_json::from_str(text).ok()?;
+    let (_, list) = fields.into_iter().find(|(field, _)| field == name)?;
+    let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    Some(
+        positions
+            .iter()
+            .filter_map(|position| items.get(*position))
+            .map(|item| item.get().to_owned())
+            .collect(),
+    )
 }
 
 fn strict(
@@ -57,7 +78,7 @@ struct Envelope<'a> {
     name: &'a str,
     transcoder: &'a mut Transcoder<'static>,
     out: &'a mut Vec<u8>,
-    written: &'a mut Vec<Written>,
+    written: &'a mut Vec<Option<Written>>,
 }
 
 impl<'de> Visitor<'de> for Envelope<'_> {
@@ -85,7 +106,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 struct List<'a> {
     transcoder: &'a mut Transcoder<'static>,
     out: &'a mut Vec<u8>,
-    written: &'a mut Vec<Written>,
+    written: &'a mut Vec<Option<Written>>,
 }
 
 impl<'de> DeserializeSeed<'de> for List<'_> {
@@ -105,8 +126,7 @@ impl<'de> Visitor<'de> for List<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         while let Some(written) = items.next_element_seed(self.transcoder.seed(self.out))? {
-            self.written
-                .push(written.ok_or_else(|| A::Error::custom("an item of the list is not an object"))?);
+            self.written.push(written);
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ pub fn read(
     match strict(body, transcoder) {
         Err(error) => match repaired(body).map(|text| strict(text.as_bytes(), transcoder)) {
             Some(Ok(record)) => {
-                transcoder.repaired += 1;
+                transcoder.findings.repaired += 1;
                 Ok(record)
             }
             _ => Err(error),
@@ -53,7 +53,7 @@ pub fn with_field(record: &[u8], name: &str, json: &str) -> Vec<u8> {
 }
 
 /// The fields of an object, in their order.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Fields<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

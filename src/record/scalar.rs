@@ -11,24 +11,41 @@ use super::compact::compact;
 use super::shape::Shape;
 use crate::timestamp;
 
-/// Appends the value that `raw` (one valid JSON token or container) means under `shape`. False when it cannot be
-/// what the shape says; null is then written.
-pub(super) fn write(shape: &Shape, raw: &str, out: &mut Vec<u8>) -> bool {
+/// Most digits of a whole number that a warehouse takes.
+const MOST_DIGITS: usize = 38;
+
+/// Whether a value is what its column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is.
+    Fits,
+    /// It is a whole number beyond 64 bits, which not every destination takes.
+    Wide,
+    /// It is not: null was written.
+    Misfit,
+}
+
+/// Appends the value that `raw` (one valid JSON token or container) means under `shape`.
+pub(super) fn write(shape: &Shape, raw: &str, out: &mut Vec<u8>) -> Fit {
     if raw == "null" {
         out.extend_from_slice(b"null");
-        return true;
+        return Fit::Fits;
     }
     let written = match shape {
         Shape::Text => text(raw),
         Shape::JsonText => json_text(raw),
         Shape::Timestamp => date_time(raw),
-        Shape::Integer => integer(unquoted(raw)).map(Cow::Borrowed),
+        Shape::Integer => integer(unquoted(raw)),
         Shape::Number => is_number(unquoted(raw)).then(|| unquoted(raw).into()),
         Shape::Boolean => boolean(unquoted(raw)).map(Cow::Borrowed),
         Shape::Object(_) | Shape::Array(_) => None,
     };
     out.extend_from_slice(written.as_deref().unwrap_or("null").as_bytes());
-    written.is_some()
+    match written {
+        None => Fit::Misfit,
+        Some(digits) if *shape == Shape::Integer && digits.parse::<i64>().is_err() => Fit::Wide,
+        Some(_) => Fit::Fits,
+    }
 }
 
 fn text(raw: &str) -> Option<Cow<'_, str>> {
@@ -66,23 +83,55 @@ fn unquoted(raw: &str) -> &str {
     raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).map_or(raw, str::trim)
 }
 
-/// The digits of a whole number, also of one written `12.0` or `"0012"`.
-fn integer(token: &str) -> Option<&str> {
-    let whole = match token.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b == b'0') => whole,
-        Some(_) => return None,
-        None => token,
+/// The digits of a whole number, also of one written `12.0`, `7E+3` or `"0012"`.
+fn integer(token: &str) -> Option<Cow<'_, str>> {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (sign, number) = token.strip_prefix('-').map_or(("", token), |number| ("-", number));
+    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (number, 0),
     };
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (mantissa, ""),
+    };
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
         return None;
     }
-    if is_number(whole) {
-        return Some(whole);
+    let plain = mantissa.len() == number.len() && fraction.is_empty();
+    // A negative number with leading zeros is no id.
+    if !sign.is_empty() && whole.len() > 1 && whole.starts_with('0') {
+        return None;
     }
-    // Leading zeros are no JSON; a negative number with them is no id.
-    let trimmed = whole.trim_start_matches('0');
-    if whole.starts_with('-') { None } else { Some(if trimmed.is_empty() { "0" } else { trimmed }) }
+    let all = if plain { whole.to_owned() } else { shifted(whole, fraction, exponent)? };
+    let trimmed = all.trim_start_matches('0');
+    match trimmed.len() {
+        0 => Some("0".into()),
+        1..=MOST_DIGITS if plain && trimmed.len() == whole.len() => Some(token.into()),
+        1..=MOST_DIGITS => Some(format!("{sign}{trimmed}").into()),
+        _ => None,
+    }
+}
+
+/// The digits of `whole.fraction × 10^exponent`, if that is a whole number of a sensible length.
+fn shifted(whole: &str, fraction: &str, exponent: i32) -> Option<String> {
+    let mut digits = format!("{whole}{fraction}");
+    let zeros = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let count = usize::try_from(zeros.unsigned_abs()).ok()?;
+    if zeros < 0 {
+        let kept = digits.len().saturating_sub(count);
+        if digits[kept..].bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        digits.truncate(kept);
+    } else if digits.bytes().any(|digit| digit != b'0') {
+        if count > MOST_DIGITS {
+            return None;
+        }
+        digits.extend(std::iter::repeat_n('0', count));
+    }
+    Some(digits)
 }
 
 fn is_number(token: &str) -> bool {
@@ -118,8 +167,8 @@ mod tests {
 
     fn written(shape: &Shape, raw: &str) -> (String, bool) {
         let mut out = Vec::new();
-        let fits = write(shape, raw, &mut out);
-        (String::from_utf8(out).unwrap(), fits)
+        let fit = write(shape, raw, &mut out);
+        (String::from_utf8(out).unwrap(), fit != Fit::Misfit)
     }
 
     #[test]
@@ -130,6 +179,16 @@ mod tests {
             (Shape::Integer, "12.0", "12"),
             (Shape::Integer, "\"0012\"", "12"),
             (Shape::Integer, "\"000\"", "0"),
+            (Shape::Integer, "7E+3", "7000"),
+            (Shape::Integer, "\"1.25e2\"", "125"),
+            (Shape::Integer, "1200e-2", "12"),
+            (Shape::Integer, "0e999", "0"),
+            (Shape::Integer, "-7e0", "-7"),
+            (
+                Shape::Integer,
+                "12345678901234567890123456789012345678",
+                "12345678901234567890123456789012345678",
+            ),
             (Shape::Text, "11", "\"11\""),
             (Shape::Text, "12.10", "\"12.10\""),
             (Shape::Text, "true", "\"true\""),
@@ -150,12 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_beyond_64_bits_is_written_and_reported() {
+        let fit = |raw| write(&Shape::Integer, raw, &mut Vec::new());
+        assert_eq!(fit("9223372036854775807"), Fit::Fits);
+        assert_eq!(fit("-9223372036854775808"), Fit::Fits);
+        assert_eq!(fit("9223372036854775808"), Fit::Wide);
+        assert_eq!(fit("1e20"), Fit::Wide);
+        assert_eq!(fit("1e38"), Fit::Misfit);
+    }
+
+    #[test]
     fn what_cannot_be_meant_becomes_null() {
         for (shape, raw) in [
             (Shape::Integer, "1.5"),
             (Shape::Integer, "\"\""),
             (Shape::Integer, "\"-\""),
-            (Shape::Integer, "1e3"),
+            (Shape::Integer, "1e-3"),
+            (Shape::Integer, "1.25e1"),
+            (Shape::Integer, "1e38"),
+            (Shape::Integer, "1e2147483648"),
+            (Shape::Integer, "\"-0012\""),
+            (Shape::Integer, "123456789012345678901234567890123456789"),
             (Shape::Integer, "true"),
             (Shape::Number, "\"heavy\""),
             (Shape::Number, "\"1.\""),
@@ -167,6 +241,11 @@ mod tests {
             (Shape::Text, "\"\\ud800\""),
             (Shape::Timestamp, "\"\""),
             (Shape::Timestamp, "1700000000"),
+            (Shape::Timestamp, "\"2016-12-31T23:59:60Z\""),
+            (Shape::Timestamp, "\"0000-01-01T00:00:00Z\""),
+            (Shape::Timestamp, "\"+99999-01-01T00:00:00Z\""),
+            (Shape::Timestamp, "\"0001-01-01T00:00:00+01:00\""),
+            (Shape::Timestamp, "\"9999-12-31T23:59:59-01:00\""),
             (Shape::Timestamp, "\"2025-02-30T00:00:00Z\""),
             (Shape::Object(Vec::new()), "3"),
         ] {

@@ -1,6 +1,5 @@
 //! One walk through an object of the API, writing the record on the way.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -9,28 +8,24 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde_json::value::RawValue;
 
 use super::compact::{compact, depth};
+use super::findings::Findings;
 use super::key::{Key, KeySeed};
-use super::scalar;
+use super::scalar::{self, Fit};
 use super::shape::{Property, Shape};
 use crate::protocol::output::Change;
 
-/// The top-level field that keeps what the schema does not know.
+/// The top-level field that keeps what the schema does not know, and what does not fit its column.
 pub const ADDITIONAL_FIELDS: &str = "additionalFields";
 
 /// The deepest value of an unknown field that is passed on as it is. Readers of our lines give up at 128 levels, those of
 /// the message and the record included; what is deeper is kept as a text of JSON.
 const DEEPEST: usize = 100;
 
-/// Most names of unknown fields that are kept for the log: they could be data.
-const UNKNOWN_NAMES: usize = 100;
-
 /// Writes objects of one stream as records.
 pub struct Transcoder<'s> {
     properties: &'s [Property],
-    /// Names of fields that the schema does not know, with their path.
-    pub unknown: BTreeSet<String>,
-    /// How many answers were not strict JSON, and were repaired.
-    pub repaired: u64,
+    /// What the schema does not expect, so far.
+    pub findings: Findings,
 }
 
 /// A record, in the buffer it was written to.
@@ -48,7 +43,7 @@ impl<'s> Transcoder<'s> {
     /// For the stream with this schema.
     pub fn new(shape: &'s Shape) -> Self {
         let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        Self { properties, unknown: BTreeSet::new(), repaired: 0 }
+        Self { properties, findings: Findings::default() }
     }
 
     /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is
@@ -72,14 +67,14 @@ impl<'de> DeserializeSeed<'de> for RecordSeed<'_, '_> {
         let mut walk = Walk {
             out: self.out,
             written: Written { fields: vec![0..0; properties.len()], ..Written::default() },
-            unknown: &mut self.transcoder.unknown,
+            findings: &mut self.transcoder.findings,
             additional: Vec::new(),
             path: Vec::new(),
         };
         let start = walk.out.len();
-        let fits = deserializer.deserialize_any(Container { walk: &mut walk, properties, items: None })?;
+        let instead = deserializer.deserialize_any(Container { walk: &mut walk, properties, items: None })?;
         walk.written.data = start..walk.out.len();
-        Ok(fits.then_some(walk.written))
+        Ok(instead.is_none().then_some(walk.written))
     }
 }
 
@@ -91,8 +86,8 @@ enum Step<'s> {
 struct Walk<'a, 's> {
     out: &'a mut Vec<u8>,
     written: Written,
-    unknown: &'a mut BTreeSet<String>,
-    /// The unknown top-level fields, as they will stand in [`ADDITIONAL_FIELDS`].
+    findings: &'a mut Findings,
+    /// What is kept beside the columns, as it will be in [`ADDITIONAL_FIELDS`].
     additional: Vec<u8>,
     /// The containers around the current value, outermost first; the record itself is not counted.
     path: Vec<Step<'s>>,
@@ -116,40 +111,46 @@ impl Walk<'_, '_> {
         path
     }
 
-    fn nulled(&mut self, name: Option<&str>) {
+    /// A value does not fit its column: null is written there, and the value is kept raw under its path.
+    fn misfit(&mut self, name: Option<&str>, raw: &str) {
         let field = self.path_to(name, true);
+        self.findings.note_misfit(&self.path_to(name, false));
+        keep(&mut self.additional, &field, raw);
         self.written.changes.push(Change::nulled(field));
     }
 
-    fn found_unknown(&mut self, name: &str) {
-        if self.unknown.len() < UNKNOWN_NAMES {
-            self.unknown.insert(self.path_to(Some(name), false));
-        }
-    }
-
     fn unknown_field(&mut self, name: &str, raw: &str) {
-        self.found_unknown(name);
+        self.findings.note_unknown(&self.path_to(Some(name), false));
         let target = if self.path.is_empty() { &mut self.additional } else { &mut *self.out };
-        if !matches!(target.last(), None | Some(b'{')) {
-            target.push(b',');
-        }
-        target.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
-        target.push(b':');
-        // An escape may stand for half a character, which no reader of the record would take.
-        if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
-            target.extend_from_slice(b"null");
-            self.nulled(Some(name));
-        } else if depth(raw) > DEEPEST {
-            let mut json = Vec::new();
-            compact(raw, &mut json);
-            let text = serde_json::Value::from(String::from_utf8_lossy(&json));
-            // Brackets are escaped, for readers that count them without heed of texts.
-            let text = text.to_string().replace('[', "\\u005b").replace('{', "\\u007b");
-            target.extend_from_slice(text.as_bytes());
-        } else {
-            compact(raw, target);
+        if !keep(target, name, raw) {
+            self.written.changes.push(Change::nulled(self.path_to(Some(name), true)));
         }
     }
+}
+
+/// Appends a field with a raw value to an object. False where the value could not be kept, so that null was written.
+fn keep(target: &mut Vec<u8>, name: &str, raw: &str) -> bool {
+    if !matches!(target.last(), None | Some(b'{')) {
+        target.push(b',');
+    }
+    target.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+    target.push(b':');
+    // An escape may stand for half a character, which no reader of the record would take.
+    if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
+        target.extend_from_slice(b"null");
+        return false;
+    }
+    if depth(raw) > DEEPEST {
+        let mut json = Vec::new();
+        compact(raw, &mut json);
+        let text = serde_json::Value::from(String::from_utf8_lossy(&json));
+        // Brackets are escaped, for readers that count them without heed of texts.
+        let text = text.to_string().replace('[', "\\u005b").replace('{', "\\u007b");
+        target.extend_from_slice(text.as_bytes());
+    } else {
+        compact(raw, target);
+    }
+    true
 }
 
 /// Reads one value under a shape: a scalar by its token, a container by walking into it.
@@ -169,17 +170,19 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_> {
             Shape::Array(items) => (&[][..], Some(&**items)),
             scalar => {
                 let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-                if !scalar::write(scalar, raw.get(), self.walk.out) {
-                    self.walk.nulled(self.name);
+                match scalar::write(scalar, raw.get(), self.walk.out) {
+                    Fit::Fits => (),
+                    Fit::Wide => self.walk.findings.note_wide(&self.walk.path_to(self.name, false)),
+                    Fit::Misfit => self.walk.misfit(self.name, raw.get()),
                 }
                 return Ok(());
             }
         };
         self.walk.path.extend(self.name.map(Step::Field));
-        let fits = deserializer.deserialize_any(Container { walk: &mut *self.walk, properties, items })?;
-        if !fits {
+        let instead = deserializer.deserialize_any(Container { walk: &mut *self.walk, properties, items })?;
+        if let Some(raw) = instead {
             self.walk.out.extend_from_slice(b"null");
-            self.walk.nulled(None);
+            self.walk.misfit(None, &raw);
         }
         if self.name.is_some() {
             self.walk.path.pop();
@@ -188,7 +191,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_> {
     }
 }
 
-/// Walks into an object (or a list, when `items` is given). Answers whether the value was one.
+/// Walks into an object (or a list, when `items` is given). A value of another kind comes back as JSON.
 struct Container<'w, 'a, 's> {
     walk: &'w mut Walk<'a, 's>,
     properties: &'s [Property],
@@ -196,17 +199,22 @@ struct Container<'w, 'a, 's> {
 }
 
 impl<'de> Visitor<'de> for Container<'_, '_, '_> {
-    type Value = bool;
+    type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let Self { walk, properties, items } = self;
         if items.is_some() {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(false);
+            let mut raw = Vec::from(b"{");
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                separate(&mut raw);
+                raw.extend_from_slice(format!("{}:{value}", serde_json::Value::from(name)).as_bytes());
+            }
+            raw.push(b'}');
+            return Ok(Some(String::from_utf8_lossy(&raw).into_owned()));
         }
         let top_level = walk.path.is_empty();
         walk.out.push(b'{');
@@ -247,13 +255,18 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
             walk.out.push(b'}');
         }
         walk.out.push(b'}');
-        Ok(true)
+        Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<bool, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let Some(shape) = self.items else {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(false);
+            let mut raw = String::from("[");
+            while let Some(item) = items.next_element::<&RawValue>()? {
+                let comma = if raw.len() > 1 { "," } else { "" };
+                raw.push_str(&format!("{comma}{item}"));
+            }
+            raw.push(']');
+            return Ok(Some(raw));
         };
         let walk = self.walk;
         walk.out.push(b'[');
@@ -271,32 +284,32 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
             }
         }
         walk.out.push(b']');
-        Ok(true)
+        Ok(None)
     }
 
     /// Null is a legal value of every field.
-    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
         if self.walk.path.is_empty() {
-            return Ok(false);
+            return Ok(Some("null".to_owned()));
         }
         self.walk.out.extend_from_slice(b"null");
-        Ok(true)
+        Ok(None)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Some(value.to_string()))
     }
-    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
-        Ok(false)
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Some(value.to_string()))
     }
-    fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
-        Ok(false)
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Some(value.to_string()))
     }
-    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Some(serde_json::Value::from(value).to_string()))
     }
-    fn visit_str<E: Error>(self, _: &str) -> Result<bool, E> {
-        Ok(false)
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Some(serde_json::Value::from(value).to_string()))
     }
 }
 
@@ -331,7 +344,7 @@ mod tests {
         (
             record,
             written.changes.into_iter().map(|change| change.field).collect(),
-            transcoder.unknown.into_iter().collect(),
+            transcoder.findings.unknown.into_iter().collect(),
         )
     }
 
@@ -360,17 +373,18 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_nulled_and_told_with_its_path() {
+    fn what_does_not_fit_is_nulled_kept_raw_and_reported_with_its_path() {
         let (record, changes, _) = transcode(
             r#"{"id":1,"name":{"a":[{}]},"payment":"paid","lines":[{"weight":"heavy","id":1.5},[],"x",{"id":4}]}"#,
         );
         assert_eq!(
             record,
-            r#"{"id":1,"name":null,"payment":null,"lines":[{"weight":null,"id":null},null,null,{"id":4}]}"#
+            r#"{"id":1,"name":null,"payment":null,"lines":[{"weight":null,"id":null},null,null,{"id":4}],"additionalFields":{"name":{"a":[{}]},"payment":"paid","lines[0].weight":"heavy","lines[0].id":1.5,"lines[1]":[],"lines[2]":"x"}}"#
         );
         assert_eq!(changes, ["name", "payment", "lines[0].weight", "lines[0].id", "lines[1]", "lines[2]"]);
         let (record, changes, _) = transcode(r#"{"lines":{"a":1},"payment":[1]}"#);
-        assert_eq!((record.as_str(), changes.len()), (r#"{"lines":null,"payment":null}"#, 2));
+        let kept = r#"{"lines":null,"payment":null,"additionalFields":{"lines":{"a":1},"payment":[1]}}"#;
+        assert_eq!((record.as_str(), changes.len()), (kept, 2));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::SYNC_PATIENCE;
 use crate::clock;
 use crate::config::Config;
+use crate::effects::Effects;
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
 use crate::lists::declared::{ALL, List};
@@ -20,6 +21,7 @@ use crate::protocol::generation::Generations;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
+use crate::unreadable::{self, UnreadableRows};
 
 /// Reads the selected streams. The failure is the one that ended the sync, or else the first.
 pub(super) async fn read(
@@ -52,14 +54,21 @@ pub(super) async fn read(
         streams,
         states,
         output,
+        unreadable: UnreadableRows::new(
+            streams.iter().any(|stream| stream.name == unreadable::NAME),
+            clock::now(),
+        ),
         began: Began { here: clock::now(), there: None },
         details: None,
         failed: Ok(()),
         orders_are_whole: true,
         stopped: false,
     };
+    reading.begin_unreadable()?;
     let before = reading.all_but_details().await;
-    reading.details(before).await?;
+    let over = reading.details(before).await;
+    reading.end_unreadable(&over)?;
+    over?;
     reading.failed
 }
 
@@ -71,6 +80,8 @@ struct Reading<'a> {
     streams: &'a [ConfiguredStream],
     states: &'a SavedStates,
     output: &'a mut Output,
+    /// Items that no record can be made of.
+    unreadable: UnreadableRows,
     /// When it began.
     began: Began,
     /// Details that have a walk of their own.
@@ -115,8 +126,8 @@ impl Reading<'_> {
             return Ok(());
         };
         self.output.status(name, Status::Started)?;
-        let (http, events, saved) = (&self.http, &mut self.events, self.states.of(name));
-        let result = lists::read::read(list, self.config, http, events, self.output, *sync_mode, saved).await;
+        let saved = self.states.of(name);
+        let result = lists::read::read(list, self.config, self.effects(), *sync_mode, saved).await;
         self.end(name, &result)?;
         self.note(result)
     }
@@ -190,8 +201,8 @@ impl Reading<'_> {
         }
         let with_orders = streams.contains(&OrderStream::Orders);
         let receipts = receipts.filter(|_| with_orders);
-        let (http, events) = (&self.http, &mut self.events);
-        let reader = Reader::new(self.config, http, events, self.output, receipts, group, self.began);
+        let (config, began) = (self.config, self.began);
+        let reader = Reader::new(config, self.effects(), receipts, group, began);
         let ended = reader.read().await;
         self.began.there = ended.server;
         for stream in streams {
@@ -206,6 +217,33 @@ impl Reading<'_> {
         self.details = ended.left.filter(|_| ended.walk.is_ok()).or(self.details.take());
         self.note(ended.walk)?;
         self.note(ended.details)
+    }
+
+    fn effects(&mut self) -> Effects<'_> {
+        let Self { http, events, output, unreadable, .. } = self;
+        Effects { http, events, output, unreadable }
+    }
+
+    /// All streams write to it, so it begins first.
+    fn begin_unreadable(&mut self) -> Result<(), Failure> {
+        if !self.unreadable.is_selected() {
+            return Ok(());
+        }
+        self.output.status(unreadable::NAME, Status::Started)?;
+        self.output.status(unreadable::NAME, Status::Running)
+    }
+
+    /// It is complete where all other streams are.
+    fn end_unreadable(&mut self, over: &Result<(), Failure>) -> Result<(), Failure> {
+        if over.as_ref().is_err_and(|failure| failure.kind == FailureKind::OutputClosed) {
+            return Ok(());
+        }
+        self.unreadable.finish(self.output)?;
+        if !self.unreadable.is_selected() {
+            return Ok(());
+        }
+        let whole = over.is_ok() && self.failed.is_ok();
+        self.output.status(unreadable::NAME, if whole { Status::Complete } else { Status::Incomplete })
     }
 
     /// Says of streams whose turn never came that they are not complete. Why, is told of those that failed.

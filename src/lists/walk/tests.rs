@@ -225,3 +225,37 @@ fn nothing_behind_the_row_of_a_place_is_no_end_as_the_row_may_be_no_more() {
     assert_eq!(walk.question(), Walk::new(Paging::After, 200).question(), "the list is begun anew");
     assert_eq!(walk.accept(rows(0..50)).unwrap().len(), 50);
 }
+
+#[test]
+fn a_list_whose_answers_are_too_large_is_read_in_smaller_parts() {
+    for paging in [Paging::After, Paging::Offset, Paging::Page] {
+        let all = rows(0..500);
+        let mut walk = Walk::new(paging, 200);
+        let mut read = Vec::new();
+        for _ in 0..1_000 {
+            if walk.is_done() {
+                break;
+            }
+            let question = walk.question();
+            // Of these, no more than 40 fit in an answer.
+            if question.count() > 40 && !read.is_empty() {
+                assert!(walk.halve(), "{paging:?}");
+                continue;
+            }
+            let (begin, count) = match question {
+                Part::After { after, count } => {
+                    (after.map_or(0, |id| id.parse::<usize>().unwrap() + 1), count)
+                }
+                Part::Offset { offset, count } => (offset, count),
+                Part::Page { page, size } => (page.unwrap_or(0) * size, size),
+            };
+            let answer = all.iter().skip(begin).take(count).cloned().collect();
+            if let Ok(rows) = walk.accept(answer) {
+                read.extend(rows);
+            }
+        }
+        assert_eq!((walk.is_done(), read.len()), (true, 500), "{paging:?}");
+    }
+    let mut walk = Walk::new(Paging::After, 200);
+    assert_eq!((0..20).take_while(|_| walk.halve()).count(), 6, "200, 100, 50, 25, 12, 6, 3");
+}

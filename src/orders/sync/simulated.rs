@@ -107,7 +107,7 @@ impl Api {
             return sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"));
         }
         let rows = Ok(self.answer(&ask.query, wrong));
-        sync.answer(ticket, Answer { rows, date: Some(timestamp::floor_second(self.now)) })
+        sync.answer(ticket, Answer::of(rows, Some(timestamp::floor_second(self.now))))
     }
 
     fn answer(&mut self, query: &Query, wrong: bool) -> Vec<Row> {

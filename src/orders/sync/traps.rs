@@ -105,7 +105,7 @@ impl Warehouse {
             }
             let (ticket, ask) = waiting.pop_front().expect("it goes on");
             let rows = Ok(answer(&ask.query, asked));
-            sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+            sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
             let steps = sync.steps();
             let ends = cut && steps.iter().any(|step| matches!(step, Step::State(..)));
             self.take(steps);
@@ -137,14 +137,14 @@ fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row])
     let pages: Vec<(u64, Ask)> = std::iter::from_fn(|| sync.question()).collect();
     for (ticket, ask) in pages {
         let rows = Ok(list(earlier, &ask.query));
-        sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+        sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
     }
     let now = now + minutes(4);
-    sync.answer(first, Answer { rows: Ok(list(later, &first_query)), date: Some(now) }).unwrap();
+    sync.answer(first, Answer::of(Ok(list(later, &first_query)), Some(now))).unwrap();
     while !sync.is_done() {
         let (ticket, ask) = sync.question().expect("it goes on");
         let rows = Ok(list(later, &ask.query));
-        sync.answer(ticket, Answer { rows, date: Some(now) }).unwrap();
+        sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
     }
     warehouse.take(sync.steps());
     warehouse
@@ -326,7 +326,7 @@ fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
     // One of several servers is ten minutes ahead; this machine's clock is right, and nobody asks it.
     let mut sync = Sync::new(&config, SyncMode::Incremental, warehouse.saved(), at(NOW));
     while let Some((ticket, ask)) = sync.question() {
-        let answer = Answer { rows: Ok(list(&orders, &ask.query)), date: Some(at(NOW) + minutes(10)) };
+        let answer = Answer::of(Ok(list(&orders, &ask.query)), Some(at(NOW) + minutes(10)));
         sync.answer(ticket, answer).unwrap();
     }
     assert!(sync.is_done());
@@ -365,7 +365,7 @@ fn a_second_walk_ends_at_the_horizon_of_the_first_whichever_clock_answers() {
     for _ in 0..2 {
         let (ticket, _) = sync.question().unwrap();
         let date = Some(first - TimeDelta::seconds(5));
-        sync.answer(ticket, Answer { rows: Ok(Vec::new()), date }).unwrap();
+        sync.answer(ticket, Answer::of(Ok(Vec::new()), date)).unwrap();
     }
     assert_eq!(sync.server_now(), Some(first));
 }
