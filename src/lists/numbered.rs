@@ -27,6 +27,8 @@ pub(super) struct Numbered {
     /// The number of the first page: a guess, until a page shows it.
     first_page: usize,
     measured: bool,
+    /// The number that was set right last.
+    settled: usize,
 }
 
 /// What is kept of an id.
@@ -38,7 +40,17 @@ impl Numbered {
     /// Nothing is known yet.
     pub(super) fn new(by_page: bool, size: usize) -> Self {
         let seen = HashMap::new();
-        Self { by_page, size, seen, first: None, last: None, end: 0, first_page: 0, measured: false }
+        Self {
+            by_page,
+            size,
+            seen,
+            first: None,
+            last: None,
+            end: 0,
+            first_page: 0,
+            measured: false,
+            settled: 0,
+        }
     }
 
     /// A page back, then twice as far each time.
@@ -137,9 +149,14 @@ impl Place for Numbered {
         true
     }
 
+    /// Once at each number: where rows have changed places, one was seen twice and another one never, so that the known rows
+    /// account for no number behind.
     fn settles(&mut self) -> bool {
-        let off = self.end > self.seen.len();
-        self.end = self.end.min(self.seen.len());
+        let off = self.end > self.seen.len() && self.settled != self.end;
+        if off {
+            self.settled = self.end;
+            self.end = self.seen.len();
+        }
         off
     }
 

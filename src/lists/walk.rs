@@ -227,7 +227,7 @@ impl Walk {
             }
             self.done = !news;
         }
-        if arrives || news {
+        if arrives || news || self.shows_rows_behind_the_end(&rows) {
             self.ends = (None, 0);
         }
         self.lacking = 0;
@@ -292,6 +292,12 @@ impl Walk {
         let times = if self.ends.0 == last { self.ends.1 + 1 } else { 1 };
         self.ends = (last, times);
         times >= DELETED
+    }
+
+    /// Whether there are rows behind the one that other answers ended with: so those were cut.
+    fn shows_rows_behind_the_end(&self, rows: &[Row]) -> bool {
+        let end = rows.iter().position(|row| self.ends.0.as_ref() == Some(&row.id));
+        end.is_some_and(|place| place + 1 < rows.len())
     }
 
     fn step(&mut self, aim: Aim) -> Result<Vec<Row>, Doubt> {
