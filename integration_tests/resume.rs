@@ -215,3 +215,19 @@ fn a_complete_full_refresh_counts_within_its_generation_only() {
     assert_eq!(counts(&read(None, &unnumbered)), all, "a runner that always passes the last state");
     assert_eq!(counts(&read(Some(1), &unnumbered)), all);
 }
+
+#[test]
+fn a_start_date_that_was_moved_back_is_logged_in_each_sync() {
+    let sandbox = sandbox(Options { orders: 300, ..Options::default() });
+    let mut config = config(&sandbox);
+    config["start_date"] = json!("2025-11-20T00:00:00Z");
+    let first = Run::incremental(&config).finish().succeeded();
+    let moved =
+        |outcome: &Outcome| outcome.logs().iter().any(|line| line.starts_with("The start date was moved"));
+    config["start_date"] = json!("2025-11-10T00:00:00Z");
+    let second = Run::incremental(&config).resuming(first.last_state()).finish().succeeded();
+    let third = Run::incremental(&config).resuming(second.last_state()).finish().succeeded();
+    assert_eq!([&first, &second, &third].map(moved), [false, true, true]);
+    let full = Run::read(&config, "full_refresh").resuming(first.last_state()).finish().succeeded();
+    assert!(full.records().len() > first.records().len());
+}

@@ -52,4 +52,6 @@ pub mod signals;
 pub mod terminal;
 pub mod timestamp;
 pub mod unreadable;
+#[cfg(test)]
+mod untrusted;
 pub mod waiting;

@@ -13,4 +13,5 @@ pub mod generation;
 pub mod message;
 pub mod output;
 pub mod scrub;
+pub mod start_date;
 pub mod state;

@@ -4,6 +4,7 @@
 //! writes the record as it goes (what is nearly JSON is made into JSON before, by `repair`); [`list`] does so for a whole answer, [`object`] for a single one, [`schema`] keeps both forms of the file. No number passes through a float, no text is re-encoded, unknown fields are kept.
 
 pub mod compact;
+pub mod digest;
 pub mod findings;
 mod key;
 pub mod list;

@@ -105,6 +105,8 @@ pub fn http_date(header: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
@@ -180,6 +182,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(retry_after(header, now), expected.map(Duration::from_secs), "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn untrusted_headers_say_a_time_or_nothing(
+            date in crate::untrusted::mangled("Sun, 30 Nov 2025 12:00:00 GMT".to_owned()),
+            after in prop_oneof![
+                crate::untrusted::mangled("Sun, 30 Nov 2025 12:00:10 GMT".to_owned()),
+                crate::untrusted::mangled("120".to_owned()),
+            ],
+        ) {
+            let now = http_date("Sun, 30 Nov 2025 12:00:00 GMT").unwrap();
+            let date = http_date(&String::from_utf8_lossy(&date));
+            let wait = retry_after(&String::from_utf8_lossy(&after), date.unwrap_or(now));
+            prop_assert!(wait.is_none_or(|wait| wait <= LONGEST_ASKED));
+            if let Some(date) = date {
+                _ = crate::horizon::horizon(crate::horizon::server_now(Some(date), now), None);
+            }
         }
     }
 }

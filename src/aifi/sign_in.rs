@@ -97,6 +97,7 @@ fn lifetime(seconds: &Value) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use reqwest::Url;
 
     use super::*;
@@ -192,6 +193,18 @@ mod tests {
         ];
         for life in odd {
             assert_eq!(renew_at(life), None, "{life}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn untrusted_token_answers_bring_a_token_or_words(
+            body in crate::untrusted::mangled(r#"{"access_token":"tok-12345678","token_type":"Bearer","expires_in":"3600","error":null}"#.to_owned()),
+        ) {
+            match read(&body, crate::clock::instant()) {
+                Ok(fetched) => prop_assert!(fetched.token.expose().bytes().all(|byte| byte.is_ascii_graphic())),
+                Err(why) => prop_assert!(why.contains("token endpoint")),
+            }
         }
     }
 }

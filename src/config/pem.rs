@@ -95,6 +95,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn untrusted_certificates_are_read_or_refused_in_words(
+            text in crate::untrusted::mangled(format!("{BEGIN}\nMIIBszCCAVmgAwIBAgIUQ2VydGlmaWNhdGU=\n{END}\n").repeat(2)),
+        ) {
+            if let Err(why) = certificates(&String::from_utf8_lossy(&text)) {
+                proptest::prop_assert!(!why.is_empty());
+            }
+        }
+
+        #[test]
         fn no_text_panics(text in ".{0,80}", tail in "[-A-Z \\\\nrt]{0,40}") {
             _ = certificates(&text);
             _ = certificates(&format!("{BEGIN}{tail}{END}{text}"));

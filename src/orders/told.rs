@@ -12,6 +12,7 @@ use super::records::Records;
 use super::streams::OrderStream;
 use super::tally::Tally;
 use super::versions::Superseded;
+use super::window::Again;
 use crate::aifi::http::Asks;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::message::Level;
@@ -110,6 +111,24 @@ pub(super) fn records(records: &Records, details_asked: u64) -> Vec<(Level, Stri
         lines.push((Level::Warn, format!("order_details: {behind} pages of orders are older than what the list shows of them. They were written as they are; their version and updatedAt tell.")));
     }
     lines
+}
+
+/// What a reading again came to; none, if there was nothing to read again.
+pub(super) fn read_again(again: Again) -> Option<String> {
+    let Again { read, written, spans, differing, hours, blind } = again;
+    let span = if hours == 1 { "hours".to_owned() } else { format!("spans of {hours} hours") };
+    let why = if blind {
+        "since nothing is known of what was written before"
+    } else {
+        "in which something had changed, which is written whole"
+    };
+    (read > 0).then(|| {
+        if written == 0 {
+            format!("orders: {read} orders were read again, and none of them had changed")
+        } else {
+            format!("orders: {read} orders were read again; {written} of them were written again: those of {differing} of {spans} {span}, {why}")
+        }
+    })
 }
 
 /// A single order is too large to be read.

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::late::Late;
 use super::page::Row;
+use crate::record;
 use crate::timestamp;
 
 /// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
@@ -24,12 +25,15 @@ const MOST: i64 = 1_000;
 /// Spans of a digest, in hours.
 const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 
+/// What the digests are digests of. Those of an earlier form say nothing.
+const FORM: u64 = 2;
+
 /// Digits of a digest in the state.
 const DIGITS: usize = 16;
 
 /// The digest of a record.
 pub(super) fn digest(row: &Row) -> u64 {
-    xxh3_64(&row.data)
+    record::digest::digest(&row.data)
 }
 
 /// Digests of the records before some instant, of the last days before it.
@@ -114,6 +118,7 @@ impl Window {
             "readAt": timestamp::write(self.read_at),
             "from": timestamp::write(self.start_of(self.first)),
             "hours": self.hours,
+            "form": FORM,
             "digests": digests,
         })
     }
@@ -159,7 +164,7 @@ impl Window {
         let digests = |value: &Value| -> Option<Vec<String>> {
             value["digests"].as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
         };
-        let spans = |value: &Value| (value["from"].clone(), value["hours"].clone());
+        let spans = |value: &Value| (value["form"].clone(), value["from"].clone(), value["hours"].clone());
         let (Some(mut mine), Some(theirs)) = (digests(one), digests(other)) else { return Value::Null };
         let lengths = |texts: &[String]| texts.iter().map(String::len).collect::<Vec<_>>();
         if spans(one) != spans(other) || lengths(&mine) != lengths(&theirs) {
@@ -191,7 +196,10 @@ impl Window {
         let read_at = timestamp::parse(value["readAt"].as_str()?)?;
         let mut window = Self::new(days, selections, from, read_at);
         let texts = value["digests"].as_array()?;
-        if value["hours"].as_i64()? != window.hours || texts.len() != window.digests.len() {
+        if value["form"] != FORM
+            || value["hours"].as_i64()? != window.hours
+            || texts.len() != window.digests.len()
+        {
             return None;
         }
         for (digests, text) in window.digests.iter_mut().zip(texts) {
@@ -226,12 +234,32 @@ pub(super) struct Changed {
     cursor: DateTime<Utc>,
     /// By selection, and by span.
     waiting: Vec<BTreeMap<i64, Waiting>>,
+    /// How much was read again, and how much of it is written again.
+    pub(super) again: Again,
+}
+
+/// What a reading again came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Orders that were read again.
+    pub(super) read: u64,
+    /// Those of them that are written again: all orders of each span in which something differs.
+    pub(super) written: u64,
+    /// Spans that were read again.
+    pub(super) spans: u64,
+    /// Those of them in which something differs.
+    pub(super) differing: u64,
+    /// The hours in a span.
+    pub(super) hours: i64,
+    /// Nothing was known of what had been written.
+    pub(super) blind: bool,
 }
 
 impl Changed {
     /// Against what `written` knows of the records before `cursor`.
     pub(super) fn since(written: Option<Window>, cursor: DateTime<Utc>, selections: usize) -> Self {
-        Self { written, cursor, waiting: (0..selections).map(|_| BTreeMap::new()).collect() }
+        let again = Again { blind: written.is_none(), ..Again::default() };
+        Self { written, cursor, waiting: (0..selections).map(|_| BTreeMap::new()).collect(), again }
     }
 
     /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`.
@@ -240,6 +268,8 @@ impl Changed {
             return Some(row);
         }
         let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
+        self.again.read += 1;
+        self.again.hours = window.hours;
         waiting.bytes += row.data.len();
         waiting.digest = waiting.digest.wrapping_add(digest(&row));
         waiting.rows.push(row);
@@ -249,7 +279,7 @@ impl Changed {
     /// The rows of the spans that are read up to `position` and have changed.
     pub(super) fn release(&mut self, selection: usize, position: DateTime<Utc>, window: &Window) -> Vec<Row> {
         let mut out = Vec::new();
-        let cursor = self.cursor;
+        let (cursor, again) = (self.cursor, &mut self.again);
         let written = self.written.as_ref();
         self.waiting[selection].retain(|span, waiting| {
             let whole = position >= window.start_of(span + 1).min(cursor);
@@ -264,9 +294,12 @@ impl Changed {
             }
             if whole && !same() {
                 out.append(&mut waiting.rows);
+                again.differing += 1;
             }
+            again.spans += u64::from(whole);
             !whole
         });
+        again.written += out.len() as u64;
         out
     }
 }

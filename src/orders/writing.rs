@@ -7,7 +7,7 @@ use super::cursor::{Cursor, Said, Swept};
 use super::page::Row;
 use super::recent::Recent;
 use super::tally::Tally;
-use super::told::Summary;
+use super::told::{self, Summary};
 use super::undated::Undated;
 use super::versions::{Superseded, tell_apart};
 use super::window::{Changed, Window, digest};
@@ -261,6 +261,9 @@ impl<'c> Writing<'c> {
         let end = end.max(self.cursor.start());
         if let Some(line) = self.undated.summary() {
             self.log(Level::Warn, line);
+        }
+        if let Some(line) = self.changed.as_ref().and_then(|changed| told::read_again(changed.again)) {
+            self.log(Level::Info, line);
         }
         let summary = Summary { end, left_out: self.left_out, superseded: self.superseded };
         self.steps.push(Step::Complete(summary));

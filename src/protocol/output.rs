@@ -17,6 +17,7 @@ use super::message::{
     StreamDescriptor, StreamState, StreamStatus, Trace, TraceBody, TraceError,
 };
 use super::scrub::Scrubber;
+use super::start_date::StartDates;
 use crate::clock;
 use crate::failure::{Failure, FailureKind};
 
@@ -51,6 +52,7 @@ pub struct Output {
     scrubber: Scrubber,
     since_state: HashMap<String, u64>,
     generations: Generations,
+    start_dates: StartDates,
     last_emitted_at: i64,
     /// A write has failed: what was in it is lost, so nothing that comes behind it may be believed.
     broken: bool,
@@ -70,6 +72,7 @@ impl Output {
             scrubber: Scrubber::default(),
             since_state: HashMap::new(),
             generations: Generations::default(),
+            start_dates: StartDates::default(),
             last_emitted_at: 0,
             broken: false,
         }
@@ -117,8 +120,15 @@ impl Output {
         self.generations = generations;
     }
 
+    /// From now on states carry the start date that they speak from.
+    pub fn state_start_dates(&mut self, start_dates: StartDates) {
+        self.start_dates = start_dates;
+    }
+
     /// Writes a state with its exact record count, and flushes it with everything before it.
     pub fn state(&mut self, stream: &str, stream_state: &Value) -> Result<(), Failure> {
+        let dated = self.start_dates.stamped(stream, stream_state);
+        let stream_state = dated.as_ref().unwrap_or(stream_state);
         let stamped = self.generations.stamped(stream, stream_state);
         let stream_state = stamped.as_ref().unwrap_or(stream_state);
         let record_count = self.since_state.remove(stream).unwrap_or(0);

@@ -1,5 +1,6 @@
 //! `read`: the selected streams, one part after the other. One that fails does not stop the others.
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
@@ -20,7 +21,9 @@ use crate::protocol::catalog::{ConfiguredStream, SyncMode};
 use crate::protocol::generation::Generations;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
+use crate::protocol::start_date::StartDates;
 use crate::protocol::state::SavedStates;
+use crate::timestamp;
 use crate::unreadable::{self, UnreadableRows};
 
 /// Reads the selected streams. The failure is the one that ended the sync, or else the first.
@@ -45,8 +48,19 @@ pub(super) async fn read(
     let in_full = |name: &str| {
         streams.iter().any(|stream| stream.name == name && stream.sync_mode == SyncMode::FullRefresh)
     };
-    let states = &states.that(|name, state| !in_full(name) || generations.counts(name, state));
+    let with_cursor = streams.iter().map(|stream| stream.name.as_str()).filter(|name| {
+        OrderStream::named(name).is_some() || ALL.iter().any(|list| list.incremental && list.name == *name)
+    });
+    // A full refresh from another start date begins anew, so there is nothing to warn of.
+    let resumed = with_cursor.map(|name| (name, states.of(name).filter(|_| !in_full(name))));
+    let start_dates = StartDates::new(config.start_date, resumed);
+    let states = &states
+        .that(|name, state| !in_full(name) || (generations.counts(name, state) && start_dates.counts(state)));
+    if let Some((names, saved)) = start_dates.moved_back() {
+        output.log(Level::Warn, &moved_back(&names, config.start_date, saved))?;
+    }
     output.state_generations(generations);
+    output.state_start_dates(start_dates);
     let mut reading = Reading {
         config,
         http,
@@ -70,6 +84,16 @@ pub(super) async fn read(
     reading.end_unreadable(&over)?;
     over?;
     reading.failed
+}
+
+/// What to say of streams whose states speak from a later start date than the configured one.
+fn moved_back(streams: &[&str], configured: DateTime<Utc>, saved: DateTime<Utc>) -> String {
+    format!(
+        "The start date was moved from {} to {}, but what lies between is not read: these streams resume where their last sync ended: {}. To read it, clear these streams' data.",
+        timestamp::write(saved),
+        timestamp::write(configured),
+        streams.join(", ")
+    )
 }
 
 /// A `read` under way.
