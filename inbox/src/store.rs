@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 pub(crate) mod append;
 pub(crate) mod prune;
@@ -26,6 +28,9 @@ pub(crate) enum Engine {
 pub(crate) struct Store {
     engine: Engine,
     pool: AnyPool,
+    /// The connection that groups are written on. It is out of the pool while it writes, and comes back only after
+    /// a commit: after a failure SQLite may keep the transaction open, and the next one on it would not be durable.
+    writing: Arc<Mutex<Option<AnyConnection>>>,
 }
 
 impl Store {
@@ -78,7 +83,7 @@ impl Store {
             Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&pool).await,
         }
         .context("The tables of the store cannot be brought up to date.")?;
-        Ok(Self { engine, pool })
+        Ok(Self { engine, pool, writing: Arc::default() })
     }
 
     /// Begins a transaction that alone gives numbers until it has ended.
@@ -86,8 +91,8 @@ impl Store {
     /// PostgreSQL lets go of the lock only once the commit can be seen, so whoever sees a number sees every lower
     /// one. It also keeps two replicas that write the same events from waiting for each other. SQLite has one
     /// writer, and the first statement being a write makes it wait for its turn.
-    async fn numbering(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        let mut transaction = self.pool.begin().await?;
+    async fn numbering<'c>(&self, connection: &'c mut AnyConnection) -> sqlx::Result<Transaction<'c, Any>> {
+        let mut transaction = connection.begin().await?;
         match self.engine {
             Engine::Sqlite => {
                 transaction.execute("UPDATE log SET head = head WHERE id = 1").await?;
@@ -100,6 +105,11 @@ impl Store {
         Ok(transaction)
     }
 
+    /// A connection to write on that no failure before has touched.
+    async fn fresh(&self) -> sqlx::Result<AnyConnection> {
+        Ok(self.pool.acquire().await?.detach())
+    }
+
     /// Whether the store answers.
     pub(crate) async fn answers(&self) -> bool {
         let ping = sqlx::query("SELECT head FROM log WHERE id = 1").fetch_one(&self.pool);
@@ -108,6 +118,9 @@ impl Store {
 
     /// Closes the store after what is under way.
     pub(crate) async fn close(&self) {
+        if let Some(connection) = self.writing.lock().await.take() {
+            let _ = connection.close().await;
+        }
         self.pool.close().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection, Row, Transaction};
 
 use super::Store;
 use crate::identity::{Recognised, identity};
@@ -109,7 +109,22 @@ impl Store {
     /// # Errors
     /// When the store does not take them; then none of them is there.
     pub(crate) async fn append(&self, changes: &[Change]) -> sqlx::Result<Appended> {
-        let mut transaction = self.numbering().await?;
+        let mut writing = self.writing.lock().await;
+        let mut connection = match writing.take() {
+            Some(connection) => connection,
+            None => self.fresh().await?,
+        };
+        // The server may have hung up since.
+        if connection.ping().await.is_err() {
+            connection = self.fresh().await?;
+        }
+        let appended = self.append_on(&mut connection, changes).await?;
+        *writing = Some(connection);
+        Ok(appended)
+    }
+
+    async fn append_on(&self, connection: &mut AnyConnection, changes: &[Change]) -> sqlx::Result<Appended> {
+        let mut transaction = self.numbering(connection).await?;
         let row = sqlx::query("SELECT head FROM log WHERE id = 1").fetch_one(&mut *transaction).await?;
         let mut head: i64 = row.try_get(0)?;
         let mut appended = Appended::default();
@@ -164,7 +179,7 @@ fn fold(changes: &[Change]) -> Vec<Folded<'_>> {
 
 /// Writes events and returns how many are new.
 async fn insert(
-    transaction: &mut Transaction<'static, Any>,
+    transaction: &mut Transaction<'_, Any>,
     head: &mut i64,
     events: &[Folded<'_>],
 ) -> sqlx::Result<u64> {
@@ -212,11 +227,7 @@ async fn insert(
     Ok(new)
 }
 
-async fn relayed(
-    transaction: &mut Transaction<'static, Any>,
-    seq: i64,
-    outcome: &Outcome,
-) -> sqlx::Result<()> {
+async fn relayed(transaction: &mut Transaction<'_, Any>, seq: i64, outcome: &Outcome) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE events SET seq = $1, relay = $2, answer_status = $3, answer_body = $4 WHERE identity = $5",
     )

@@ -13,7 +13,8 @@ impl Store {
     /// # Errors
     /// When the store does not take it; then everything is still there.
     pub(crate) async fn prune(&self, cutoff: i64, unread: bool) -> sqlx::Result<u64> {
-        let mut transaction = self.numbering().await?;
+        let mut connection = self.fresh().await?;
+        let mut transaction = self.numbering(&mut connection).await?;
         let row = sqlx::query(
             "SELECT head, (SELECT min(seq) FROM events WHERE last_received >= $1), \
              (SELECT min(passed) FROM readers) FROM log WHERE id = 1",
@@ -47,7 +48,8 @@ impl Store {
     /// # Errors
     /// When the store does not take it; then everything is still there.
     pub(crate) async fn erase(&self, order: &str) -> sqlx::Result<u64> {
-        let mut transaction = self.numbering().await?;
+        let mut connection = self.fresh().await?;
+        let mut transaction = self.numbering(&mut connection).await?;
         sqlx::query(
             "INSERT INTO erased (identity, seq) SELECT identity, seq FROM events WHERE order_id = $1 \
              ON CONFLICT (identity) DO UPDATE SET seq = excluded.seq",

@@ -6,15 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde_json::Value;
 
 use crate::harness::{Service, Store, event, on_both};
 
-on_both!(
-    what_was_acknowledged_survives_a_kill,
-    readers_miss_nothing,
-    a_store_that_is_held_acknowledges_nothing
-);
+on_both!(what_was_acknowledged_survives_a_kill, readers_miss_nothing);
 
 /// A count that can be raised by hand.
 fn count(variable: &str, usual: u64) -> u64 {
@@ -131,6 +126,7 @@ async fn readers_miss_nothing(store: Store) {
     for reader in readers {
         let seen = reader.await.unwrap();
         assert!(seen.is_sorted_by(|one, other| one.0 < other.0));
+        let seen: BTreeSet<_> = seen.into_iter().collect();
         let skipped: Vec<_> = log.iter().filter(|event| !seen.contains(event)).collect();
         assert!(skipped.is_empty(), "skipped: {skipped:?}");
     }
@@ -175,22 +171,4 @@ async fn a_plain_sequence_would_lose_events() {
     let seen = reader.await.unwrap();
     assert_eq!(service.events().await.len(), 200);
     assert!(seen.len() < 200, "a plain sequence was expected to lose events");
-}
-
-async fn a_store_that_is_held_acknowledges_nothing(store: Store) {
-    let service = store.start(&[]);
-    assert_eq!(service.send(event(1, "a")).await.status(), StatusCode::OK);
-    let blocked = store.block().await;
-    let response = service.send(event(2, "a")).await;
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(response.headers()["retry-after"], "5");
-    assert_eq!(service.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    drop(blocked);
-    // The sender repeats its call until it is taken.
-    while service.send(event(2, "a")).await.status() != StatusCode::OK {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let events: Vec<Value> = service.events().await;
-    assert_eq!(events.len(), 2);
-    assert_eq!(service.get("/health/ready").await.status(), StatusCode::OK);
 }

@@ -28,7 +28,16 @@ impl Store {
     }
 
     pub(crate) fn start(&self, options: &[&str]) -> Service {
-        Service::start(&self.url, self.folder.path(), options)
+        Service::start(program(), &self.url, self.folder.path(), options)
+    }
+
+    /// Starts it where no file can grow beyond so many KiB, as on a full disk.
+    pub(crate) fn start_on_full_disk(&self, kibibytes: u32) -> Service {
+        let mut shell = Command::new("bash");
+        // Ignored, the signal becomes an error of the write.
+        shell.args(["-c", r#"trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#, "bash"]);
+        shell.arg(kibibytes.to_string()).arg(env!("CARGO_BIN_EXE_aifi-inbox"));
+        Service::start(shell, &self.url, self.folder.path(), &[])
     }
 
     /// Runs the program until it ends, and returns what it wrote.
@@ -64,8 +73,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(store: &str, folder: &Path, options: &[&str]) -> Self {
-        let mut child = program()
+    fn start(mut program: Command, store: &str, folder: &Path, options: &[&str]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--tokens", "old,new", "--read-tokens", "reader"])
             .args(["--store", store])
             .args(options)

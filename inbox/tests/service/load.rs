@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Store, event};
+use crate::target::{Answer, Target};
 
 /// How long each number of connections is tried.
 const TIME: Duration = Duration::from_secs(5);
@@ -62,6 +63,27 @@ async fn load(store: Store) {
             times.extend(sender.await.unwrap());
         }
         println!("{}", line(&format!("{connections} connections"), times, begun.elapsed()));
+    }
+    drop(service);
+    relayed(&store).await;
+}
+
+/// What the relay adds to a direct call.
+async fn relayed(store: &Store) {
+    let target = Target::start(Answer::new("200 OK", "", b"paid")).await;
+    let service = store.start(&["--relay", &target.url]);
+    let direct: (&str, &str) = ("direct calls", &target.url);
+    let through = service.url("/checkout");
+    for (what, url) in [direct, ("calls through the relay", &through)] {
+        let (begun, mut times) = (Instant::now(), Vec::new());
+        while begun.elapsed() < TIME {
+            let body = event(format!("9{}", times.len()), "a");
+            let one = Instant::now();
+            let answer = service.client.post(url).bearer_auth("new").body(body).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap(), "paid");
+            times.push(one.elapsed());
+        }
+        println!("{}", line(what, times, begun.elapsed()));
     }
 }
 

@@ -65,6 +65,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
+#[expect(clippy::zombie_processes, reason = "the server lives as long as the tests do, and ends itself")]
 fn start() -> Option<Server> {
     let binaries = binaries()?;
     let folder = tempfile::Builder::new().prefix("aifi-inbox-postgres-").tempdir().unwrap().keep();
