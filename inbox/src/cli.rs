@@ -52,8 +52,11 @@ pub(crate) struct Prune {
     /// Events that last came more than this many days ago.
     #[arg(long, value_name = "DAYS", conflicts_with = "order")]
     pub(crate) older_than: Option<u32>,
+    /// The oldest events, until the bodies of the rest take so many bytes.
+    #[arg(long, value_name = "BYTES", conflicts_with = "order", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) larger_than: Option<i64>,
     /// Also events that a named reader has not passed, or when there is no named reader.
-    #[arg(long, requires = "older_than")]
+    #[arg(long, conflicts_with = "order")]
     pub(crate) unread: bool,
     /// All events of this order, read or not: a shopper asked for it.
     #[arg(long, value_name = "ID")]

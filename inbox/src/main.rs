@@ -141,15 +141,17 @@ async fn export(store: &Store, mut after: i64) -> Result<()> {
 }
 
 async fn prune(store: &Store, options: &Prune) -> Result<()> {
+    let something = options.order.is_some() || options.older_than.is_some() || options.larger_than.is_some();
+    ensure!(something, "Say what to delete: --older-than, --larger-than or --order.");
     let mut out = std::io::stdout().lock();
     if let Some(order) = &options.order {
         let erased = store.erase(order).await?;
         writeln!(out, "Erased {erased} events of order {order}.")?;
     }
-    if let Some(days) = options.older_than {
-        let cutoff = store::now() - i64::from(days) * 86_400_000_000;
-        let deleted = store.prune(cutoff, options.unread).await?;
-        writeln!(out, "Deleted {deleted} events that last came more than {days} days ago.")?;
+    if options.older_than.is_some() || options.larger_than.is_some() {
+        let cutoff = options.older_than.map(|days| store::now() - i64::from(days) * 86_400_000_000);
+        let deleted = store.prune(cutoff, options.larger_than, options.unread).await?;
+        writeln!(out, "Deleted {deleted} events.")?;
     }
     Ok(())
 }

@@ -75,6 +75,12 @@ async fn old_events_go(store: Store) {
     assert!(prune(&[]).starts_with("Deleted 1 events"), "the slowest reader counts");
     assert!(prune(&["--unread"]).starts_with("Deleted 2 events"));
     assert_eq!(orders(&service.read("").await), ["4"]);
+    fill(&service, 5..8).await;
+    let most = (2 * event(5, "a").len()).to_string();
+    let by_size = ["prune", "--larger-than", &most];
+    assert!(store.run(&by_size).starts_with("Deleted 0 events"), "no reader has passed them");
+    assert!(store.run(&[by_size.as_slice(), &["--unread"]].concat()).starts_with("Deleted 2 events"));
+    assert_eq!(orders(&service.read("").await), ["6", "7"]);
 }
 
 async fn an_order_is_erased(store: Store) {
