@@ -30,6 +30,7 @@ CONTENTS = """
 Start here <self>
 add-to-airbyte
 aifi
+inbox
 state
 troubleshooting
 ```

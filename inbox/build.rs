@@ -1,0 +1,5 @@
+//! Builds again when a migration comes in.
+
+fn main() {
+    println!("cargo:rerun-if-changed=migrations");
+}

@@ -1,0 +1,99 @@
+//! Listens, serves, stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::routing::{any, get};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+
+use crate::events::{self, Outlet};
+use crate::receive::{Inbox, receive};
+
+/// How many connections are served at once.
+const CONNECTIONS: usize = 4096;
+/// How long the head of a request may take, and how long a connection may rest.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// What a connection beyond the limit gets.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
+
+/// All paths.
+pub(crate) fn router(inbox: Inbox, outlet: Outlet) -> Router {
+    let path = inbox.path.clone();
+    let outlet = Arc::new(outlet);
+    let reading = Router::new()
+        .route("/v1/events", get(events::events))
+        .layer(CompressionLayer::new())
+        .route("/health/live", get(events::live))
+        .route("/health/ready", get(events::ready))
+        .route("/metrics", get(events::metrics))
+        .with_state(outlet);
+    Router::new()
+        .route(&path, any(receive))
+        .route(&format!("{path}/{{secret}}"), any(receive))
+        .with_state(Arc::new(inbox))
+        .merge(reading)
+}
+
+/// Serves until `SIGTERM` or `SIGINT`; calls under way then have `patience` to finish.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Duration) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("No signals.")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("No signals.")?;
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Most often no file descriptors are left; some come back.
+                tracing::error!(%error, "A connection could not be accepted.");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = connections.clone().try_acquire_owned() else {
+            refuse(&stream);
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_PATIENCE)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A sender that goes away is no failure of ours.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    tracing::info!("Stopping: calls under way are finished.");
+    drop(listener);
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+        tracing::warn!("Some connections did not end in time.");
+    }
+    Ok(())
+}
+
+fn refuse(stream: &TcpStream) {
+    metrics::counter!("aifi_inbox_refused_total", "reason" => "connections").increment(1);
+    // It fits into an empty socket buffer; a peer that is gone gets nothing.
+    let _ = stream.try_write(OVERLOADED);
+}

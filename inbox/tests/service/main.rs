@@ -1,0 +1,19 @@
+//! The inbox over HTTP, on SQLite and on PostgreSQL.
+
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that fails here says where"
+)]
+
+mod durable;
+mod failing;
+mod harness;
+mod hostile;
+mod load;
+mod postgres;
+mod reading;
+mod receiving;
+mod relay;
+mod target;
