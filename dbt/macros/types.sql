@@ -1,0 +1,31 @@
+{% macro read(kind, expression) -%}
+cast({{ expression }} as {{ aifi.type_of(kind) }})
+{%- endmacro %}
+
+{#- Amounts and quantities are exact decimals, ids whole numbers. -#}
+{% macro type_of(kind) -%}
+{%- if kind == 'amount' -%}{{ aifi.decimal_type() }}
+{%- elif kind == 'whole' -%}{{ aifi.whole_type() }}
+{%- elif kind == 'integer' -%}{{ dbt.type_bigint() }}
+{%- elif kind == 'flag' -%}{{ dbt.type_boolean() }}
+{%- elif kind == 'text' -%}{{ dbt.type_string() }}
+{%- else -%}{{ exceptions.raise_compiler_error('no kind of column: ' ~ kind) }}
+{%- endif -%}
+{%- endmacro %}
+
+{% macro decimal_type() %}{{ adapter.dispatch('decimal_type', 'aifi')() }}{% endmacro %}
+{% macro default__decimal_type() %}decimal(38, 9){% endmacro %}
+{% macro postgres__decimal_type() %}numeric{% endmacro %}
+{% macro bigquery__decimal_type() %}numeric{% endmacro %}
+
+{% macro whole_type() %}{{ adapter.dispatch('whole_type', 'aifi')() }}{% endmacro %}
+{% macro default__whole_type() %}decimal(38, 0){% endmacro %}
+{% macro postgres__whole_type() %}numeric{% endmacro %}
+{% macro bigquery__whole_type() %}numeric{% endmacro %}
+
+{#- A field of a JSON object as text. -#}
+{% macro json_text(expression, field) %}{{ adapter.dispatch('json_text', 'aifi')(expression, field) }}{% endmacro %}
+{% macro default__json_text(expression, field) %}json_extract_string({{ expression }}, '$.{{ field }}'){% endmacro %}
+{% macro postgres__json_text(expression, field) %}cast({{ expression }} as jsonb) ->> '{{ field }}'{% endmacro %}
+{% macro bigquery__json_text(expression, field) %}json_value({{ expression }}, '$.{{ field }}'){% endmacro %}
+{% macro snowflake__json_text(expression, field) %}{{ expression }}:{{ field }}::varchar{% endmacro %}
