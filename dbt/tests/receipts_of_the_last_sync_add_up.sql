@@ -1,6 +1,6 @@
 {{ config(enabled=aifi.uses('sync_audit')) }}
 -- What the last sync has written is in the table: as many orders, the sum of their totals to the last decimal, and the sum
--- of their ids. A sync that has failed has written orders without a receipt; the next one that ends well puts it right.
+-- of their ids; of this one the first fifteen digits, since PyAirbyte keeps no more in PostgreSQL. A sync that has failed has written orders without a receipt; the next one that ends well puts it right.
 with last_sync as (
     select max(started_at) as started_at from {{ ref('stg_aifi__sync_audit') }}
 ),
@@ -32,4 +32,5 @@ from receipts
 cross join in_table
 where receipts.orders <> in_table.orders
     or receipts.total_price <> in_table.total_price
-    or receipts.id_sum <> in_table.id_sum
+    or abs(cast(receipts.id_sum - in_table.id_sum as {{ dbt.type_float() }}))
+    > 1e-15 * cast(receipts.id_sum as {{ dbt.type_float() }})

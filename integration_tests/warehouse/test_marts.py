@@ -1,0 +1,98 @@
+"""Every mart holds what the sandbox says, to the cent: built in full, and incrementally after changes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import marts
+import warehouse
+from conftest import TOLD, Built, duckdb_database
+
+
+@pytest.mark.parametrize("mart", marts.COLUMNS)
+@pytest.mark.parametrize("stage", ["first", "second"])
+def test_a_mart_is_right(built: Built, mart: str, stage: str) -> None:
+    truth, rows = getattr(built, stage)[mart]
+    marts.assert_right(truth, mart, rows)
+
+
+@pytest.mark.parametrize("mart", marts.COLUMNS)
+def test_the_changes_are_seen_in_it(built: Built, mart: str) -> None:
+    first, second = built.first[mart][1], built.second[mart][1]
+    assert marts.found(mart, first) != marts.found(mart, second)
+
+
+def test_every_column_of_every_model_is_described(built: Built) -> None:
+    """And no description is of a column that is not there."""
+    manifest = json.loads((built.dbt.folder / "target" / "manifest.json").read_text())
+    for node in manifest["nodes"].values():
+        if node["resource_type"] != "model":
+            continue
+        there = built.database.query(
+            "select column_name from information_schema.columns"
+            f" where table_schema = '{node['schema']}' and table_name = '{node['name']}'"
+        )
+        described = {name for name, column in node["columns"].items() if column["description"].strip()}
+        assert {name for (name,) in there} == described, node["name"]
+
+
+# What is taken out of a table, and the tests that tell of it.
+TAKEN: dict[str, tuple[str, set[str]]] = {
+    "orders": (
+        "id = (select min(id) from aifi.orders where status = 'paid')",
+        {"relationships_stg_aifi__order_line_items_order_id", "receipts_are_in_the_table"},
+    ),
+    "order_line_items": (
+        "orderid = (select max(id) from aifi.orders where status = 'reviewed')",
+        {"orders_are_the_sum_of_their_lines"},
+    ),
+    "order_versions": (
+        "id = (select max(id) from aifi.orders where version = 1 and status = 'unpaid')",
+        {"each_order_is_in_the_history", "relationships_stg_aifi__orders_order_id__order_id__ref_stg_aifi__order_versions"},
+    ),
+    "order_details": (
+        "id = (select max(id) from aifi.orders where version = 1 and status = 'unpaid')",
+        {"relationships_stg_aifi__orders_order_id__order_id__ref_stg_aifi__order_details"},
+    ),
+    "contests": (
+        "id = (select max(id) from aifi.contests)",
+        {"corrected_orders_have_a_contest"},
+    ),
+    "stores": ("id = '2'", {"relationships_stg_aifi__orders_store_id"}),
+    "sessions": (
+        "sessionid = (select max(sessionid) from aifi.orders)",
+        {"relationships_stg_aifi__orders_session_id"},
+    ),
+    "products": (
+        "id = (select max(productid) from aifi.order_line_items)",
+        {"relationships_stg_aifi__order_line_items_product_id"},
+    ),
+    "sync_audit": (
+        "slice = 1 and startedat = (select max(startedat) from aifi.sync_audit)",
+        {"receipts_are_all_there"},
+    ),
+}
+
+
+def test_a_row_that_is_taken_out_is_told_of(built: Built, tmp_path: Path) -> None:
+    if built.database.kind != "duckdb":
+        pytest.skip("the tests are the same in each warehouse; a file is the easiest to copy")
+    database = duckdb_database(tmp_path, "broken")
+    shutil.copy(built.database.airbyte, database.airbyte)
+    dbt = warehouse.Dbt(tmp_path / "project", "duckdb", **database.place)
+    for table, (row, _) in TAKEN.items():
+        before = database.query(f"select count(*) from aifi.{table}")[0][0]
+        database.query(f"delete from aifi.{table} where {row}")
+        assert database.query(f"select count(*) from aifi.{table}")[0][0] < before, table
+    dbt("run", "--full-refresh")
+    failed = warehouse.names(dbt("test", fails=True), "fail")
+    TOLD.append(f"a row taken out of each table: {len(failed)} tests failed: {', '.join(failed)}")
+    for table, (_, tests) in TAKEN.items():
+        for test in tests:
+            assert any(name.startswith(test) for name in failed), f"{table}: {test} did not fail"
+    passed = warehouse.names(built.results, "pass")
+    assert set(failed) <= set(passed), "each of them passes where nothing is taken out"
