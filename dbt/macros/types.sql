@@ -21,7 +21,7 @@ cast({{ expression }} as {{ aifi.type_of(kind) }})
 {% macro whole_type() %}{{ adapter.dispatch('whole_type', 'aifi')() }}{% endmacro %}
 {% macro default__whole_type() %}decimal(38, 0){% endmacro %}
 {% macro postgres__whole_type() %}numeric{% endmacro %}
-{% macro bigquery__whole_type() %}numeric{% endmacro %}
+{% macro bigquery__whole_type() %}bignumeric{% endmacro %}
 
 {#- A field of a JSON object as text. -#}
 {% macro json_text(expression, field) %}{{ adapter.dispatch('json_text', 'aifi')(expression, field) }}{% endmacro %}

@@ -40,6 +40,11 @@ def bigquery(port: str) -> Iterator[Any]:
     yield None
     statement = ""
     while True:
+        if isinstance(statement, dict):
+            failed = client.insert_rows_json(statement["table"], statement["rows"])
+            assert not failed, failed
+            statement = yield []
+            continue
         rows = client.query(statement).result() if statement else []
         statement = yield [tuple(row.values()) for row in rows]
 
@@ -63,7 +68,7 @@ def main(kind: str, port: str) -> None:
         try:
             answers.append(runner.send(statement))
         except Exception as failure:
-            sys.exit(f"{failure}\n{statement[:3000]}")
+            sys.exit(f"{failure}\n{str(statement)[:3000]}")
     json.dump(answers, sys.stdout, default=tagged)
 
 

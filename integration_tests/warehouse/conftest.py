@@ -1,10 +1,13 @@
-"""The databases that the tests share."""
+"""The databases that the tests share. They are built at the same time, as much of it is waiting."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,15 +19,24 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 
+import documented  # noqa: E402
+import emulators  # noqa: E402
 import marts  # noqa: E402
 import postgres  # noqa: E402
 import warehouse  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
 CLIENTS = Path(os.environ["AIFI_CLIENTS_PYTHON"])
+EMULATORS = {
+    "snowflake": (emulators.Snowflake, Path(os.environ["WAREHOUSE_SNOWFLAKE_PYTHON"])),
+    "bigquery": (emulators.BigQuery, Path(os.environ["WAREHOUSE_BIGQUERY_PYTHON"])),
+}
 
 # Figures for the last lines.
 TOLD: list[str] = []
+
+Rows = dict[str, list[dict[str, Any]]]
+MartRows = dict[str, list[tuple]]
 
 
 def pytest_report_header() -> list[str]:
@@ -75,13 +87,13 @@ def postgres_database(server: postgres.Postgres, name: str) -> Database:
     return Database("postgres", place, f"{server.port}/{name}", query)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Postgres]:
-    binaries = postgres.binaries()
-    if not binaries:
-        pytest.skip("PostgreSQL is not installed (no initdb), so nothing was built in it")
-    with postgres.Postgres(binaries) as server:
-        yield server
+@dataclass
+class Stage:
+    """What is true at a moment, what Airbyte has written by then, and what dbt made of it."""
+
+    truth: marts.Truth
+    raw: Rows
+    rows: MartRows
 
 
 @dataclass
@@ -90,16 +102,42 @@ class Built:
 
     database: Database
     dbt: warehouse.Dbt
-    sandbox: Sandbox
-    truth: marts.Truth
-    first: dict[str, tuple[marts.Truth, list[tuple]]]
-    second: dict[str, tuple[marts.Truth, list[tuple]]]
+    first: Stage
+    second: Stage
     results: list[dict[str, Any]]
 
+    def tell(self) -> None:
+        passed = len(warehouse.names(self.results, "pass"))
+        TOLD.append(f"{self.database.kind}: {passed} tests of dbt passed after the second build")
+        TOLD.extend(f"{self.database.kind}: {line}" for line in figures(self.second))
 
-def rows_of_marts(database: Database, truth: marts.Truth) -> dict[str, tuple[marts.Truth, list[tuple]]]:
+
+def rows_of_marts(database: Database) -> MartRows:
     schema = warehouse.MARTS_SCHEMA
-    return {mart: (truth, database.query(marts.select(mart, schema))) for mart in marts.COLUMNS}
+    return {mart: database.query(marts.select(mart, schema)) for mart in marts.COLUMNS}
+
+
+def schemas() -> dict[str, dict[str, str]]:
+    """The columns of each stream with their kinds."""
+    files = [file for file in sorted((warehouse.ROOT / "spec").glob("*.json")) if file.stem != "spec"]
+    return {file.stem: emulators.kinds(json.loads(file.read_text())) for file in files}
+
+
+def raw_rows(database: Database) -> Rows:
+    """What PyAirbyte has written into DuckDB, by the streams' own names; moments and nested values as texts."""
+    of: Rows = {}
+    for stream, columns in schemas().items():
+        selected = []
+        for name, kind in columns.items():
+            column = f'"{name.lower()}"'
+            if kind == "date-time":
+                column = f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+            elif kind in ("object", "array"):
+                column = f"cast({column} as varchar)"
+            selected.append(column)
+        found = database.query(f"select {', '.join(selected)} from aifi.{stream}")
+        of[stream] = [dict(zip(columns, row)) for row in found]
+    return of
 
 
 def change(sandbox: Sandbox) -> None:
@@ -119,40 +157,111 @@ def change(sandbox: Sandbox) -> None:
     sandbox.control("POST", "advance", seconds=3_600)
 
 
-@pytest.fixture(scope="session", params=["duckdb", "postgres"])
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "postgres":
-        database = postgres_database(request.getfixturevalue("server"), "warehouse")
-    else:
-        database = duckdb_database(folder)
-    with Sandbox("--orders=120", "--contested-percent=20") as sandbox:
-        config = sandbox.config()
-
-        def sync() -> marts.Truth:
-            warehouse.sync(CLIENTS, database.kind, database.airbyte, folder / "airbyte", config)
-            return marts.Truth(sandbox)
-
-        before = sync()
+def build(database: Database, folder: Path, *options: str, **variables: Any) -> Built:
+    """Sandbox, connector, PyAirbyte, database, dbt; then changes, and all of it once more."""
+    with Sandbox("--orders=80", "--contested-percent=20", *options) as sandbox:
         dbt = warehouse.Dbt(folder / "project", database.kind, **database.place)
-        dbt("build")
-        first = rows_of_marts(database, before)
-        change(sandbox)
-        after = sync()
-        results = dbt("build")
-        second = rows_of_marts(database, after)
-        TOLD.extend(f"{database.kind}: {line}" for line in figures(second))
-        yield Built(database, dbt, sandbox, after, first, second, results)
+        stages: list[Stage] = []
+        results: list[dict[str, Any]] = []
+        for step in range(2):
+            if step:
+                change(sandbox)
+            config = sandbox.config()
+            warehouse.sync(CLIENTS, database.kind, database.airbyte, folder / "airbyte", config)
+            results = dbt("build", **variables)
+            raw = raw_rows(database) if database.kind == "duckdb" else {}
+            stages.append(Stage(marts.Truth(sandbox), raw, rows_of_marts(database)))
+    return Built(database, dbt, *stages, results)
 
 
-def figures(of: dict[str, tuple[marts.Truth, list[tuple]]]) -> list[str]:
-    """The rows of each mart beside those of the sandbox, and the sum of the last amount where there is one."""
+@dataclass
+class Emulated:
+    """A build in an emulator. Its tables are those that DuckDB has, with the types of Airbyte's destination."""
+
+    emulator: emulators.Emulator
+    built: Built
+    # Of the queries in completeness.md, which are for the time right after a first sync.
+    receipts: list[list[tuple]]
+
+
+def emulate(emulator: emulators.Emulator, folder: Path, of: Built) -> Emulated:
+    kind = emulator.kind
+    made = [emulator.create(stream, columns) for stream, columns in schemas().items()]
+    emulator.run([*emulator.prepare, *made, *filled(emulator, of.first.raw)])
+    receipts = emulator.run([block.sql for block in documented.blocks("completeness", kind)])
+
+    database = Database(
+        kind, {"port": str(emulator.port)}, "", lambda sql: emulator.run([sql])[0]
+    )
+    dbt = warehouse.Dbt(folder / "project", kind, python=emulator.python, **database.place)
+    dbt("run")
+    first = Stage(of.first.truth, of.first.raw, rows_of_emulator(emulator))
+    emptied = [f"delete from {emulator.table(stream)} where true" for stream in schemas()]
+    emulator.run([*emptied, *filled(emulator, of.second.raw)])
+    results = dbt("build")
+    second = Stage(of.second.truth, of.second.raw, rows_of_emulator(emulator))
+    return Emulated(emulator, Built(database, dbt, first, second, results), receipts)
+
+
+def filled(emulator: emulators.Emulator, raw: Rows) -> list[emulators.Statement]:
+    return [
+        statement
+        for stream, columns in schemas().items()
+        for statement in emulator.fill(stream, columns, raw[stream])
+    ]
+
+
+def rows_of_emulator(emulator: emulators.Emulator) -> MartRows:
+    selects = [marts.select(mart, warehouse.MARTS_SCHEMA) for mart in marts.COLUMNS]
+    return dict(zip(marts.COLUMNS, emulator.run(selects)))
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Any]]]:
+    folder = tmp_path_factory.mktemp
+    with contextlib.ExitStack() as servers, ThreadPoolExecutor(4) as pool:
+        there = folder("duckdb")
+        of = {"duckdb": pool.submit(build, duckdb_database(there), there)}
+        if binaries := postgres.binaries():
+            server = servers.enter_context(postgres.Postgres(binaries))
+            database = postgres_database(server, "warehouse")
+            of["postgres"] = pool.submit(build, database, folder("postgres"))
+
+        def emulated(kind: str, there: Path) -> Emulated:
+            duckdb = of["duckdb"].result()
+            emulator, python = EMULATORS[kind]
+            return emulate(servers.enter_context(emulator(python)), there, duckdb)
+
+        for kind in EMULATORS:
+            of[kind] = pool.submit(emulated, kind, folder(kind))
+        yield of
+
+
+@pytest.fixture(scope="session", params=["duckdb", "postgres"])
+def built(request: pytest.FixtureRequest, builds: dict[str, Future[Any]]) -> Built:
+    if request.param not in builds:
+        pytest.skip("PostgreSQL is not installed (no initdb), so nothing was built in it")
+    built: Built = builds[request.param].result()
+    built.tell()
+    return built
+
+
+@pytest.fixture(scope="session", params=EMULATORS)
+def emulated(request: pytest.FixtureRequest, builds: dict[str, Future[Any]]) -> Emulated:
+    emulated: Emulated = builds[request.param].result()
+    emulated.built.tell()
+    return emulated
+
+
+def figures(stage: Stage) -> list[str]:
+    """The rows of each mart beside those of the sandbox, and the sums of its amounts."""
     lines = []
-    for mart, (truth, rows) in of.items():
-        wanted, has = marts.right(truth, mart), marts.found(mart, rows)
-        lines.append(f"{mart}: {len(has)} rows, {len(wanted)} are right")
+    for mart, rows in stage.rows.items():
+        wanted, has = marts.right(stage.truth, mart), marts.found(mart, rows)
+        line = f"{mart}: {len(has)} rows, {len(wanted)} are right"
         for place, column in enumerate(marts.COLUMNS[mart][1]):
             if column in ("revenue", "total_price", "refunded"):
                 sums = [sum(row[place] or 0 for row in values.values()) for values in (has, wanted)]
-                lines[-1] += f"; sum of {column} {sums[0]:.2f}, {sums[1]:.2f} is right"
+                line += f"; sum of {column} {sums[0]:.2f}, {sums[1]:.2f} is right"
+        lines.append(line)
     return lines
