@@ -194,7 +194,7 @@ def emulate(emulator: emulators.Emulator, folder: Path, of: Built) -> Emulated:
         kind, {"port": str(emulator.port)}, "", lambda sql: emulator.run([sql])[0]
     )
     dbt = warehouse.Dbt(folder / "project", kind, python=emulator.python, **database.place)
-    dbt("run")
+    dbt("build", "--exclude-resource-type", "test")
     first = Stage(of.first.truth, of.first.raw, rows_of_emulator(emulator))
     emptied = [f"delete from {emulator.table(stream)} where true" for stream in schemas()]
     emulator.run([*emptied, *filled(emulator, of.second.raw)])

@@ -59,7 +59,9 @@ class Emulator:
     """A server on loopback, ended with the block it is used in."""
 
     kind: str
-    dataset: str
+    dataset = "aifi"
+    # What has to be there before the tables.
+    prepare: list[str] = []
 
     def __init__(self, python: Path) -> None:
         self.python = python
@@ -140,7 +142,8 @@ def literal(of: Any) -> str:
 class Snowflake(Emulator):
     """fakesnow: Snowflake's statements, translated for DuckDB."""
 
-    kind, dataset = "snowflake", "aifi"
+    kind = "snowflake"
+    prepare = ["create schema if not exists aifi", "use schema aifi"]
 
     def name(self, name: str) -> str:
         return f'"{name.upper()}"'
@@ -161,7 +164,7 @@ class Snowflake(Emulator):
 class BigQuery(Emulator):
     """bqemulator: BigQuery's interface over DuckDB."""
 
-    kind, dataset = "bigquery", "aifi"
+    kind = "bigquery"
 
     def name(self, name: str) -> str:
         return f"`{name}`"

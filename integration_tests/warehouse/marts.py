@@ -41,6 +41,7 @@ class Truth:
         self.sessions = list(self._sessions())
         shown = {(str(order["id"]), order["version"]): order for order in self._orders()}
         now = {id: shown[id, order["version"]] for id, order in self.orders.items()}
+        self.now = now
         # The visit that an order came of, and the lines that the retailer's system has added: not told elsewhere.
         self.visit = {id: order["sessionId"] for id, order in now.items()}
         self.visit_of_version = {key: order["sessionId"] for key, order in shown.items()}

@@ -10,19 +10,26 @@ import pytest
 
 import marts
 import warehouse
-from conftest import TOLD, Built, duckdb_database
+from conftest import TOLD, Built, Emulated, duckdb_database
 
 
 @pytest.mark.parametrize("mart", marts.COLUMNS)
 @pytest.mark.parametrize("stage", ["first", "second"])
 def test_a_mart_is_right(built: Built, mart: str, stage: str) -> None:
-    truth, rows = getattr(built, stage)[mart]
-    marts.assert_right(truth, mart, rows)
+    at = getattr(built, stage)
+    marts.assert_right(at.truth, mart, at.rows[mart])
+
+
+@pytest.mark.parametrize("mart", marts.COLUMNS)
+@pytest.mark.parametrize("stage", ["first", "second"])
+def test_a_mart_is_right_in_an_emulator(emulated: Emulated, mart: str, stage: str) -> None:
+    at = getattr(emulated.built, stage)
+    marts.assert_right(at.truth, mart, at.rows[mart])
 
 
 @pytest.mark.parametrize("mart", marts.COLUMNS)
 def test_the_changes_are_seen_in_it(built: Built, mart: str) -> None:
-    first, second = built.first[mart][1], built.second[mart][1]
+    first, second = built.first.rows[mart], built.second.rows[mart]
     assert marts.found(mart, first) != marts.found(mart, second)
 
 

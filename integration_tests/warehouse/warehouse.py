@@ -21,6 +21,7 @@ class Dbt:
 
     def __init__(self, folder: Path, target: str, python: Path = Path(sys.executable), **place: str) -> None:
         self.target, self.folder = target, folder
+        # Its own environment's.
         self.dbt = python.parent / "dbt"
         shutil.copytree(HERE / "project", folder, dirs_exist_ok=True)
         self.environment = os.environ | {
