@@ -20,7 +20,8 @@ coalesce(nullif({{ aifi.text(session_id) }}, ''), {{ aifi.text(order_id) }})
 {% macro column(name) %}{{ adapter.dispatch('column', 'aifi')(name) }}{% endmacro %}
 
 {% macro default__column(name) %}"{{ name }}"{% endmacro %}
-{% macro bigquery__column(name) %}`{{ name }}`{% endmacro %}
+{#- One field has a reserved word for a name. -#}
+{% macro bigquery__column(name) %}{{ '`order`' if name == 'order' else name }}{% endmacro %}
 {% macro snowflake__column(name) %}"{{ name | upper }}"{% endmacro %}
 {% macro postgres__column(name) %}"{{ name if var('aifi_keeps_names', false) else name | lower }}"{% endmacro %}
 

@@ -7,7 +7,7 @@ to_timestamp(extract(epoch from {{ expression }})) at time zone 'UTC'
 {%- endmacro %}
 {% macro bigquery__utc(expression) %}cast({{ expression }} as timestamp){% endmacro %}
 {% macro snowflake__utc(expression) -%}
-cast(convert_timezone('UTC', {{ expression }}) as timestamp_ntz)
+to_timestamp_ntz(date_part(epoch_microsecond, {{ expression }}), 6)
 {%- endmacro %}
 
 {#- The day of a moment in UTC, where the clocks show `zone`. -#}

@@ -6,9 +6,9 @@ cast({{ expression }} as {{ aifi.type_of(kind) }})
 {% macro type_of(kind) -%}
 {%- if kind == 'amount' -%}{{ aifi.decimal_type() }}
 {%- elif kind == 'whole' -%}{{ aifi.whole_type() }}
-{%- elif kind == 'integer' -%}{{ dbt.type_bigint() }}
-{%- elif kind == 'flag' -%}{{ dbt.type_boolean() }}
-{%- elif kind == 'text' -%}{{ dbt.type_string() }}
+{%- elif kind == 'integer' -%}{{ dbt.type_bigint() | lower }}
+{%- elif kind == 'flag' -%}{{ dbt.type_boolean() | lower }}
+{%- elif kind == 'text' -%}{{ dbt.type_string() | lower }}
 {%- else -%}{{ exceptions.raise_compiler_error('no kind of column: ' ~ kind) }}
 {%- endif -%}
 {%- endmacro %}

@@ -32,5 +32,5 @@ from receipts
 cross join in_table
 where receipts.orders <> in_table.orders
     or receipts.total_price <> in_table.total_price
-    or abs(cast(receipts.id_sum - in_table.id_sum as {{ dbt.type_float() }}))
-    > 1e-15 * cast(receipts.id_sum as {{ dbt.type_float() }})
+    or abs(cast(receipts.id_sum - in_table.id_sum as {{ dbt.type_float() | lower }}))
+    > 1e-15 * cast(receipts.id_sum as {{ dbt.type_float() | lower }})

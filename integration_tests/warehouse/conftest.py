@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -196,6 +197,7 @@ def emulate(emulator: emulators.Emulator, folder: Path, of: Built) -> Emulated:
     dbt = warehouse.Dbt(folder / "project", kind, python=emulator.python, **database.place)
     dbt("build", "--exclude-resource-type", "test")
     first = Stage(of.first.truth, of.first.raw, rows_of_emulator(emulator))
+    shutil.copytree(dbt.folder / "target" / "compiled", dbt.folder / "first" / "compiled")
     emptied = [f"delete from {emulator.table(stream)} where true" for stream in schemas()]
     emulator.run([*emptied, *filled(emulator, of.second.raw)])
     results = dbt("build")

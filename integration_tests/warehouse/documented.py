@@ -68,3 +68,9 @@ def joins(dialect: str) -> list[Join]:
             left, right = (cells[at].replace("`", "") for at in (0, 1))
             found.append(Join(left, right, dialect, cells[column].strip("`")))
     return found
+
+
+def shared() -> list[str]:
+    """The queries on the package's models, which are the same in each dialect."""
+    text = (DOCS / "dbt.md").read_text()
+    return [textwrap.dedent(fence.group(2)).rstrip(";\n ") for fence in FENCE.finditer(text)]

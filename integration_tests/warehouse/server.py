@@ -11,9 +11,14 @@ def snowflake(port: str, _: str) -> None:
 
     import fakesnow
     from fakesnow import transforms
+    from sqlglot import exp
 
-    # It adds up columns as floats, for the sake of texts; Snowflake adds up numbers exactly. The models add up no texts.
-    transforms.numeric_agg_implicit_cast = lambda expression: expression
+    # It adds up columns as floats, for the sake of texts; Snowflake adds up numbers exactly, and the models no texts.
+    # And it has no temporary view in a schema, such as dbt makes for an incremental model: here it is a lasting one.
+    def without_temporary(expression: exp.Expression) -> exp.Expression | None:
+        return None if isinstance(expression, exp.TemporaryProperty) else expression
+
+    transforms.numeric_agg_implicit_cast = without_temporary
     with fakesnow.server(port=int(port)):
         threading.Event().wait()
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import documented
-import marts
+import views
 from conftest import Emulated, Stage
 from documented import Block
 from marts import SALES, Truth, moment
@@ -229,7 +229,7 @@ def test_every_block_has_its_right_answer_here(dialect: str) -> None:
 def test_no_other_page_has_sql() -> None:
     others = [page for page in documented.DOCS.glob("*.md") if page.stem not in documented.PAGES]
     with_sql = {page.stem for page in others if documented.FENCE.search(page.read_text())}
-    # Of the package's models, and executed by test_first_query.
+    # On the package's models: below.
     assert with_sql == {"dbt"}
 
 
@@ -262,3 +262,53 @@ def test_a_join_of_the_model_finds_its_rows(emulated: Emulated, join: documented
     )
     assert wanted > 0
     assert emulated.emulator.run([*emulated.emulator.prepare, here.sql()])[-1] == [(wanted,)]
+
+
+def first_query(truth: Truth) -> list[tuple]:
+    found = [(*key, values[0], values[-1]) for key, values in truth.daily_store_sales().items()]
+    return sorted(found, key=lambda row: (row[1], row[0]))
+
+
+def second_query(truth: Truth) -> list[tuple]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for store, _, _, complete, _, bought, _ in truth.visits().values():
+        sums[store][0] += complete
+        sums[store][1] += bought and complete
+    return sorted((store, *values) for store, values in sums.items())
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", *documented.DIALECTS.values()])
+def test_the_first_queries_on_the_models_answer_what_is_right(builds: dict, kind: str) -> None:
+    if kind not in builds:
+        pytest.skip("PostgreSQL is not installed")
+    built = builds[kind].result()
+    if isinstance(built, Emulated):
+        built = built.built
+    queries = documented.shared()
+    for query, right in zip(queries, [first_query, second_query], strict=True):
+        assert rows(built.database.query(query)) == rows(right(built.second.truth)), query
+
+
+@pytest.mark.parametrize("dialect", documented.DIALECTS.values())
+def test_the_views_are_made_of_what_the_models_are_made_of(builds: dict, dialect: str) -> None:
+    dbt = builds[dialect].result().built.dbt
+    written = {block.heading: block.sql for block in documented.blocks("sql", dialect)}
+    for heading, template in views.templates(dialect).items():
+        made = dbt.compiled(template).replace("dataset.", "aifi.").rstrip(";\n ")
+        assert written[heading].partition("\n")[2] == made, "paste this into docs/sql.md"
+
+
+def test_a_line_that_is_missing_is_told_of(emulated: Emulated) -> None:
+    """The answers depend on the rows: without one line, its order does not add up."""
+    emulator = emulated.emulator
+    lines = emulated.built.second.truth.lines
+    line = next(line for line in lines if line["order_version"] == 1)
+    place = f"orderId = {line['order_id']} and id = {line['id']}"
+    table = emulator.table("order_line_items")
+    query = documented.blocks("sql", emulator.kind)[-1].sql
+    keep, drop = f"create table aifi.kept as select * from {table} where {place}", f"delete from {table} where {place}"
+    *_, told, _, again = emulator.run(
+        [*emulator.prepare, keep, drop, query, f"insert into {table} select * from aifi.kept", query]
+    )
+    assert [str(row[0]) for row in told] == [line["order_id"]]
+    assert again == []

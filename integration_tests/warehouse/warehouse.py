@@ -46,6 +46,17 @@ class Dbt:
         results = self.folder / "target" / "run_results.json"
         return json.loads(results.read_text())["results"] if last else []
 
+    def compiled(self, template: str) -> str:
+        """What dbt makes of a statement, without asking the database."""
+        command = [str(self.dbt), "--quiet", "compile", "--no-introspect", "--no-populate-cache"]
+        command += ["--inline", template, "--profiles-dir", str(self.folder), "--target", self.target]
+        command += ["--target-path", "inline"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
 
 def names(results: list[dict[str, Any]], *statuses: str) -> list[str]:
     """What ended so, by name: a test without its digest."""

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    incremental_strategy='merge' if target.type == 'bigquery' else 'delete+insert',
     unique_key='order_version_key',
     on_schema_change='append_new_columns',
     enabled=aifi.uses('order_versions')

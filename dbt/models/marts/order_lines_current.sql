@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    incremental_strategy='merge' if target.type == 'bigquery' else 'delete+insert',
     unique_key='order_line_key',
     on_schema_change='append_new_columns',
     post_hook="{% if is_incremental() %}{{ aifi.delete_lines_of_before(this, ref('orders_current')) }}{% endif %}"

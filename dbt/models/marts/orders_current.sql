@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', unique_key='visit_key', on_schema_change='append_new_columns') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge' if target.type == 'bigquery' else 'delete+insert',
+    unique_key='visit_key',
+    on_schema_change='append_new_columns'
+) }}
 
 with orders as (
     select * from {{ ref('stg_aifi__orders') }}
