@@ -40,6 +40,7 @@ troubleshooting
 
 model
 data-dictionary
+dbt
 sql
 console
 ```

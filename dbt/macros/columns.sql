@@ -9,7 +9,7 @@
 {% macro nested(name) %}{{ aifi.column(name) }}{% endmacro %}
 
 {#- A field of an object. -#}
-{% macro inside(name, field, kind) %}{{ aifi.read(kind, aifi.json_text(aifi.column(name), field)) }}{% endmacro %}
+{% macro inside(name, field, kind) %}{{ aifi.read(kind, aifi.json_field(aifi.column(name), field)) }}{% endmacro %}
 
 {#- Key of the visit that an order came of: its session, or itself where no session is known. -#}
 {% macro visit_key(session_id, order_id) -%}

@@ -23,9 +23,9 @@ cast({{ expression }} as {{ aifi.type_of(kind) }})
 {% macro postgres__whole_type() %}numeric{% endmacro %}
 {% macro bigquery__whole_type() %}bignumeric{% endmacro %}
 
-{#- A field of a JSON object as text. -#}
-{% macro json_text(expression, field) %}{{ adapter.dispatch('json_text', 'aifi')(expression, field) }}{% endmacro %}
-{% macro default__json_text(expression, field) %}json_extract_string({{ expression }}, '$.{{ field }}'){% endmacro %}
-{% macro postgres__json_text(expression, field) %}cast({{ expression }} as jsonb) ->> '{{ field }}'{% endmacro %}
-{% macro bigquery__json_text(expression, field) %}json_value({{ expression }}, '$.{{ field }}'){% endmacro %}
-{% macro snowflake__json_text(expression, field) %}{{ expression }}:{{ field }}::varchar{% endmacro %}
+{#- A field of a JSON object, to be cast. -#}
+{% macro json_field(expression, field) %}{{ adapter.dispatch('json_field', 'aifi')(expression, field) }}{% endmacro %}
+{% macro default__json_field(expression, field) %}json_extract_string({{ expression }}, '$.{{ field }}'){% endmacro %}
+{% macro postgres__json_field(expression, field) %}cast({{ expression }} as jsonb) ->> '{{ field }}'{% endmacro %}
+{% macro bigquery__json_field(expression, field) %}json_value({{ expression }}, '$.{{ field }}'){% endmacro %}
+{% macro snowflake__json_field(expression, field) %}{{ expression }}:{{ field }}{% endmacro %}

@@ -7,7 +7,7 @@ select
     count(o.order_id) as orders_in_table
 from {{ ref('stg_aifi__sync_audit') }} a
 left join {{ ref('stg_aifi__orders') }} o
-    on o.draft_created_at >= a.from_draft_created_at and o.draft_created_at < a.until_draft_created_at
+    on a.from_draft_created_at <= o.draft_created_at and a.until_draft_created_at > o.draft_created_at
 where a.part = 'range'
 group by a.started_at, a.slice, a.orders_written
 having count(o.order_id) < a.orders_written

@@ -38,6 +38,8 @@ TOLD: list[str] = []
 
 Rows = dict[str, list[dict[str, Any]]]
 MartRows = dict[str, list[tuple]]
+# What is built at the same time, by the kind of warehouse.
+Builds = dict[str, Future[Any]]
 
 
 def pytest_report_header() -> list[str]:
@@ -158,10 +160,12 @@ def change(sandbox: Sandbox) -> None:
     sandbox.control("POST", "advance", seconds=3_600)
 
 
-def build(database: Database, folder: Path, *options: str, **variables: Any) -> Built:
+def build(
+    project: warehouse.Project, database: Database, folder: Path, orders: int = 80, *options: str
+) -> Built:
     """Sandbox, connector, PyAirbyte, database, dbt; then changes, and all of it once more."""
-    with Sandbox("--orders=80", "--contested-percent=20", *options) as sandbox:
-        dbt = warehouse.Dbt(folder / "project", database.kind, **database.place)
+    with Sandbox(f"--orders={orders}", "--contested-percent=20", *options) as sandbox:
+        dbt = project.dbt(folder / "project", database.kind, **database.place)
         stages: list[Stage] = []
         results: list[dict[str, Any]] = []
         for step in range(2):
@@ -169,7 +173,7 @@ def build(database: Database, folder: Path, *options: str, **variables: Any) -> 
                 change(sandbox)
             config = sandbox.config()
             warehouse.sync(CLIENTS, database.kind, database.airbyte, folder / "airbyte", config)
-            results = dbt("build", **variables)
+            results = dbt("build")
             raw = raw_rows(database) if database.kind == "duckdb" else {}
             stages.append(Stage(marts.Truth(sandbox), raw, rows_of_marts(database)))
     return Built(database, dbt, *stages, results)
@@ -194,7 +198,7 @@ def emulate(emulator: emulators.Emulator, folder: Path, of: Built) -> Emulated:
     database = Database(
         kind, {"port": str(emulator.port)}, "", lambda sql: emulator.run([sql])[0]
     )
-    dbt = warehouse.Dbt(folder / "project", kind, python=emulator.python, **database.place)
+    dbt = of.dbt.project.dbt(folder / "project", kind, emulator.python, **database.place)
     dbt("build", "--exclude-resource-type", "test")
     first = Stage(of.first.truth, of.first.raw, rows_of_emulator(emulator))
     shutil.copytree(dbt.folder / "target" / "compiled", dbt.folder / "first" / "compiled")
@@ -219,28 +223,31 @@ def rows_of_emulator(emulator: emulators.Emulator) -> MartRows:
 
 
 @pytest.fixture(scope="session")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Any]]]:
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
     folder = tmp_path_factory.mktemp
     with contextlib.ExitStack() as servers, ThreadPoolExecutor(4) as pool:
+        project = warehouse.Project(folder("installed"))
         there = folder("duckdb")
-        of = {"duckdb": pool.submit(build, duckdb_database(there), there)}
+        of: Builds = {"duckdb": pool.submit(build, project, duckdb_database(there), there)}
         if binaries := postgres.binaries():
             server = servers.enter_context(postgres.Postgres(binaries))
             database = postgres_database(server, "warehouse")
-            of["postgres"] = pool.submit(build, database, folder("postgres"))
+            of["postgres"] = pool.submit(build, project, database, folder("postgres"))
 
         def emulated(kind: str, there: Path) -> Emulated:
             duckdb = of["duckdb"].result()
             emulator, python = EMULATORS[kind]
             return emulate(servers.enter_context(emulator(python)), there, duckdb)
 
+        there = folder("new_ids")
+        of["new_ids"] = pool.submit(build, project, duckdb_database(there), there, 40, "--version-ids=new")
         for kind in EMULATORS:
             of[kind] = pool.submit(emulated, kind, folder(kind))
         yield of
 
 
 @pytest.fixture(scope="session", params=["duckdb", "postgres"])
-def built(request: pytest.FixtureRequest, builds: dict[str, Future[Any]]) -> Built:
+def built(request: pytest.FixtureRequest, builds: Builds) -> Built:
     if request.param not in builds:
         pytest.skip("PostgreSQL is not installed (no initdb), so nothing was built in it")
     built: Built = builds[request.param].result()
@@ -249,7 +256,7 @@ def built(request: pytest.FixtureRequest, builds: dict[str, Future[Any]]) -> Bui
 
 
 @pytest.fixture(scope="session", params=EMULATORS)
-def emulated(request: pytest.FixtureRequest, builds: dict[str, Future[Any]]) -> Emulated:
+def emulated(request: pytest.FixtureRequest, builds: Builds) -> Emulated:
     emulated: Emulated = builds[request.param].result()
     emulated.built.tell()
     return emulated

@@ -190,7 +190,8 @@ class Truth:
                     totals[at],
                     totals[at] - totals[at - 1] if at else None,
                     begins[at],
-                    begins[at + 1] if at + 1 < len(versions) else None,
+                    begins[at + 1] if at + 1 < len(versions) else NO_END,
+                    at + 1 == len(versions),
                 )
         return found
 
@@ -208,6 +209,10 @@ class Truth:
                 sums[day_of[line["order_id"]]][2] += Decimal(line["total_price"])
         return {key: (len(ids), units, total) for key, (ids, units, total) in sums.items()}
 
+
+# An end that is null. fakesnow hands it out as 1970, so it is asked for as a moment.
+NO_END = datetime(9999, 12, 31)
+END = "coalesce(valid_until, timestamp '9999-12-31 00:00:00')"
 
 # The columns that are compared: those of the key, then those of the values.
 COLUMNS: dict[str, tuple[list[str], list[str]]] = {
@@ -254,7 +259,7 @@ COLUMNS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "order_history": (
         ["order_id", "version"],
-        ["status", "total_price", "total_price_change", "valid_from", "valid_until"],
+        ["status", "total_price", "total_price_change", "valid_from", END, "is_current"],
     ),
     "aifi_console_metrics": (["store_id", "visited_on"], ["orders", "units", "revenue"]),
 }

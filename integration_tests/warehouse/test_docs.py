@@ -14,8 +14,7 @@ import pytest
 
 import documented
 import views
-from conftest import Emulated, Stage
-from documented import Block
+from conftest import Builds, Emulated, Stage
 from marts import SALES, Truth, moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -246,22 +245,22 @@ def test_a_block_answers_what_is_right(emulated: Emulated, answers: dict, name: 
         assert sorted(found, key=repr) == sorted(wanted, key=repr)
 
 
-@pytest.mark.parametrize("join", documented.joins("bigquery"), ids=lambda join: join.condition)
-def test_a_join_of_the_model_finds_its_rows(emulated: Emulated, join: documented.Join) -> None:
+def test_the_joins_of_the_model_find_their_rows(emulated: Emulated) -> None:
     """Counted here by comparing each value with each, as texts."""
-    sides = re.findall(r"(\w)\.(\w+)", join.condition)
-    tables = {place.split()[1]: place.split()[0] for place in (join.left, join.right)}
     raw = emulated.built.second.raw
-    left, right = ([str(row[field]) for row in raw[tables[alias]]] for alias, field in sides)
-    wanted = sum(right.count(value) for value in left if value != "None")
-    here = next(
-        other
-        for other in documented.joins(emulated.emulator.kind)
-        if (other.left, other.right) == (join.left, join.right)
-        and other.condition.replace('"', "").lower().split(" = ")[1] == join.condition.lower().split(" = ")[1]
-    )
-    assert wanted > 0
-    assert emulated.emulator.run([*emulated.emulator.prepare, here.sql()])[-1] == [(wanted,)]
+    wanted = []
+    for join in documented.joins("bigquery"):
+        tables = {place.split()[1]: place.split()[0] for place in (join.left, join.right)}
+        left, right = (
+            [str(row[field]) for row in raw[tables[alias]]]
+            for alias, field in re.findall(r"(\w)\.(\w+)", join.condition)
+        )
+        wanted.append((join.left, join.right, sum(right.count(value) for value in left if value != "None")))
+    joins, prepare = documented.joins(emulated.emulator.kind), emulated.emulator.prepare
+    told = emulated.emulator.run([*prepare, *(join.sql() for join in joins)])[len(prepare) :]
+    found = [(join.left, join.right, answer[0][0]) for join, answer in zip(joins, told, strict=True)]
+    assert found == wanted
+    assert len(found) == 10 and all(count > 0 for *_, count in found)
 
 
 def first_query(truth: Truth) -> list[tuple]:
@@ -278,7 +277,7 @@ def second_query(truth: Truth) -> list[tuple]:
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres", *documented.DIALECTS.values()])
-def test_the_first_queries_on_the_models_answer_what_is_right(builds: dict, kind: str) -> None:
+def test_the_first_queries_on_the_models_answer_what_is_right(builds: Builds, kind: str) -> None:
     if kind not in builds:
         pytest.skip("PostgreSQL is not installed")
     built = builds[kind].result()
@@ -290,7 +289,7 @@ def test_the_first_queries_on_the_models_answer_what_is_right(builds: dict, kind
 
 
 @pytest.mark.parametrize("dialect", documented.DIALECTS.values())
-def test_the_views_are_made_of_what_the_models_are_made_of(builds: dict, dialect: str) -> None:
+def test_the_views_are_made_of_what_the_models_are_made_of(builds: Builds, dialect: str) -> None:
     dbt = builds[dialect].result().built.dbt
     written = {block.heading: block.sql for block in documented.blocks("sql", dialect)}
     for heading, template in views.templates(dialect).items():

@@ -16,20 +16,34 @@ PACKAGE = ROOT / "dbt"
 MARTS_SCHEMA = "analytics_aifi"
 
 
-class Dbt:
-    """A retailer's project with the package installed, and one database."""
+class Project:
+    """A retailer's project, with the package installed into it."""
 
-    def __init__(self, folder: Path, target: str, python: Path = Path(sys.executable), **place: str) -> None:
-        self.target, self.folder = target, folder
-        # Its own environment's.
-        self.dbt = python.parent / "dbt"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         shutil.copytree(HERE / "project", folder, dirs_exist_ok=True)
+        command = [Path(sys.executable).parent / "dbt", "deps", "--profiles-dir", folder]
+        environment = os.environ | {"AIFI_PACKAGE": str(PACKAGE)}
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+
+    def dbt(self, folder: Path, target: str, python: Path = Path(sys.executable), **place: str) -> Dbt:
+        """A copy of it with a database, and the dbt of an environment."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return Dbt(self, folder, target, python, place)
+
+
+class Dbt:
+    """The commands of dbt, with one database."""
+
+    def __init__(
+        self, project: Project, folder: Path, target: str, python: Path, place: dict[str, str]
+    ) -> None:
+        self.project, self.folder, self.target = project, folder, target
+        self.dbt = python.parent / "dbt"
         self.environment = os.environ | {
             "AIFI_PACKAGE": str(PACKAGE),
-            "DO_NOT_TRACK": "1",
             **{f"WAREHOUSE_{name.upper()}": value for name, value in place.items()},
         }
-        self("deps")
 
     def __call__(self, *arguments: str, fails: bool = False, **variables: Any) -> list[dict[str, Any]]:
         """The results of a command, as dbt tells them."""
