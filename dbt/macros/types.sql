@@ -6,7 +6,7 @@ cast({{ expression }} as {{ aifi.type_of(kind) }})
 {% macro type_of(kind) -%}
 {%- if kind == 'amount' -%}{{ aifi.decimal_type() }}
 {%- elif kind == 'whole' -%}{{ aifi.whole_type() }}
-{%- elif kind == 'integer' -%}{{ dbt.type_bigint() | lower }}
+{%- elif kind == 'integer' -%}{{ 'int64' if target.type == 'bigquery' else dbt.type_bigint() | lower }}
 {%- elif kind == 'flag' -%}{{ dbt.type_boolean() | lower }}
 {%- elif kind == 'text' -%}{{ dbt.type_string() | lower }}
 {%- else -%}{{ exceptions.raise_compiler_error('no kind of column: ' ~ kind) }}
