@@ -26,8 +26,8 @@ select
     s.store_id,
     s.visited_on,
     count(distinct s.order_id) as orders,
-    sum(l.quantity) as units,
-    sum(l.total_price) as revenue
+    coalesce(sum(l.quantity), 0) as units,
+    coalesce(sum(l.total_price), 0) as revenue
 from sales s
 left join lines l on s.order_id = l.order_id
 group by s.store_id, s.visited_on
