@@ -41,6 +41,7 @@ troubleshooting
 
 model
 data-dictionary
+dbt
 sql
 console
 ```
