@@ -11,6 +11,9 @@ from sandbox import Row, Sandbox, Stream
 # Receipts of the connector: no row of the API's. They are held against the orders.
 RECEIPTS = "sync_audit"
 
+# What no record can be made of. The sandbox sends nothing of the kind.
+UNREADABLE = "unreadable_rows"
+
 # Streams whose rows the sandbox does not tell under their own name.
 TOLD_AS = {"orders": "", "order_details": "", "order_versions": "", "order_line_items": "lines"}
 
