@@ -25,11 +25,34 @@ const MOST: i64 = 1_000;
 /// Spans of a digest, in hours.
 const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 
-/// What the digests are digests of. Those of an earlier form say nothing.
-const FORM: u64 = 2;
+/// Marks [`Form::Content`] in a state.
+const CONTENT: u64 = 2;
 
 /// Digits of a digest in the state.
 const DIGITS: usize = 16;
+
+/// What the digests of a state are digests of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Of the bytes of records, until the window is read again: states of version 0.3.0 and before.
+    Bytes,
+    /// Of what records say.
+    Content,
+}
+
+impl Form {
+    fn digest(self, row: &Row) -> u64 {
+        match self {
+            Self::Bytes => digest_of_bytes(row),
+            Self::Content => digest(row),
+        }
+    }
+}
+
+/// The digest that states of version 0.3.0 and before hold.
+pub(super) fn digest_of_bytes(row: &Row) -> u64 {
+    xxh3_64(&row.data)
+}
 
 /// The digest of a record.
 pub(super) fn digest(row: &Row) -> u64 {
@@ -41,6 +64,7 @@ pub(super) fn digest(row: &Row) -> u64 {
 pub struct Window {
     days: i64,
     hours: i64,
+    form: Form,
     /// When the whole window was read last.
     pub(super) read_at: DateTime<Utc>,
     /// For each selection, by the number of the span since 1970. A span that is not there held no order, or was not
@@ -58,7 +82,8 @@ impl Window {
         let each = MOST / i64::try_from(selections).unwrap_or(MOST);
         let hours =
             SPANS.into_iter().find(|hours| days * 24 / hours + 2 <= each).unwrap_or(SPANS[SPANS.len() - 1]);
-        let mut window = Self { days, hours, read_at, digests: vec![BTreeMap::new(); selections], first: 0 };
+        let digests = vec![BTreeMap::new(); selections];
+        let mut window = Self { days, hours, form: Form::Content, read_at, digests, first: 0 };
         window.first = window.span(start);
         window
     }
@@ -88,7 +113,7 @@ impl Window {
     pub(super) fn add(&mut self, selection: usize, row: &Row) {
         let span = self.span(row.at);
         let sum = self.digests[selection].entry(span).or_default();
-        *sum = sum.wrapping_add(digest(row));
+        *sum = sum.wrapping_add(self.form.digest(row));
     }
 
     /// Forgets what is known of a selection, which is read anew as a whole.
@@ -114,13 +139,16 @@ impl Window {
         for digests in &mut self.digests {
             *digests = digests.split_off(&self.first);
         }
-        json!({
+        let mut state = json!({
             "readAt": timestamp::write(self.read_at),
             "from": timestamp::write(self.start_of(self.first)),
             "hours": self.hours,
-            "form": FORM,
             "digests": digests,
-        })
+        });
+        if self.form == Form::Content {
+            state["form"] = CONTENT.into();
+        }
+        state
     }
 
     /// What stands in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
@@ -196,10 +224,12 @@ impl Window {
         let read_at = timestamp::parse(value["readAt"].as_str()?)?;
         let mut window = Self::new(days, selections, from, read_at);
         let texts = value["digests"].as_array()?;
-        if value["form"] != FORM
-            || value["hours"].as_i64()? != window.hours
-            || texts.len() != window.digests.len()
-        {
+        window.form = match &value["form"] {
+            Value::Null => Form::Bytes,
+            form if *form == CONTENT => Form::Content,
+            _ => return None,
+        };
+        if value["hours"].as_i64()? != window.hours || texts.len() != window.digests.len() {
             return None;
         }
         for (digests, text) in window.digests.iter_mut().zip(texts) {
@@ -271,7 +301,8 @@ impl Changed {
         self.again.read += 1;
         self.again.hours = window.hours;
         waiting.bytes += row.data.len();
-        waiting.digest = waiting.digest.wrapping_add(digest(&row));
+        let form = self.written.as_ref().map_or(Form::Content, |written| written.form);
+        waiting.digest = waiting.digest.wrapping_add(form.digest(&row));
         waiting.rows.push(row);
         None
     }

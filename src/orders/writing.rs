@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::told::{self, Summary};
 use super::undated::Undated;
 use super::versions::{Superseded, tell_apart};
-use super::window::{Changed, Window, digest};
+use super::window::{Changed, Window, digest, digest_of_bytes};
 use crate::config::{Changes, Config};
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
@@ -175,7 +175,9 @@ impl<'c> Writing<'c> {
             // update time has not changed since its draft.
             let changed = row.updated.unwrap_or(row.at);
             let due = since <= changed && changed < settled;
-            if due && !self.recent.has(digest(&row)) {
+            // States of version 0.3.0 and before have the other digest.
+            let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
+            if due && !is_written {
                 if !row.superseded {
                     self.tally.observe(&row);
                 }

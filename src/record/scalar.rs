@@ -11,6 +11,9 @@ use super::compact::compact;
 use super::shape::Shape;
 use crate::timestamp;
 
+/// So many digits may be beyond the range of a double.
+pub(super) const LONG: usize = 300;
+
 /// Most digits of a whole number that a warehouse takes.
 const MOST_DIGITS: usize = 38;
 
@@ -36,7 +39,7 @@ pub(super) fn write(shape: &Shape, raw: &str, out: &mut Vec<u8>) -> Fit {
         Shape::JsonText => json_text(raw),
         Shape::Timestamp => date_time(raw),
         Shape::Integer => integer(unquoted(raw)),
-        Shape::Number => is_number(unquoted(raw)).then(|| unquoted(raw).into()),
+        Shape::Number => number(unquoted(raw)).map(Cow::Borrowed),
         Shape::Boolean => boolean(unquoted(raw)).map(Cow::Borrowed),
         Shape::Object(_) | Shape::Array(_) => None,
     };
@@ -77,6 +80,13 @@ fn date_time(raw: &str) -> Option<Cow<'_, str>> {
     }
     // Finer digits than milliseconds may stand here, so chrono's own form is taken, which keeps them all.
     timestamp::parse(text).map(|at| format!("\"{}\"", at.format("%Y-%m-%dT%H:%M:%S%.fZ")).into())
+}
+
+/// A number that every reader takes: of what is beyond a double's range, some make infinity, and some nothing.
+fn number(token: &str) -> Option<&str> {
+    let is_finite =
+        || token.len() < LONG && !token.contains(['e', 'E']) || token.parse().is_ok_and(f64::is_finite);
+    (is_number(token) && is_finite()).then_some(token)
 }
 
 fn unquoted(raw: &str) -> &str {
@@ -234,6 +244,8 @@ mod tests {
             (Shape::Number, "\"heavy\""),
             (Shape::Number, "\"1.\""),
             (Shape::Number, "{}"),
+            (Shape::Number, "1e9991"),
+            (Shape::Number, "-1E+400"),
             (Shape::Boolean, "2"),
             (Shape::Boolean, "\"yes\""),
             (Shape::Text, "{\"a\":1}"),

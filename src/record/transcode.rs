@@ -135,12 +135,16 @@ fn keep(target: &mut Vec<u8>, name: &str, raw: &str) -> bool {
     }
     target.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
     target.push(b':');
-    // An escape may stand for half a character, which no reader of the record would take.
-    if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
+    // An escape may stand for half a character, and a number be beyond all range: no reader of the record would take it.
+    let has_escapes = raw.contains("\\u");
+    let may_be_beyond = raw.len() > scalar::LONG
+        || raw.contains(['e', 'E']) && raw.contains(|digit: char| digit.is_ascii_digit());
+    let is_taken = !(has_escapes || may_be_beyond) || serde_json::from_str::<serde_json::Value>(raw).is_ok();
+    if !is_taken && has_escapes {
         target.extend_from_slice(b"null");
         return false;
     }
-    if depth(raw) > DEEPEST {
+    if !is_taken || depth(raw) > DEEPEST {
         let mut json = Vec::new();
         compact(raw, &mut json);
         let text = serde_json::Value::from(String::from_utf8_lossy(&json));
@@ -411,6 +415,19 @@ mod tests {
         let text = format!("\"{}\"", deep(DEEPEST + 1).replace('[', "\\u005b"));
         assert_eq!(record(DEEPEST + 1), kept(&text));
         assert!(record(10_000).len() > 20_000);
+    }
+
+    #[test]
+    fn a_number_beyond_all_range_is_kept_as_a_text() {
+        let digits = "9".repeat(400);
+        let (record, changes, _) = transcode(&format!(
+            r#"{{"id":1e9991,"x":[1e9991],"y":{digits},"lines":[{{"weight":1e400,"z":1e300}}]}}"#
+        ));
+        let kept = format!(
+            r#"{{"id":null,"lines":[{{"weight":null,"z":1e300}}],"additionalFields":{{"id":"1e9991","x":"\u005b1e9991]","y":"{digits}","lines[0].weight":"1e400"}}}}"#
+        );
+        assert_eq!(record, kept);
+        assert_eq!(changes, ["id", "lines[0].weight"]);
     }
 
     #[test]
