@@ -34,9 +34,9 @@ impl Place for Keyed {
         let widest = longest.saturating_sub(2).max(1);
         let back = match aim {
             Aim::Start => known,
-            Aim::Advance | Aim::Join => 1,
             Aim::Prove if longest < SMALLEST_CAP && known < SMALLEST_CAP => known,
-            Aim::Prove => widest,
+            // Behind more known rows, an API that gives fewer rows at a time than before would show no new one.
+            Aim::Advance | Aim::Join | Aim::Prove => 1,
             Aim::Back(step) => (widest >> (step - 1).min(16)).max(1),
         };
         let back = if self.longer { back.min(known - 1) } else { back };
@@ -54,6 +54,10 @@ impl Place for Keyed {
     }
 
     fn places(&self) -> usize {
+        0
+    }
+
+    fn end(&self) -> usize {
         0
     }
 

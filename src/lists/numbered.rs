@@ -24,6 +24,8 @@ pub(super) struct Numbered {
     last: Option<(u64, Changed)>,
     /// The number of the row behind the last one that was taken.
     end: usize,
+    /// The highest that it was.
+    places: usize,
     /// The number of the first page: a guess, until a page shows it.
     first_page: usize,
     measured: bool,
@@ -47,6 +49,7 @@ impl Numbered {
             first: None,
             last: None,
             end: 0,
+            places: 0,
             first_page: 0,
             measured: false,
             settled: 0,
@@ -64,7 +67,8 @@ impl Numbered {
             Aim::Start => 0,
             Aim::Advance => self.end.saturating_sub(1),
             Aim::Prove if longest < SMALLEST_CAP && self.end < SMALLEST_CAP => 0,
-            Aim::Prove => self.end.saturating_sub(longest.saturating_sub(1).max(1)),
+            // Behind more known rows, an API that gives fewer rows at a time than before would show no new one.
+            Aim::Prove => self.end.saturating_sub(SMALLEST_CAP - 1),
             Aim::Back(step) => self.back(step, longest),
             Aim::Join => unreachable!("parts of rows reach over the last one"),
         }
@@ -116,6 +120,10 @@ impl Place for Numbered {
     }
 
     fn places(&self) -> usize {
+        self.places
+    }
+
+    fn end(&self) -> usize {
         self.end
     }
 
@@ -141,6 +149,7 @@ impl Place for Numbered {
             self.last = rows.last().map(|row| (digest(&row.id), row.updated));
         }
         self.end = asked.begin + rows.len();
+        self.places = self.places.max(self.end);
         rows.retain(|row| self.seen.insert(digest(&row.id), row.updated).is_none());
         rows
     }

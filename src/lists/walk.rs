@@ -6,8 +6,9 @@
 //! * An answer without known rows leaves a gap, or rows have moved: it is not taken, and the next question reaches
 //!   further back.
 //! * An answer that is shorter than what was asked for may be the end, or the API gives no more at a time. The longest
-//!   answer says how much it gives at least. So the end is proven by a question that reaches back over as many known
-//!   rows as leaves room for a new one: its answer must bring the last known row, and nothing new.
+//!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a question that reaches
+//!   back over the last known row or two: its answer must bring the last one, and nothing new. (By page it reaches over as
+//!   many as leave room for a new one, since sizes of pages cannot be chosen freely.)
 //! * Where no part reaches over the last known row (pages touch each other), the next page has to come twice, and then the
 //!   one before it once more: the two are one answer.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
@@ -29,6 +30,10 @@ pub(super) const SMALLEST_CAP: usize = 3;
 
 /// After so many answers in a row that bring nothing new and do not fit what is known, the list is given up.
 const STEPS: u32 = 50;
+
+/// A walk is given up after so many answers for each answer's worth of rows that it has handed out: its rows move faster than
+/// it gets on.
+const MOST_ANSWERS: usize = 12;
 
 /// After so many answers in a row that end with the same row before the last known one, the rows between are taken for
 /// deleted: answers that are cut end here and there.
@@ -75,8 +80,10 @@ pub(super) trait Place: std::fmt::Debug {
     fn is_empty(&self) -> bool;
     /// The id behind which the last known row comes next, where that is a place to go on from.
     fn resume(&self) -> Option<&str>;
-    /// The number of the place behind the last answer; 0, where places have no numbers.
+    /// How many places the list has, as far as answers have shown; 0, where places have no numbers.
     fn places(&self) -> usize;
+    /// The number of the place behind the last answer; 0, where places have no numbers.
+    fn end(&self) -> usize;
     /// Whether a row is known.
     fn knows(&self, id: &str) -> bool;
     /// Whether an answer continues what is known, or repeats it.
@@ -116,6 +123,8 @@ pub struct Walk {
     steps: u32,
     /// Answers since the last one with a new row.
     idle: usize,
+    /// Answers, in all.
+    answers: usize,
     done: bool,
 }
 
@@ -145,6 +154,7 @@ impl Walk {
             ends: (None, 0),
             steps: 0,
             idle: 0,
+            answers: 0,
             done: false,
         }
     }
@@ -165,7 +175,7 @@ impl Walk {
         self.place.resume()
     }
 
-    /// How many places the list has, up to the last answer; 0, where they have no numbers.
+    /// How many places the list has, as far as answers have shown; 0, where they have no numbers.
     pub fn places(&self) -> usize {
         self.place.places()
     }
@@ -192,8 +202,12 @@ impl Walk {
     /// Takes the answer to [`Self::question`], and hands out the rows that are new. After a doubt, [`Self::question`] is
     /// asked again; it may reach further back then.
     pub fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+        self.answers += 1;
+        if self.answers > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
+            return Err(restless());
+        }
         let asked = self.place.ask(self.aim, self.longest);
-        if asked.begin > 0 && asked.begin == self.place.places() {
+        if asked.begin > 0 && asked.begin == self.place.end() {
             return self.hold(rows);
         }
         let held = self.held.take();

@@ -38,9 +38,9 @@ fn begun(paging: Paging, count: u64) -> Walk {
 #[test]
 fn five_rows_are_proven_by_a_second_question_that_leaves_room_for_a_sixth() {
     for (paging, question, answer) in [
-        (Paging::After, after(1), rows(2..5)),
-        (Paging::After, after(1), rows(1..5)),
-        (Paging::Offset, offset(1), rows(1..5)),
+        (Paging::After, after(3), rows(4..5)),
+        (Paging::After, after(3), rows(3..5)),
+        (Paging::Offset, offset(3), rows(3..5)),
         (Paging::Page, page(1, 3), rows(3..5)),
     ] {
         let mut walk = begun(paging, 5);
@@ -258,4 +258,29 @@ fn a_list_whose_answers_are_too_large_is_read_in_smaller_parts() {
     }
     let mut walk = Walk::new(Paging::After, 200);
     assert_eq!((0..20).take_while(|_| walk.halve()).count(), 6, "200, 100, 50, 25, 12, 6, 3");
+}
+
+#[test]
+fn an_api_that_begins_to_give_fewer_rows_at_a_time_hides_none() {
+    for paging in [Paging::After, Paging::Offset] {
+        for (before, then) in [(200, 199), (200, 198), (50, 49), (50, 48), (5, 4)] {
+            let all = rows(0..607);
+            let mut walk = Walk::new(paging, 200);
+            let (mut read, mut answers) = (0, 0);
+            while !walk.is_done() && answers < 2_000 {
+                let (begin, count) = match walk.question() {
+                    Part::After { after, count } => {
+                        (after.map_or(0, |id| id.parse::<usize>().unwrap() + 1), count)
+                    }
+                    Part::Offset { offset, count } => (offset, count),
+                    Part::Page { .. } => unreachable!("not asked for"),
+                };
+                let most = if answers < 2 { before } else { then };
+                let answer = all.iter().skip(begin).take(count.min(most)).cloned().collect();
+                read += walk.accept(answer).map_or(0, |rows| rows.len());
+                answers += 1;
+            }
+            assert_eq!((walk.is_done(), read), (true, 607), "{paging:?}, {before} and then {then}");
+        }
+    }
 }
