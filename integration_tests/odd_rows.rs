@@ -13,7 +13,7 @@ enum Nulls {
     First,
     /// Last in descending order, and outside of all bounds.
     Last,
-    /// First in descending order, and within each upper bound.
+    /// First in descending order, within each upper bound, and passed by the filter of changes.
     Within,
 }
 
@@ -33,9 +33,11 @@ fn page(orders: &[Value], nulls: Nulls, target: &str) -> Vec<Value> {
         None => min.is_none() && (max.is_none() || nulls == Nulls::Within),
     };
     // An order that nobody changed is outside of this bound, as in SQL.
-    let changed = parameters.get("minUpdatedAt").map(String::as_str).unwrap_or_default();
-    let changed =
-        |order: &&Value| changed.is_empty() || order["updatedAt"].as_str().is_some_and(|at| changed <= at);
+    let since = parameters.get("minUpdatedAt").map(String::as_str).unwrap_or_default();
+    let changed = |order: &&Value| {
+        let passes = nulls == Nulls::Within && !order["draftCreatedAt"].is_string();
+        since.is_empty() || passes || order["updatedAt"].as_str().is_some_and(|at| since <= at)
+    };
     let mut rows: Vec<&Value> = orders.iter().filter(within).filter(changed).collect();
     rows.sort_by_key(|order| {
         let at = order["draftCreatedAt"].as_str().unwrap_or_default().to_owned();
@@ -46,7 +48,9 @@ fn page(orders: &[Value], nulls: Nulls, target: &str) -> Vec<Value> {
     }
     let number = |name: &str| parameters.get(name).and_then(|text| text.parse::<usize>().ok());
     let size = number("pageSize").unwrap_or(10);
-    rows.into_iter().skip(number("page").unwrap_or(0) * size).take(size).cloned().collect()
+    let page = rows.into_iter().skip(number("page").unwrap_or(0) * size).take(size).cloned();
+    let whole = parameters.contains_key("includeProducts");
+    page.map(|order| if whole { order } else { without(order, "products") }).collect()
 }
 
 /// An API whose lists hold these rows.

@@ -215,7 +215,8 @@ impl<'c> Sync<'c> {
         if self.times.is_none() && !self.told_before {
             self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
         }
-        if !self.cursor.is_complete() {
+        // Without product lines, as the probe asks, they are not the whole record.
+        if query.products && !self.cursor.is_complete() {
             self.writing.undated(answer.undated);
         }
         let rows = answer.rows.and_then(|rows| query.verify(&rows).map(|()| rows));
