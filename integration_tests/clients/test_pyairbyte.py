@@ -136,7 +136,11 @@ class TestTables:
         assert_written(streams[name], rows, after.written[name], history.replica.guesses)
 
 
-@pytest.mark.parametrize("name", STREAMS)
+def test_every_row_of_the_sandbox_can_be_read(history: History) -> None:
+    assert history.changed.tables[UNREADABLE] == []
+
+
+@pytest.mark.parametrize("name", [*FROM_THE_API, RECEIPTS])
 def test_a_sync_with_nothing_new_doubles_nothing(
     history: History, streams: dict[str, Stream], name: str
 ) -> None:
