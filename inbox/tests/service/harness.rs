@@ -17,6 +17,12 @@ pub(crate) struct Store {
     pub(crate) folder: tempfile::TempDir,
 }
 
+/// Built together with the connector, the test's HTTP client leaves this choice to us.
+pub fn install_crypto() {
+    // Another test may have been first.
+    _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl Store {
     pub(crate) fn sqlite(_name: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
@@ -94,6 +100,7 @@ impl Service {
             }
         });
         let address = address.recv_timeout(Duration::from_secs(30)).expect("the program does not listen");
+        install_crypto();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { child, address, client }
     }
