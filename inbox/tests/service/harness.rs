@@ -18,7 +18,7 @@ pub(crate) struct Store {
 }
 
 /// Built together with the connector, the test's HTTP client leaves this choice to us.
-pub fn install_crypto() {
+pub(crate) fn install_crypto() {
     // Another test may have been first.
     _ = rustls::crypto::ring::default_provider().install_default();
 }
