@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::failure::Failure;
 use crate::protocol::message::Level;
 use crate::protocol::output::{Change, Output};
-use crate::record::findings::Findings;
-
-/// Most columns that are counted.
-const MOST_COLUMNS: usize = 100;
+use crate::record::findings::{self, Findings};
 
 /// What was logged in one sync of one stream.
 #[derive(Debug, Default)]
@@ -59,10 +56,7 @@ impl FindingsLog {
                 _ => step.to_owned(),
             });
             let column: String = steps.collect();
-            // Nulled fields that the schema does not know can be many.
-            if self.written.len() < MOST_COLUMNS || self.written.contains_key(&column) {
-                *self.written.entry(column).or_default() += 1;
-            }
+            findings::count(&mut self.written, &column);
         }
     }
 

@@ -15,8 +15,9 @@
 //!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
 //! 5. [`versions`] tells the newest version of each order from the older ones.
 //! 6. [`sync`] is all of this as one machine (`lane` for each selection, `lanes` for all): questions out, answers in, records and
-//!    states out. `plan` decides what is read, `writing` turns rows into records and states (`undated` those that no walk can place), [`cursor`] says what a
-//!    state means, [`tally`] sums up what was written ([`audit`] makes receipts of it), `told` what people read.
+//!    states out. `plan` decides what is read, `writing` turns rows into records and states (`undated` those that no walk
+//!    can place), [`cursor`] says what a state means, [`tally`] sums up what was written ([`audit`] makes receipts of it),
+//!    `told` what people read.
 //! 7. [`read`] drives the machine: against the API, at its pace.
 //!
 //! All of it but [`read`] and [`check`] is pure.

@@ -137,6 +137,10 @@ fn config() -> String {
     .to_string()
 }
 
+fn sound_config() -> Config {
+    Config::parse(&config().replace(",\"ca_certificate\":\"x\"", "")).unwrap()
+}
+
 fn states() -> String {
     let stream = |name: &str, state: Value| json!({"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}});
     let at = "2025-11-05T00:00:00.000Z";
@@ -180,7 +184,7 @@ proptest! {
                     _ = crate::record::digest::digest(&row.data);
                 }
                 // The machine takes it, whatever it asked for.
-                let config = Config::parse(&config().replace(",\"ca_certificate\":\"x\"", "")).unwrap();
+                let config = sound_config();
                 let mut sync = Sync::new(&config, SyncMode::Incremental, None, timestamp::parse("2025-12-01T00:00:00Z").unwrap());
                 for _ in 0..4 {
                     let Some((ticket, _)) = sync.question() else { break };
@@ -246,7 +250,7 @@ proptest! {
                 return Ok(());
             }
         };
-        let config = Config::parse(&config().replace(",\"ca_certificate\":\"x\"", "")).unwrap();
+        let config = sound_config();
         let now = timestamp::parse("2025-12-01T00:00:00Z").unwrap();
         let mode = if full { SyncMode::FullRefresh } else { SyncMode::Incremental };
         for stream in OrderStream::ALL {

@@ -75,17 +75,13 @@ impl PageReader {
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not this list.
     pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
         let List { name, rows: list, key, .. } = *self.list;
-        let not_a_page = |why: &str| {
-            let text = format!("an answer has no list of {name} in `{list}` ({why})");
-            Ok(Err(Doubt::new(FailureKind::NotAPage, text)))
-        };
         let (out, written) = match list::read(body, list, &mut self.transcoder)? {
             Ok(records) => records,
-            Err(why) => return not_a_page(&why),
+            Err(why) => {
+                let text = format!("an answer has no list of {name} in `{list}` ({why})");
+                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+            }
         };
-        if !written.is_empty() && written.iter().all(Option::is_none) {
-            return not_a_page("no item of the list is an object");
-        }
         let rows: Vec<Result<Row, Reason>> = written
             .into_iter()
             .map(|written| written.ok_or(Reason::NotAnObject).and_then(|written| self.row(&out, written)))

@@ -73,8 +73,8 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Asks once; the answer may be doubtful. With it come its request, and the items that are no order. Before a question is asked again, it waits. The
-/// first attempt takes `turn`, if there is one.
+/// Asks once; the answer may be doubtful. With it come its request, and the items that are not orders. Before a question is
+/// asked again, it waits. The first attempt takes `turn`, if there is one.
 pub(super) async fn look(
     http: &Http,
     pages: &RefCell<PageReader>,

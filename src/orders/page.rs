@@ -28,22 +28,18 @@ pub struct Page {
 }
 
 impl Page {
-    /// The orders that the walk can place. That there is none among other items says nothing of those that were asked for.
-    pub fn placed(self) -> Result<Vec<Row>, Doubt> {
-        match (self.rows.is_empty(), self.undated.first(), self.unreadable.first()) {
-            (false, ..) | (true, None, None) => Ok(self.rows),
-            (true, Some(order), _) => {
-                let text = format!(
-                    "no order of the answer has a `{CURSOR_FIELD}` that is a date, like {}",
-                    order.id
-                );
-                Err(Doubt::new(FailureKind::NoCursor, text))
-            }
-            (true, None, Some(_)) => Err(Doubt::new(
-                FailureKind::NoId,
-                "no order of the answer has an `id` that is a whole number",
-            )),
+    /// That there is no order which the walk can place, among items that it cannot, says nothing of those that were asked for.
+    pub fn doubt(&self) -> Option<Doubt> {
+        if !self.rows.is_empty() {
+            return None;
         }
+        if let Some(order) = self.undated.first() {
+            let text =
+                format!("no order of the answer has a `{CURSOR_FIELD}` that is a date, like {}", order.id);
+            return Some(Doubt::new(FailureKind::NoCursor, text));
+        }
+        let text = "no order of the answer has an `id` that is a whole number";
+        (!self.unreadable.is_empty()).then(|| Doubt::new(FailureKind::NoId, text))
     }
 }
 
@@ -126,17 +122,13 @@ impl PageReader {
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of objects.
     pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
         const LIST: &str = "data";
-        let not_a_page = |why: &str| {
-            let text = format!("an answer has no list of orders in `{LIST}` ({why})");
-            Ok(Err(Doubt::new(FailureKind::NotAPage, text)))
-        };
         let (out, written) = match list::read(body, LIST, &mut self.transcoder)? {
             Ok(records) => records,
-            Err(why) => return not_a_page(&why),
+            Err(why) => {
+                let text = format!("an answer has no list of orders in `{LIST}` ({why})");
+                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+            }
         };
-        if !written.is_empty() && written.iter().all(Option::is_none) {
-            return not_a_page("no item of the list is an object");
-        }
         let mut page = Page::default();
         let mut keys = Vec::with_capacity(written.len());
         for written in written {
@@ -224,7 +216,8 @@ mod tests {
     }
 
     fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
-        Ok(PageReader::of_orders().read(body.as_bytes())?.and_then(Page::placed))
+        let page = PageReader::of_orders().read(body.as_bytes())?;
+        Ok(page.and_then(|page| page.doubt().map_or(Ok(page.rows), Err)))
     }
 
     #[test]

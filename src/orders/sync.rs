@@ -62,8 +62,9 @@ impl Answer {
     pub fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
         match page {
             Ok(page) => {
-                let (undated, unreadable) = (page.undated.clone(), page.unreadable.clone());
-                (Self { rows: page.placed(), undated, date }, unreadable)
+                let doubt = page.doubt();
+                let Page { rows, undated, unreadable } = page;
+                (Self { rows: doubt.map_or(Ok(rows), Err), undated, date }, unreadable)
             }
             Err(doubt) => (Self::of(Err(doubt), date), Vec::new()),
         }

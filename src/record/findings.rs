@@ -1,5 +1,6 @@
 //! What a stream's answers held that its schema does not expect: for the log, and for `check`. Names, never values.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most names of each kind that are kept. Names of unknown fields can be data: a map with ids as its keys.
@@ -23,8 +24,9 @@ pub struct Findings {
 impl Findings {
     /// Notes a field that the schema does not know.
     pub(super) fn note_unknown(&mut self, path: &str) {
-        if self.unknown.len() < MOST_NAMES {
-            self.unknown.insert(shortened(path));
+        let name = shortened(path);
+        if self.unknown.len() < MOST_NAMES && !self.unknown.contains(&*name) {
+            self.unknown.insert(name.into_owned());
         }
     }
 
@@ -39,18 +41,20 @@ impl Findings {
     }
 }
 
-fn count(counts: &mut BTreeMap<String, u64>, path: &str) {
-    if let Some(count) = counts.get_mut(path) {
+/// Counts a name, as long as there are not too many.
+pub fn count(counts: &mut BTreeMap<String, u64>, path: &str) {
+    let name = shortened(path);
+    if let Some(count) = counts.get_mut(&*name) {
         *count += 1;
     } else if counts.len() < MOST_NAMES {
-        counts.insert(shortened(path), 1);
+        counts.insert(name.into_owned(), 1);
     }
 }
 
-fn shortened(name: &str) -> String {
+fn shortened(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
     }
 }
 
@@ -69,5 +73,8 @@ mod tests {
         assert_eq!((findings.unknown.len(), findings.misfits.len()), (MOST_NAMES, MOST_NAMES));
         assert!(findings.unknown.iter().all(|name| name.chars().count() == LONGEST_NAME + 1));
         assert_eq!(findings.misfits["products[].7"], 2);
+        let mut counts = BTreeMap::new();
+        (0..3).for_each(|_| count(&mut counts, &"x".repeat(5_000)));
+        assert_eq!(counts.values().collect::<Vec<_>>(), [&3], "a name that is cut is counted on");
     }
 }

@@ -16,8 +16,8 @@ use crate::failure::why_not_json;
 /// The records of a list, all in one buffer; none for an item that is not an object.
 pub type Records = (Bytes, Vec<Option<Written>>);
 
-/// Reads the list that stands under `name` in the object that the body is. A body that is not whole JSON is
-/// an error; the inner one says why JSON is no such object.
+/// Reads the list that is under `name` in the object that the body is. A body that is not whole JSON is an error; the inner
+/// one says why JSON is not such an object, or that the list holds other things than objects only.
 pub fn read(
     body: &[u8],
     name: &str,
@@ -69,6 +69,9 @@ fn strict(
     match result {
         Err(error) if error.classify() == Category::Data => Ok(Err(why_not_json(&error))),
         Err(error) => Err(error.into()),
+        Ok(()) if !written.is_empty() && written.iter().all(Option::is_none) => {
+            Ok(Err("no item of the list is an object".to_owned()))
+        }
         Ok(()) => Ok(Ok((Bytes::from(out), written))),
     }
 }

@@ -28,6 +28,16 @@ fn page(page: usize, size: usize) -> Part {
     Part::Page { page: Some(page), size }
 }
 
+/// The answer of an API that gives at most so many rows at a time, and counts pages from 0.
+fn part_of(all: &[Row], part: &Part, most: usize) -> Vec<Row> {
+    let begin = match part {
+        Part::After { after, .. } => after.as_ref().map_or(0, |id| id.parse::<usize>().unwrap() + 1),
+        Part::Offset { offset, .. } => *offset,
+        Part::Page { page, size } => page.unwrap_or(0) * size,
+    };
+    all.iter().skip(begin).take(part.count().min(most)).cloned().collect()
+}
+
 /// A walk that has had an answer with the rows up to `count`.
 fn begun(paging: Paging, count: u64) -> Walk {
     let mut walk = Walk::new(paging, 200);
@@ -242,14 +252,7 @@ fn a_list_whose_answers_are_too_large_is_read_in_smaller_parts() {
                 assert!(walk.halve(), "{paging:?}");
                 continue;
             }
-            let (begin, count) = match question {
-                Part::After { after, count } => {
-                    (after.map_or(0, |id| id.parse::<usize>().unwrap() + 1), count)
-                }
-                Part::Offset { offset, count } => (offset, count),
-                Part::Page { page, size } => (page.unwrap_or(0) * size, size),
-            };
-            let answer = all.iter().skip(begin).take(count).cloned().collect();
+            let answer = part_of(&all, &question, 200);
             if let Ok(rows) = walk.accept(answer) {
                 read.extend(rows);
             }
@@ -268,15 +271,8 @@ fn an_api_that_begins_to_give_fewer_rows_at_a_time_hides_none() {
             let mut walk = Walk::new(paging, 200);
             let (mut read, mut answers) = (0, 0);
             while !walk.is_done() && answers < 2_000 {
-                let (begin, count) = match walk.question() {
-                    Part::After { after, count } => {
-                        (after.map_or(0, |id| id.parse::<usize>().unwrap() + 1), count)
-                    }
-                    Part::Offset { offset, count } => (offset, count),
-                    Part::Page { .. } => unreachable!("not asked for"),
-                };
                 let most = if answers < 2 { before } else { then };
-                let answer = all.iter().skip(begin).take(count.min(most)).cloned().collect();
+                let answer = part_of(&all, &walk.question(), most);
                 read += walk.accept(answer).map_or(0, |rows| rows.len());
                 answers += 1;
             }
