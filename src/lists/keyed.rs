@@ -34,9 +34,9 @@ impl Place for Keyed {
         let widest = longest.saturating_sub(2).max(1);
         let back = match aim {
             Aim::Start => known,
-            Aim::Prove if longest < SMALLEST_CAP && known < SMALLEST_CAP => known,
+            Aim::Prove | Aim::ProveAgain if longest < SMALLEST_CAP && known < SMALLEST_CAP => known,
             // Behind more known rows, an API that gives fewer rows at a time than before would show no new one.
-            Aim::Advance | Aim::Join | Aim::Prove => 1,
+            Aim::Advance | Aim::Join | Aim::Prove | Aim::ProveAgain => 1,
             Aim::Back(step) => (widest >> (step - 1).min(16)).max(1),
         };
         let back = if self.longer { back.min(known - 1) } else { back };
@@ -98,7 +98,7 @@ impl Place for Keyed {
         false
     }
 
-    fn recounts(&mut self, _: &Row) -> bool {
+    fn recounts(&mut self, _: &Asked, _: &[Row]) -> bool {
         false
     }
 

@@ -18,7 +18,8 @@ pub(super) struct Numbered {
     by_page: bool,
     size: usize,
     seen: HashMap<u64, Changed>,
-    first: Option<u64>,
+    /// The list's first rows.
+    first: Vec<u64>,
     /// The known row that stands last in the list. If it was deleted or changed, none does, and answers that end alike
     /// are the end.
     last: Option<(u64, Changed)>,
@@ -46,7 +47,7 @@ impl Numbered {
             by_page,
             size,
             seen,
-            first: None,
+            first: Vec::new(),
             last: None,
             end: 0,
             places: 0,
@@ -66,9 +67,10 @@ impl Numbered {
         match aim {
             Aim::Start => 0,
             Aim::Advance => self.end.saturating_sub(1),
-            Aim::Prove if longest < SMALLEST_CAP && self.end < SMALLEST_CAP => 0,
+            Aim::Prove | Aim::ProveAgain if longest < SMALLEST_CAP && self.end < SMALLEST_CAP => 0,
             // Behind more known rows, an API that gives fewer rows at a time than before would show no new one.
             Aim::Prove => self.end.saturating_sub(SMALLEST_CAP - 1),
+            Aim::ProveAgain => self.end.saturating_sub(1),
             Aim::Back(step) => self.back(step, longest),
             Aim::Join => unreachable!("parts of rows reach over the last one"),
         }
@@ -85,6 +87,11 @@ impl Numbered {
             Aim::Start => None,
             Aim::Advance => sizes.max_by_key(|size| size - self.end % size),
             Aim::Prove => sizes.max_by_key(|size| self.end % size),
+            Aim::ProveAgain => {
+                let mut sizes: Vec<usize> = sizes.collect();
+                sizes.sort_by_key(|size| std::cmp::Reverse(self.end % size));
+                sizes.get(1).or(sizes.first()).copied()
+            }
             Aim::Back(step) => return (self.back(step, longest) / largest.max(1), largest.max(1)),
             Aim::Join => return (self.end / largest - 1, largest),
         };
@@ -141,7 +148,7 @@ impl Place for Numbered {
 
     fn take(&mut self, asked: &Asked, mut rows: Vec<Row>) -> Vec<Row> {
         if asked.begin == 0 {
-            self.first = rows.first().map(|row| digest(&row.id));
+            self.first = rows.iter().map(|row| digest(&row.id)).collect();
             self.first_page = 0;
         }
         // An answer of an earlier part moves nothing, though a new row may stand at its end.
@@ -169,13 +176,16 @@ impl Place for Numbered {
         off
     }
 
-    /// Counted from 1, the page after the first one is the first one again.
-    fn recounts(&mut self, first: &Row) -> bool {
-        let again = self.by_page && self.first_page == 0 && self.first == Some(digest(&first.id));
-        if again {
+    /// Counted from 1, page 1 is the first one again, though a row or two of it may have moved since.
+    fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool {
+        let second = matches!(asked.part, Part::Page { page: Some(1), .. }) && self.first_page == 0;
+        let first = &self.first[..rows.len().min(self.first.len())];
+        let again = rows.iter().filter(|row| first.contains(&digest(&row.id))).count();
+        if second && 2 * again > rows.len() {
             self.first_page = 1;
+            return true;
         }
-        again
+        false
     }
 
     fn begins_anew(&mut self) -> bool {

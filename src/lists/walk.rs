@@ -9,8 +9,9 @@
 //!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a question that reaches
 //!   back over the last known row or two: its answer must bring the last one, and nothing new. (By page it reaches over as
 //!   many as leave room for a new one, since sizes of pages cannot be chosen freely.)
-//! * Where no part reaches over the last known row (pages touch each other), the next page has to come twice, and then the
-//!   one before it once more: the two are one answer.
+//!   Where pages are shorter than asked for, two different questions have to prove it.
+//! * Where no part reaches over the last known row (pages touch each other), the page before the next one has to come once
+//!   more, and then the next one as it was: the two are one answer.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
 //!   where nothing is known, the second as a deletion. Behind a row where an earlier walk was cut off, nothing is no end:
 //!   the row may be no more, so the list is begun anew.
@@ -48,6 +49,8 @@ pub(super) enum Aim {
     Advance,
     /// To prove the end: as many known rows as leaves room for a new one.
     Prove,
+    /// To prove it by another question.
+    ProveAgain,
     /// To find a known row: the nth step in a row.
     Back(u32),
     /// To show that an answer which only touches what is known is the next part: what comes before it, again.
@@ -97,7 +100,7 @@ pub(super) trait Place: std::fmt::Debug {
     /// Whether the number of the last row was one that the known rows cannot account for. It is set right then.
     fn settles(&mut self) -> bool;
     /// The answer shows that pages are counted in another way than was thought: from now on it is done so.
-    fn recounts(&mut self, first: &Row) -> bool;
+    fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool;
     /// Nothing was found behind the place where the walk began; it may be no place any more. From now on the list's start is
     /// asked for. Whether there was such a place.
     fn begins_anew(&mut self) -> bool;
@@ -105,6 +108,16 @@ pub(super) trait Place: std::fmt::Debug {
     fn ask_for(&mut self, size: usize);
     /// The start has to be asked for once more, to learn how much the API gives at a time.
     fn measures(&mut self, longest: usize) -> bool;
+}
+
+/// An answer that only touches what is known.
+#[derive(Debug)]
+struct Held {
+    /// What was asked for.
+    aim: Aim,
+    rows: Vec<Row>,
+    /// What comes before it.
+    before: Option<Vec<Row>>,
 }
 
 /// The reading of one list.
@@ -115,7 +128,7 @@ pub struct Walk {
     longest: usize,
     handed_out: usize,
     /// An answer that only touches what is known, until it is joined to that.
-    held: Option<Vec<Row>>,
+    held: Option<Held>,
     /// Answers in a row that lacked what is known, or any row.
     lacking: u32,
     /// The row that ended those answers, and how many in a row.
@@ -206,13 +219,29 @@ impl Walk {
         if self.answers > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
             return Err(restless());
         }
-        let asked = self.place.ask(self.aim, self.longest);
-        if asked.begin > 0 && asked.begin == self.place.end() {
-            return self.hold(rows);
+        let mut asked = self.place.ask(self.aim, self.longest);
+        let mut joined = None;
+        match self.held.take() {
+            // Nothing has moved between the two.
+            Some(Held { rows: held, before: Some(before), .. }) if held == rows => {
+                asked = self.place.ask(Aim::Join, self.longest);
+                (rows, joined) = (before, Some(held));
+            }
+            Some(held) if self.aim == Aim::Join && rows.iter().all(|row| self.place.knows(&row.id)) => {
+                if rows.len() < asked.part.count() {
+                    return self.lacks("the page before is shorter than it was");
+                }
+                self.aim = held.aim;
+                self.held = Some(Held { before: Some(rows), ..held });
+                return Ok(Vec::new());
+            }
+            _ if asked.begin > 0 && asked.begin == self.place.end() => return self.hold(rows),
+            _ => (),
         }
-        let held = self.held.take();
-        let Some(first) = rows.first() else { return self.lacks("the answer is empty") };
-        if asked.begin > 0 && self.place.recounts(first) {
+        if rows.is_empty() {
+            return self.lacks("the answer is empty");
+        }
+        if self.place.recounts(&asked, &rows) {
             return self.step(self.aim);
         }
         if !self.place.is_empty() && !self.place.continues(&rows) {
@@ -222,16 +251,11 @@ impl Walk {
                 self.lacks("the answer does not hold what it was to go on from")
             };
         }
-        let length = held.as_ref().map_or(rows.len(), Vec::len);
+        let length = joined.as_ref().map_or(rows.len(), Vec::len);
         let full = self.is_full(length, asked.part.count());
         self.longest = self.longest.max(length);
-        let proof = self.aim == Aim::Prove || held.as_ref().is_some_and(Vec::is_empty);
-        if let Some(held) = held {
-            if rows.len() < asked.part.count() {
-                return self.lacks("the page before is shorter than it was");
-            }
-            rows.extend(held);
-        }
+        let nothing_follows = joined.as_ref().is_some_and(Vec::is_empty);
+        rows.extend(joined.into_iter().flatten());
         let arrives = rows.iter().any(|row| self.place.is_last(row));
         let news = rows.iter().any(|row| !self.place.knows(&row.id));
         if !(arrives || self.place.is_empty() || (self.place.shifts() && (full || news))) {
@@ -263,10 +287,19 @@ impl Walk {
         } else if full {
             return self.full_of_known_rows();
         } else {
-            self.done = proof;
-            self.aim = Aim::Prove;
+            (self.done, self.aim) = match self.aim {
+                Aim::Prove if self.is_capped() => (false, Aim::ProveAgain),
+                Aim::Prove | Aim::ProveAgain => (true, self.aim),
+                _ => (nothing_follows, Aim::Prove),
+            };
         }
         Ok(fresh)
+    }
+
+    /// Whether the API gives fewer rows at a time than are asked for, so that a short answer says little.
+    fn is_capped(&self) -> bool {
+        let wished = self.place.ask(Aim::Start, self.longest).part.count();
+        self.place.shifts() && self.is_longer_than_a_page() && self.longest < wished
     }
 
     /// Keeps an answer that cannot bring known rows back. That there is nothing is believed at last.
@@ -275,13 +308,9 @@ impl Walk {
             self.lacking += 1;
             return Err(Doubt::new(FailureKind::MissingOrder, "the answer is empty"));
         }
-        // Nothing in it shows that it is the part that was asked for: so it has to come twice.
-        if self.held.as_ref() != Some(&rows) {
-            self.held = Some(rows);
-            return self.step(self.aim);
-        }
-        self.aim = Aim::Join;
-        Ok(Vec::new())
+        // Nothing in it shows that it is the part that was asked for.
+        self.held = Some(Held { aim: self.aim, rows, before: None });
+        self.step(Aim::Join)
     }
 
     /// Whether the list may well go on behind an answer of this length.

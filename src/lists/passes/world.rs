@@ -86,6 +86,8 @@ pub(super) struct World {
     /// How often rows were changed.
     changes: BTreeMap<u64, u32>,
     next: u64,
+    /// The last row of the last answer that was cut.
+    cut_behind: Option<u64>,
 }
 
 fn row(id: u64, updated: DateTime<Utc>) -> Row {
@@ -116,7 +118,19 @@ impl World {
         let due = |row: &&Row| row.updated >= Some(start);
         let (first, changes) = (rows.iter().filter(due).map(number).collect(), BTreeMap::new());
         let now = start + TimeDelta::days(2);
-        Self { server, by_page, rows, now, rng, answers: 0, first, shown: BTreeSet::new(), changes, next: 0 }
+        Self {
+            server,
+            by_page,
+            rows,
+            now,
+            rng,
+            answers: 0,
+            first,
+            shown: BTreeSet::new(),
+            changes,
+            next: 0,
+            cut_behind: None,
+        }
     }
 
     /// From now on nothing changes, and no answer is wrong.
@@ -221,7 +235,12 @@ impl World {
                 let left = self.rng.usize(3..rows.len());
                 // An answer that is cut just behind what is known is the end, to any reader.
                 let known = |row: &Row| self.shown.contains(&number(row));
-                if !rows[..left].iter().all(known) || rows[left..].iter().all(known) {
+                let end = Some(number(&rows[left - 1]));
+                // So is one that is cut twice alike.
+                if self.cut_behind != end
+                    && (!rows[..left].iter().all(known) || rows[left..].iter().all(known))
+                {
+                    self.cut_behind = end;
                     rows.truncate(left);
                 }
             }

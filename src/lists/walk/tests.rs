@@ -149,6 +149,31 @@ fn pages_counted_from_one_are_noticed_by_their_first_row() {
 }
 
 #[test]
+fn the_lists_first_row_may_move_to_the_start_of_another_page() {
+    for page in 1..4 {
+        let mut all = rows(0..70);
+        let mut walk = Walk::new(Paging::Page, 200);
+        let (mut read, mut moved) = (0, false);
+        for _ in 0..200 {
+            let question = walk.question();
+            if let Part::Page { page: Some(asked), size } = question
+                && asked == page
+                && !moved
+            {
+                all.swap(0, page * size);
+                moved = true;
+            }
+            read += walk.accept(part_of(&all, &question, 20)).map_or(0, |rows| rows.len());
+            if walk.is_done() {
+                break;
+            }
+        }
+        // Should the row that it changed places with be missing, that shows: the list has a place more than rows.
+        assert_eq!((moved, walk.is_done(), walk.places()), (true, true, 70), "page {page}, {read} rows");
+    }
+}
+
+#[test]
 fn a_row_that_was_changed_proves_no_place_in_a_numbered_list() {
     let changed = || Row { updated: crate::timestamp::parse("2025-11-01T00:00:00Z"), ..row(199) };
     let mut walk = begun(Paging::Page, 200);
@@ -223,6 +248,51 @@ fn where_no_size_of_pages_brings_known_rows_back_the_page_before_is_asked_for_ag
         }
     }
     assert_eq!(pages(6_000, 13), (6_000, None));
+}
+
+#[test]
+fn a_row_that_goes_before_a_page_which_only_touches_what_is_known_hides_none() {
+    let all = rows(0..40);
+    let mut gone = all.clone();
+    gone.remove(1);
+    let touching = page(2, 3);
+    let (mut walk, mut read, mut since) = (Walk::new(Paging::Page, 200), 0, 0);
+    for _ in 0..200 {
+        let question = walk.question();
+        since += usize::from(since > 0 || question == touching);
+        // It comes back two answers later, so that the page before looks as it was.
+        let list = if (1..3).contains(&since) { &gone } else { &all };
+        read += walk.accept(part_of(list, &question, 3)).map_or(0, |rows| rows.len());
+        if walk.is_done() {
+            break;
+        }
+    }
+    assert_eq!((walk.is_done(), read), (true, 40));
+    assert!(since > 3);
+}
+
+#[test]
+fn where_pages_are_shorter_than_asked_for_two_answers_that_are_cut_alike_are_no_end() {
+    for paging in [Paging::Offset, Paging::Page] {
+        for cut in 1..12 {
+            let all = rows(0..50);
+            let (mut walk, mut read) = (Walk::new(paging, 200), 0);
+            let mut end = all.len();
+            for answer in 0..200 {
+                let question = walk.question();
+                if answer == cut {
+                    end = all.len().min(read + 1);
+                } else if answer == cut + 2 {
+                    end = all.len();
+                }
+                read += walk.accept(part_of(&all[..end], &question, 10)).map_or(0, |rows| rows.len());
+                if walk.is_done() {
+                    break;
+                }
+            }
+            assert_eq!((walk.is_done(), read), (true, 50), "{paging:?} {cut}");
+        }
+    }
 }
 
 #[test]
