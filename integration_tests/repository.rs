@@ -1,5 +1,7 @@
 //! The files around the code agree with it and with Airbyte's rules for a specification and a catalog.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 fn file(path: &str) -> String {
@@ -214,10 +216,10 @@ fn only_the_doors_name_what_is_behind_them() {
                 "aifi/answer.rs",
                 "aifi/http.rs",
                 "effects.rs",
-                "orders/read.rs",
-                "lists/read.rs",
+                "orders/driver.rs",
+                "lists/driver.rs",
                 "run.rs",
-                "aifi/line.rs",
+                "aifi/dns.rs",
                 "run/check.rs",
                 "run/doctor.rs",
                 "run/read.rs",
@@ -229,4 +231,70 @@ fn only_the_doors_name_what_is_behind_them() {
         }
     }
     assert!(seen > 30, "{seen} files");
+}
+
+/// The sources, but for those of tests alone.
+fn sources() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut files) = (vec![root.join("src")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_source_is_on_the_map() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md")).unwrap();
+    let tests = ["/simulated.rs", "/simulated/family.rs", "/tests.rs", "/traps.rs", "/world.rs"];
+    let on_the_map = |file: &str| map.lines().any(|line| line.split_whitespace().next() == Some(file));
+    let mut sources = sources();
+    sources.retain(|file| !tests.iter().any(|name| file.ends_with(name)));
+    assert!(sources.len() > 60, "{} files", sources.len());
+    let missing: Vec<&String> = sources.iter().filter(|file| !on_the_map(file)).collect();
+    assert!(missing.is_empty(), "not on the map in CONTRIBUTING.md: {missing:?}");
+    let named = map.lines().filter_map(|line| line.split_whitespace().next()).filter(|word| {
+        word.starts_with("src/") && Path::new(word).extension().is_some_and(|extension| extension == "rs")
+    });
+    let gone: Vec<&str> = named.filter(|name| !sources.iter().any(|file| file == name)).collect();
+    assert!(gone.is_empty(), "on the map, but not there: {gone:?}");
+}
+
+#[test]
+fn rooms_of_the_orders_import_one_way() {
+    // Each room may use those that it names.
+    let rooms: [(&str, &[&str]); 6] = [
+        ("streams", &[]),
+        ("api", &["streams"]),
+        ("slice", &["streams", "api"]),
+        ("state", &["streams", "api"]),
+        ("sync", &["streams", "api", "slice", "state"]),
+        ("records", &["streams", "api", "state"]),
+    ];
+    let mut imports = 0;
+    for file in sources() {
+        let Some(inside) = file.strip_prefix("src/orders/") else { continue };
+        let room = inside.split(['/', '.']).next().unwrap();
+        let Some((_, allowed)) = rooms.iter().find(|(name, _)| *name == room) else { continue };
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap();
+        // Simulations drive what is above them.
+        if file.contains("/simulated") || file.ends_with("/traps.rs") {
+            continue;
+        }
+        for used in text.split("crate::orders::").skip(1) {
+            let used = used.split(|sign: char| !sign.is_ascii_lowercase()).next().unwrap();
+            if rooms.iter().any(|(name, _)| *name == used) && used != room {
+                imports += 1;
+                assert!(allowed.contains(&used), "{file} imports {used}");
+            }
+        }
+    }
+    assert!(imports > 40, "{imports} imports");
 }

@@ -13,8 +13,8 @@
 //! Nothing here knows of orders.
 
 mod answer;
+pub mod dns;
 pub mod http;
-pub mod line;
 pub mod pace;
 pub mod refusal;
 pub mod retry;

@@ -5,7 +5,7 @@
 use crate::failure::{Failure, FailureKind};
 
 /// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
-pub const LOOKS: u32 = 6;
+pub const MAX_ATTEMPTS: u32 = 6;
 
 /// What is doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]

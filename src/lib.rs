@@ -42,6 +42,7 @@ pub mod doubt;
 pub mod effects;
 pub mod failure;
 pub mod findings;
+pub mod heartbeat;
 pub mod horizon;
 pub mod lists;
 pub mod orders;
@@ -54,4 +55,3 @@ pub mod timestamp;
 pub mod unreadable;
 #[cfg(test)]
 mod untrusted;
-pub mod waiting;

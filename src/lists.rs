@@ -2,25 +2,26 @@
 //!
 //! A further list needs a schema file and a declaration. How a list is read completely:
 //!
-//! 1. [`walk`] says which part to ask for next. Every part after the first is asked for so that it brings rows back that
+//! 1. [`pass`] says which part to ask for next. Every part after the first is asked for so that it brings rows back that
 //!    are known. So neither a gap, nor an empty answer, nor a parameter that the API ignores can be taken for the end.
-//!    `keyed` and `numbered` are the two kinds of places in a list.
+//!    `keyed` and `numbered` are the two kinds of `position`s in a list.
 //! 2. [`query`] spells the question, [`page`] reads the answer.
 //! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
-//!    walks it takes.
-//! 4. [`read`] drives all of it against the API; `told` is what people read. [`check`] proves that a list can be read.
+//!    passes it takes.
+//! 4. [`driver`] runs all of it against the API; `log` is what people read. [`check`] proves that a list can be read.
 //!
-//! All of it but [`read`] and [`check`] is pure.
+//! All of it but [`driver`] and [`check`] is pure.
 
 pub mod check;
 pub mod declared;
+pub mod driver;
 mod keyed;
+mod log;
 mod numbered;
 pub mod page;
+pub mod pass;
 pub mod passes;
+mod position;
 pub mod query;
-pub mod read;
 pub mod state;
 pub mod sync;
-mod told;
-pub mod walk;

@@ -1,61 +1,59 @@
 //! The `orders` stream: one record per order, from `GET /orders?includeProducts=true`.
 //!
-//! How it is read completely, in the order in which the modules do it:
+//! # Words
 //!
-//! 1. The server's own clock, minus a settle delay, fixes the [`horizon`](crate::horizon::horizon) of the sync before
-//!    anything is read. Nothing at or after it is emitted, and the cursor never passes it.
-//! 2. [`tail`] asks for the newest orders before the horizon. As long as a walk has not arrived at them, an answer
-//!    without further orders is known to be wrong. So an empty answer is never taken for the end, and a truly quiet
-//!    API is told apart by one question.
-//! 3. [`walk`] goes from the cursor to the newest orders by key: sorted by `draftCreatedAt`, each question starts at
-//!    the last timestamp seen and must bring the order it continues from back. `ahead` says which pages to ask for
-//!    before the walk needs them; [`reading`] hands them to it in order. A second in which one page cannot get on is
-//!    [`dense`].
-//! 4. `sweep` then finds the orders before the cursor that have changed since the last sync, if [`probe`] finds that
-//!    the API can tell. [`window`] finds changes where it cannot: by reading the last days again.
-//! 5. [`versions`] tells the newest version of each order from the older ones.
-//! 6. [`sync`] is all of this as one machine (`lane` for each selection, `lanes` for all): questions out, answers in, records and
-//!    states out. `plan` decides what is read, `writing` turns rows into records and states (`undated` those that no walk
-//!    can place), [`cursor`] says what a state means, [`tally`] sums up what was written ([`audit`] makes receipts of it),
-//!    `told` what people read.
-//! 7. [`read`] drives the machine: against the API, at its pace.
+//! * *Partition*: one store and customer role, as the API is asked for them ([`query::Selection`](api::query::Selection)).
+//! * *Slice*: a range of draft dates of one partition, read completely.
+//! * *Cursor*: the draft date up to which everything is written.
+//! * *Horizon*: where a sync ends, fixed before anything is read.
+//! * *Target*: the newest orders of a slice; a slice is read when it has arrived at them.
+//! * *Sweep*: the search for orders before the cursor that have changed. Its *witness* is an order that it must bring back.
+//! * *Window*: digests of the last days, which tell what has changed where no update time does.
+//! * *Checkpoint*: the moment at which a state is written. *Effect*: what the machine wants written.
+//! * *Attempt*: how often a request was made whose response could not be believed.
 //!
-//! All of it but [`read`] and [`check`] is pure.
+//! # Rooms
+//!
+//! A row is handed down: from [`api`] through [`mod@slice`] and [`sync`] to [`records`]. Each room imports from those above it only;
+//! a test holds that.
+//!
+//! | room | what it is for |
+//! | --- | --- |
+//! | [`streams`] | the streams of the family: names, keys, schemas |
+//! | [`api`] | what is asked, and what comes |
+//! | [`mod@slice`] | one slice of one partition, read completely |
+//! | [`state`] | what a state says |
+//! | [`sync`] | one sync as a machine: requests out, responses in, effects out |
+//! | [`records`] | what leaves, by stream |
+//! | `ask`, [`driver`], [`check`], [`diagnose`] | the only files that wait |
+//!
+//! # How the orders are read completely
+//!
+//! 1. The server's own clock, minus a settle delay, fixes the [`horizon`](crate::horizon::horizon) before anything is read.
+//!    Nothing at or after it is emitted, and the cursor never passes it.
+//! 2. [`slice::newest`] asks for the newest orders before the horizon. As long as a slice has not arrived at them, an empty
+//!    response is known to be wrong.
+//! 3. [`slice::keyset`] goes from the cursor to the newest orders by key: sorted by `draftCreatedAt`, each request starts at
+//!    the last timestamp seen and must bring the order it continues from back. `read_ahead` says which pages to ask for before
+//!    they are needed; [`slice::reader`] hands them over in order. A second in which one page cannot get on is
+//!    [`slice::dense_second`].
+//! 4. `sweep` then finds the orders before the cursor that have changed since the last sync, if [`sync::filter_probe`] finds
+//!    that the API can tell. [`state::window`] finds changes where it cannot: by reading the last days again.
+//! 5. [`sync::versions`] tells the newest version of each order from the older ones.
+//! 6. [`sync`] is all of this as one machine: `plan` decides what is read, `emitter` turns rows into effects,
+//!    [`state::cursor`] says what a state means, [`records::audit`] makes receipts of what was written.
+//! 7. [`driver`] runs the machine: against the API, at its pace.
 
-mod ahead;
+pub mod api;
 mod ask;
-pub mod audit;
 pub mod check;
-pub mod cursor;
-pub mod dense;
-pub mod detail;
-pub mod details;
-pub mod groups;
-pub mod honours;
-mod lane;
-mod lanes;
-mod late;
-mod lines;
-pub mod page;
-mod page_size;
-mod plan;
-pub mod probe;
-pub mod query;
-pub mod read;
-pub mod reading;
-mod recent;
-mod records;
+pub mod diagnose;
+pub mod driver;
+pub mod records;
+pub mod slice;
+pub mod state;
 pub mod streams;
-mod sweep;
 pub mod sync;
-pub mod tail;
-pub mod tally;
-mod told;
-mod undated;
-pub mod versions;
-pub mod walk;
-pub mod window;
-mod writing;
 
 /// The stream's name.
 pub const NAME: &str = "orders";

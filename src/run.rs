@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
-use crate::orders::audit;
+use crate::orders::records::audit;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::protocol::output::Output;

@@ -11,11 +11,11 @@ use crate::lists::declared::ALL;
 use crate::lists::page::PageReader as ListReader;
 use crate::lists::passes::Passes;
 use crate::lists::sync::Sync as ListSync;
-use crate::orders::detail::DetailReader;
-use crate::orders::details::Due;
-use crate::orders::page::{Page, PageReader, Row};
+use crate::orders::api::detail::DetailReader;
+use crate::orders::api::detail::Due;
+use crate::orders::api::page::{Page, PageReader, Row};
 use crate::orders::streams::OrderStream;
-use crate::orders::sync::{Answer, Sync};
+use crate::orders::sync::{Response, Sync};
 use crate::protocol::catalog::{self, SyncMode};
 use crate::protocol::state::SavedStates;
 use crate::timestamp;
@@ -189,7 +189,7 @@ proptest! {
                 for _ in 0..4 {
                     let Some((ticket, _)) = sync.question() else { break };
                     let again = reader.read(&body).unwrap();
-                    if sync.answer(ticket, Answer::read(again, None).0).is_err() {
+                    if sync.answer(ticket, Response::read(again, None).0).is_err() {
                         break;
                     }
                 }
@@ -259,12 +259,12 @@ proptest! {
                 Ok(saved) => {
                     let mut sync = Sync::new(&config, mode, saved, now);
                     while let Some((ticket, _)) = sync.question() {
-                        if sync.answer(ticket, Answer::of(Ok(Vec::new()), Some(now))).is_err() {
+                        if sync.answer(ticket, Response::of(Ok(Vec::new()), Some(now))).is_err() {
                             break;
                         }
                     }
                     sync.checkpoint();
-                    _ = (sync.steps(), sync.standing());
+                    _ = (sync.steps(), sync.last_state());
                 }
             }
         }

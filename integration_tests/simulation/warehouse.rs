@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aifi_sandbox::Expected;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use source_aifi::orders::sync::Step;
+use source_aifi::orders::sync::Effect;
 
 /// A change that has not arrived yet: when it happened, and what the row has then.
 #[derive(Clone, Debug)]
@@ -26,10 +26,10 @@ pub struct Warehouse {
 
 impl Warehouse {
     /// Takes what a sync has written.
-    pub fn take(&mut self, steps: &[Step], now: DateTime<Utc>) {
+    pub fn take(&mut self, steps: &[Effect], now: DateTime<Utc>) {
         for step in steps {
             match step {
-                Step::Record(row) => {
+                Effect::Record(row) => {
                     self.written += 1;
                     let record: Value = serde_json::from_slice(&row.data).unwrap();
                     if let Some(pending) = self.pending.get_mut(&row.id) {
@@ -42,7 +42,7 @@ impl Warehouse {
                     }
                     self.table.insert(row.id, record);
                 }
-                Step::State(state) => self.state = Some(state.clone()),
+                Effect::State(state) => self.state = Some(state.clone()),
                 _ => (),
             }
         }

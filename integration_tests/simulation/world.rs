@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use aifi_sandbox::{Answer as Response, Delivery, Model, Options};
+use aifi_sandbox::{Answer as Delivered, Delivery, Model, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use source_aifi::aifi::pace::Pace;
 use source_aifi::aifi::retry::{self, Decision, Hope, SYNC_PATIENCE};
 use source_aifi::config::Config;
 use source_aifi::failure::{Failure, FailureKind};
-use source_aifi::orders::page::PageReader;
-use source_aifi::orders::reading::Ask;
+use source_aifi::orders::api::page::PageReader;
+use source_aifi::orders::api::query::Request;
 use source_aifi::orders::streams::OrderStream;
-use source_aifi::orders::sync::{Answer, Step, Sync};
+use source_aifi::orders::sync::{Effect, Response, Sync};
 use source_aifi::protocol::catalog::SyncMode;
 
 use super::{Life, Warehouse};
@@ -49,13 +49,13 @@ enum Event {
     /// A question is to be asked, for the `attempt`-th time.
     Send { taken: bool },
     /// Its answer arrives.
-    Arrive { response: Response, sent: Duration },
+    Arrive { response: Delivered, sent: Duration },
 }
 
 struct Flight {
     at: Duration,
     ticket: u64,
-    ask: Ask,
+    ask: Request,
     attempt: u32,
     event: Event,
 }
@@ -139,7 +139,7 @@ impl World {
     fn drive(
         &mut self,
         sync: &mut Sync<'_>,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<Effect>,
         weather: Weather,
     ) -> Result<bool, Failure> {
         let mut pace = Pace::new(20);
@@ -160,8 +160,8 @@ impl World {
                 match sync.question() {
                     None => more = false,
                     Some((ticket, ask)) => {
-                        let first = ask.look == 1;
-                        let wait = if first { Duration::ZERO } else { retry::backoff(ask.look - 1, 0.5) };
+                        let first = ask.attempt == 1;
+                        let wait = if first { Duration::ZERO } else { retry::backoff(ask.attempt - 1, 0.5) };
                         let taken = first && pace.take(self.instant());
                         let event = Event::Send { taken };
                         flights.push(Flight { at: self.now + wait, ticket, ask, attempt: 1, event });
@@ -196,7 +196,7 @@ impl World {
                     if let Some(page) = read {
                         pace.accepted(self.instant(), self.zero + sent);
                         progress = self.now;
-                        sync.answer(ticket, Answer::read(page, Some(self.clock())).0)?;
+                        sync.answer(ticket, Response::read(page, Some(self.clock())).0)?;
                     } else if response.status == 422 {
                         sync.refused(ticket, Failure::new(FailureKind::Rejected, "not accepted"))?;
                     } else {

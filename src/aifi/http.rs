@@ -15,7 +15,7 @@ use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Body, body, header};
-use super::line;
+use super::dns;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
 use super::retry::{self, Decision, Hope};
@@ -182,7 +182,7 @@ impl Http {
             .tls_backend_preconfigured(tls::configuration(&config.ca_certificates)?)
             .user_agent(concat!("source-aifi/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
-            .dns_resolver(line::Resolver)
+            .dns_resolver(dns::Resolver)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT);
         // A proxy for the machine's own addresses can only be meant for others.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Error;
 
-use super::line::NeverAsked;
+use super::dns::NeverAsked;
 use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
 use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};

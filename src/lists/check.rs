@@ -4,21 +4,21 @@ use std::cell::RefCell;
 
 use super::declared::List;
 use super::page::PageReader;
-use super::query::{Part, encode};
+use super::query::{PageRequest, encode};
 use crate::aifi::http::{Http, Question};
-use crate::doubt::LOOKS;
+use crate::doubt::MAX_ATTEMPTS;
 use crate::failure::Failure;
 
 /// Proves that the token may read the list, and that an answer is one.
 pub async fn check(list: &'static List, http: &Http) -> Result<(), Failure> {
     let pages = RefCell::new(PageReader::new(list));
-    let query = encode(list, &Part::first(list.paging, 1), None);
+    let query = encode(list, &PageRequest::first(list.paging, 1), None);
     let question = Question { what: list.name, path: list.path, query: &query };
     let mut look = 1;
     loop {
         match http.get(question, None, |body| pages.borrow_mut().read(body)).await?.value {
             Ok(_) => return Ok(()),
-            Err(doubt) if look >= LOOKS => {
+            Err(doubt) if look >= MAX_ATTEMPTS => {
                 return Err(doubt.into_failure(list.name, look).at(format!("GET {}?{query}", list.path)));
             }
             Err(doubt) => http.wait_before_look(look, &doubt.what).await?,

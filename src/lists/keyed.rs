@@ -5,13 +5,13 @@
 use std::collections::HashSet;
 
 use super::page::Row;
-use super::query::Part;
-use super::walk::{Aim, Asked, Place, SMALLEST_CAP};
+use super::position::{Aim, Asked, Position, SMALLEST_CAP};
+use super::query::PageRequest;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Keyed {
-    /// Where the walk began; none for the list's start.
+    /// Where the pass began; none for the list's start.
     from: Option<Box<str>>,
     /// Ids of the last known rows, as they were listed.
     tail: Vec<Box<str>>,
@@ -27,7 +27,7 @@ impl Keyed {
     }
 }
 
-impl Place for Keyed {
+impl Position for Keyed {
     /// `after` may be inclusive (a guess: it is not), so room for two rows is left where room for one is needed.
     fn ask(&self, aim: Aim, longest: usize) -> Asked {
         let known = self.tail.len();
@@ -42,7 +42,10 @@ impl Place for Keyed {
         let back = if self.longer { back.min(known - 1) } else { back };
         let after = known.checked_sub(back + 1).map(|place| self.tail[place].clone());
         let begin = usize::from(after.is_some());
-        Asked { part: Part::After { after: after.or_else(|| self.from.clone()), count: self.size }, begin }
+        Asked {
+            part: PageRequest::After { after: after.or_else(|| self.from.clone()), count: self.size },
+            begin,
+        }
     }
 
     fn is_empty(&self) -> bool {

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::page::Row;
-use super::query::Part;
-use super::walk::{Aim, Asked, Changed, Place, SMALLEST_CAP};
+use super::position::{Aim, Asked, Changed, Position, SMALLEST_CAP};
+use super::query::PageRequest;
 
 /// See the module.
 #[derive(Debug)]
@@ -103,17 +103,17 @@ impl Numbered {
     }
 }
 
-impl Place for Numbered {
+impl Position for Numbered {
     fn ask(&self, aim: Aim, longest: usize) -> Asked {
         if !self.by_page {
             let begin = self.offset(aim, longest);
-            return Asked { part: Part::Offset { offset: begin, count: self.size }, begin };
+            return Asked { part: PageRequest::Offset { offset: begin, count: self.size }, begin };
         }
         match self.page(aim, longest) {
-            (0, _) => Asked { part: Part::Page { page: None, size: self.size }, begin: 0 },
+            (0, _) => Asked { part: PageRequest::Page { page: None, size: self.size }, begin: 0 },
             (page, size) => {
                 let begin = page * size;
-                Asked { part: Part::Page { page: Some(page + self.first_page), size }, begin }
+                Asked { part: PageRequest::Page { page: Some(page + self.first_page), size }, begin }
             }
         }
     }
@@ -178,7 +178,7 @@ impl Place for Numbered {
 
     /// Counted from 1, page 1 is the first one again, though a row or two of it may have moved since.
     fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool {
-        let second = matches!(asked.part, Part::Page { page: Some(1), .. }) && self.first_page == 0;
+        let second = matches!(asked.part, PageRequest::Page { page: Some(1), .. }) && self.first_page == 0;
         let first = &self.first[..rows.len().min(self.first.len())];
         let again = rows.iter().filter(|row| first.contains(&digest(&row.id))).count();
         if second && 2 * again > rows.len() {

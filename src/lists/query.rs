@@ -7,7 +7,7 @@ use crate::timestamp;
 
 /// Which part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PageRequest {
     /// Rows behind the one with this id; none for the list's start.
     After {
         /// The id.
@@ -31,7 +31,7 @@ pub enum Part {
     },
 }
 
-impl Part {
+impl PageRequest {
     /// The first `count` rows.
     pub fn first(paging: Paging, count: usize) -> Self {
         match paging {
@@ -50,7 +50,7 @@ impl Part {
 }
 
 /// The query string for a part of a list, of the rows that were changed at `changed_from` or later.
-pub fn encode(list: &List, part: &Part, changed_from: Option<DateTime<Utc>>) -> String {
+pub fn encode(list: &List, part: &PageRequest, changed_from: Option<DateTime<Utc>>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(from) = changed_from {
         query.append_pair("minUpdatedAt", &timestamp::write(from));
@@ -60,14 +60,14 @@ pub fn encode(list: &List, part: &Part, changed_from: Option<DateTime<Utc>>) -> 
     }
     let count = part.count().to_string();
     match part {
-        Part::After { after, .. } => {
+        PageRequest::After { after, .. } => {
             query.append_pair("count", &count);
             after.as_ref().map(|after| query.append_pair("after", after));
         }
-        Part::Offset { offset, .. } => {
+        PageRequest::Offset { offset, .. } => {
             query.append_pair("offset", &offset.to_string()).append_pair("count", &count);
         }
-        Part::Page { page, .. } => {
+        PageRequest::Page { page, .. } => {
             query.append_pair("pageSize", &count);
             page.map(|page| query.append_pair("page", &page.to_string()));
         }
@@ -77,7 +77,7 @@ pub fn encode(list: &List, part: &Part, changed_from: Option<DateTime<Utc>>) -> 
 
 /// How the first question is asked, where the API may refuse it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct RequestShape {
     /// By update time.
     pub filtered: bool,
     /// Rows in a page.
@@ -88,7 +88,7 @@ pub struct Manner {
 /// contests have without being asked; for contests no maximum is shown.
 const SIZES: [usize; 5] = [200, 100, 50, 20, 10];
 
-impl Manner {
+impl RequestShape {
     /// As we wish.
     pub fn wished(filtered: bool) -> Self {
         Self { filtered, size: SIZES[0] }
@@ -112,13 +112,13 @@ mod tests {
     #[test]
     fn a_question_is_spelt_with_documented_parameters_only() {
         let from = timestamp::parse("2025-11-01T00:00:00Z");
-        let page = |page| Part::Page { page, size: 199 };
-        let after = Part::After { after: Some("7 a".into()), count: 200 };
+        let page = |page| PageRequest::Page { page, size: 199 };
+        let after = PageRequest::After { after: Some("7 a".into()), count: 200 };
         for (list, part, from, expected) in [
             (&CONTESTS, page(None), None, "pageSize=199"),
             (&CONTESTS, page(Some(1)), from, "minUpdatedAt=2025-11-01T00%3A00%3A00.000Z&pageSize=199&page=1"),
             (&SESSIONS, after, None, "orderBy=id&count=200&after=7+a"),
-            (&PRODUCTS, Part::Offset { offset: 0, count: 200 }, None, "sort=id&offset=0&count=200"),
+            (&PRODUCTS, PageRequest::Offset { offset: 0, count: 200 }, None, "sort=id&offset=0&count=200"),
         ] {
             assert_eq!(encode(list, &part, from), expected);
         }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_asked_without_the_filter_then_smaller() {
         let tried = |filters| {
-            let mut manners = vec![Manner::wished(filters)];
+            let mut manners = vec![RequestShape::wished(filters)];
             while let Some(next) = manners[manners.len() - 1].next(filters) {
                 manners.push(next);
             }

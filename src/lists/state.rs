@@ -15,15 +15,15 @@ use crate::timestamp;
 
 /// Marks a state of a stream that has no cursor.
 const NO_CURSOR: &str = "__ab_no_cursor_state_message";
-/// Where the state says how far a walk is.
+/// Where the state says how far a pass is.
 const WALK: &str = "walk";
 
-/// How far a walk is.
+/// How far a pass is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ResumePoint {
     /// The id of the row before the last one that is written.
     pub after: String,
-    /// The horizon when the walk began.
+    /// The horizon when the pass began.
     pub until: DateTime<Utc>,
     /// The latest change among the rows that were read.
     pub newest: Option<DateTime<Utc>>,
@@ -34,8 +34,8 @@ pub struct Place {
 pub struct Saved {
     /// P; none in some states of a full refresh.
     pub updated: Option<DateTime<Utc>>,
-    /// How far a walk was that was cut off.
-    pub place: Option<Place>,
+    /// How far a pass was that was cut off.
+    pub place: Option<ResumePoint>,
     /// A full refresh wrote it.
     pub full_refresh: bool,
     /// It is complete.
@@ -43,7 +43,7 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Reads a stream state. Keys that are not ours are left alone, and a walk that cannot be read is begun anew.
+    /// Reads a stream state. Keys that are not ours are left alone, and a place that cannot be read is begun anew.
     pub fn parse(list: &List, state: &Value) -> Result<Self, Failure> {
         let time = |value: &Value| value.as_str().and_then(timestamp::parse);
         let marked = |name: &str| state[name] == true;
@@ -60,7 +60,7 @@ impl Saved {
         }
         // No other list has places that hold.
         let walk = if list.paging == Paging::After { &state[WALK] } else { &Value::Null };
-        let place = walk["after"].as_str().zip(time(&walk["until"])).map(|(after, until)| Place {
+        let place = walk["after"].as_str().zip(time(&walk["until"])).map(|(after, until)| ResumePoint {
             after: after.to_owned(),
             until,
             newest: time(&walk["newest"]),
@@ -69,10 +69,10 @@ impl Saved {
     }
 }
 
-/// The state that everything changed before `updated` is written; `place`, while a walk is under way.
-pub fn incremental(updated: DateTime<Utc>, place: Option<&Place>) -> Value {
+/// The state that everything changed before `updated` is written; `place`, while a pass is under way.
+pub fn incremental(updated: DateTime<Utc>, place: Option<&ResumePoint>) -> Value {
     let mut state = json!({UPDATED_FIELD: timestamp::write(updated)});
-    if let Some(Place { after, until, newest }) = place {
+    if let Some(ResumePoint { after, until, newest }) = place {
         state[WALK] = json!({"after": after, "until": timestamp::write(*until)});
         if let Some(newest) = newest {
             state[WALK]["newest"] = timestamp::write(*newest).into();
@@ -82,7 +82,7 @@ pub fn incremental(updated: DateTime<Utc>, place: Option<&Place>) -> Value {
 }
 
 /// The same of a full refresh that is under way.
-pub fn full_refresh(updated: DateTime<Utc>, place: Option<&Place>) -> Value {
+pub fn full_refresh(updated: DateTime<Utc>, place: Option<&ResumePoint>) -> Value {
     let mut state = incremental(updated, place);
     state[FULL_REFRESH] = true.into();
     state
@@ -110,8 +110,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let updated = at("2025-11-05T00:00:00.120Z");
-        let place = Place { after: "0x7".into(), until: at("2025-12-01T00:00:00Z"), newest: Some(updated) };
-        for place in [None, Some(place.clone()), Some(Place { newest: None, ..place })] {
+        let place =
+            ResumePoint { after: "0x7".into(), until: at("2025-12-01T00:00:00Z"), newest: Some(updated) };
+        for place in [None, Some(place.clone()), Some(ResumePoint { newest: None, ..place })] {
             let state = incremental(updated, place.as_ref());
             let expected =
                 Saved { updated: Some(updated), place: place.clone(), full_refresh: false, complete: false };

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::declared::List;
 use super::page::Row;
-use super::query::Manner;
-use super::state::{self, Place, Saved};
-use super::walk::Walk;
+use super::pass::Pass;
+use super::query::RequestShape;
+use super::state::{self, ResumePoint, Saved};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::protocol::catalog::SyncMode;
@@ -28,7 +28,7 @@ pub struct Sync {
     stores: Vec<u64>,
     /// Rows changed before it are not written.
     from: DateTime<Utc>,
-    place: Option<Place>,
+    place: Option<ResumePoint>,
     resumed: bool,
     complete: bool,
     /// Rows changed at or after it are left to the next sync. Fixed with the first answer.
@@ -88,22 +88,22 @@ impl Sync {
         self.left_out
     }
 
-    /// The walk, from the place where an earlier one was cut off.
-    pub fn walk(&self, size: usize) -> Walk {
+    /// The pass, from the place where an earlier one was cut off.
+    pub fn pass(&self, size: usize) -> Pass {
         match &self.place {
-            Some(place) => Walk::behind(&place.after, size),
-            None => Walk::new(self.list.paging, size),
+            Some(place) => Pass::behind(&place.after, size),
+            None => Pass::new(self.list.paging, size),
         }
     }
 
     /// How to ask after the first question was refused. The row that a place is named by may be no more: where there is
     /// nothing else to try, the list is begun anew.
-    pub fn after_refusal(&mut self, manner: Manner) -> Option<Manner> {
+    pub fn after_refusal(&mut self, manner: RequestShape) -> Option<RequestShape> {
         let filters = self.list.incremental;
-        manner.next(filters).or_else(|| self.forget_place().then(|| Manner::wished(filters)))
+        manner.next(filters).or_else(|| self.forget_place().then(|| RequestShape::wished(filters)))
     }
 
-    /// From now on the walk begins at the list's start. Whether there was another place.
+    /// From now on the pass begins at the list's start. Whether there was another place.
     pub fn forget_place(&mut self) -> bool {
         self.place.take().is_some()
     }
@@ -154,9 +154,9 @@ impl Sync {
         wanted
     }
 
-    /// The state while the list is being read. `after` is where the walk may be resumed.
+    /// The state while the list is being read. `after` is where the pass may be resumed.
     pub fn under_way(&self, after: Option<&str>) -> Value {
-        let place = after.zip(self.horizon).map(|(after, until)| Place {
+        let place = after.zip(self.horizon).map(|(after, until)| ResumePoint {
             after: after.to_owned(),
             until,
             newest: self.newest,
@@ -254,7 +254,7 @@ mod tests {
         first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
         let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
         second.begin(at("2025-12-09T00:00:00Z"));
-        assert_eq!(second.walk(200).question(), Walk::behind("1", 200).question());
+        assert_eq!(second.pass(200).question(), Pass::behind("1", 200).question());
         assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
         assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z"}));
         assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it goes on from still holds");
@@ -266,14 +266,14 @@ mod tests {
         first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
         let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
         let begun_anew = |sync: &mut Sync| {
-            let mut manner = Manner::wished(true);
+            let mut manner = RequestShape::wished(true);
             (0..30).any(|_| {
                 manner = sync.after_refusal(manner).unwrap_or(manner);
-                manner == Manner::wished(true)
+                manner == RequestShape::wished(true)
             })
         };
         assert!(begun_anew(&mut second) && !begun_anew(&mut second));
-        assert_eq!(second.walk(200).question(), first.walk(200).question());
+        assert_eq!(second.pass(200).question(), first.pass(200).question());
         assert_eq!(second.end(), first.end(), "what was written is still so");
     }
 

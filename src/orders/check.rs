@@ -4,13 +4,6 @@ use std::cell::RefCell;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ask::{self, Asker};
-use super::detail::DetailReader;
-use super::details::Due;
-use super::honours;
-use super::probe::UpdatedFilter;
-use super::query::{Query, Selection, Sort, lower_bound};
-use super::tail::Search;
 use crate::aifi::http::Http;
 use crate::clock;
 use crate::config::{Changes, Config};
@@ -18,6 +11,13 @@ use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
 use crate::findings::counted;
 use crate::horizon::{self, SETTLE_DELAY};
+use crate::orders::api::detail::DetailReader;
+use crate::orders::api::detail::Due;
+use crate::orders::api::query::{Query, Selection, Sort, lower_bound};
+use crate::orders::ask::{self, Asker};
+use crate::orders::diagnose;
+use crate::orders::slice::newest::NewestSearch;
+use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::timestamp;
 
 /// So far after now that no order can be drafted there.
@@ -47,10 +47,11 @@ pub struct Found {
 pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
     let asker = Asker::new(http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
-    let newest = Query { page_size: FEW, products: false, ..Search::first_question(selection.clone(), 1) };
+    let newest =
+        Query { page_size: FEW, products: false, ..NewestSearch::first_question(selection.clone(), 1) };
     let verified = |query: &Query| {
         let query = query.clone();
-        move |rows: Vec<super::page::Row>| query.verify(&rows).map(|()| rows)
+        move |rows: Vec<crate::orders::api::page::Row>| query.verify(&rows).map(|()| rows)
     };
     let (rows, date) = asker.ask(&newest, verified(&newest)).await?;
     let now = date.unwrap_or_else(clock::now);
@@ -115,7 +116,9 @@ async fn changes(
     let days = config.changes_days;
     match config.changes {
         Changes::Off => {
-            return Ok("Changed orders are not followed: Changed orders (changes) is off.".to_owned());
+            return Ok(
+                "RereadFilter orders are not followed: RereadFilter orders (changes) is off.".to_owned()
+            );
         }
         Changes::Window => {
             return Ok(format!(
@@ -124,7 +127,7 @@ async fn changes(
         }
         Changes::Updated => (),
     }
-    let what = match honours::filter(asker, selection, now).await? {
+    let what = match diagnose::filter(asker, selection, now).await? {
         UpdatedFilter::Ignored => "ignores",
         UpdatedFilter::Refused => "refuses",
         UpdatedFilter::Honoured => return Ok(BY_UPDATE_TIME.to_owned()),

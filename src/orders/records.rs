@@ -1,35 +1,41 @@
-//! From what the walk hands out to the records and states of the streams that it feeds.
+//! From what the sync hands out to the records and states of the streams that it feeds.
+
+pub mod audit;
+pub mod details;
+mod line_items;
+pub(crate) mod log;
 
 use serde_json::Value;
 
-use super::detail::Detail;
-use super::details::{Details, Due};
-use super::lines::{self, Lines};
-use super::page::Row;
-use super::streams::OrderStream;
 use crate::failure::Failure;
+use crate::orders::api::detail::Detail;
+use crate::orders::api::detail::Due;
+use crate::orders::api::page::Row;
+use crate::orders::records::details::Details;
+use crate::orders::records::line_items::Lines;
+use crate::orders::streams::OrderStream;
 use crate::protocol::output::Output;
 use crate::record::object;
 
-/// The streams of one walk.
-pub(super) struct Records {
+/// The streams of one read.
+pub(crate) struct Records {
     streams: Vec<OrderStream>,
     lines: Lines,
     /// Pages of single orders, if they are wanted and can be read.
-    pub(super) details: Option<Details>,
+    pub(crate) details: Option<Details>,
     /// Records that were written.
-    pub(super) written: u64,
+    pub(crate) written: u64,
     lines_written: u64,
     versions_written: u64,
 }
 
 impl Records {
-    /// For these streams. `standing` is the state that the walk goes on from.
-    pub(super) fn of(streams: Vec<OrderStream>, standing: Value) -> Self {
-        let details = streams.contains(&OrderStream::Details).then(|| Details::new(standing));
+    /// For these streams. `standing` is the state that the sync goes on from.
+    pub(crate) fn of(streams: Vec<OrderStream>, last_state: Value) -> Self {
+        let details = streams.contains(&OrderStream::Details).then(|| Details::new(last_state));
         Self {
             streams,
-            lines: Lines::new(lines::shape()),
+            lines: Lines::new(line_items::shape()),
             details,
             written: 0,
             lines_written: 0,
@@ -38,27 +44,27 @@ impl Records {
     }
 
     /// The streams, as in [`OrderStream::ALL`].
-    pub(super) fn streams(&self) -> &[OrderStream] {
+    pub(crate) fn streams(&self) -> &[OrderStream] {
         &self.streams
     }
 
-    /// The streams whose records come from the walk itself.
-    pub(super) fn of_the_walk(&self) -> impl Iterator<Item = OrderStream> {
+    /// The streams whose records come from the list itself.
+    pub(crate) fn of_the_list(&self) -> impl Iterator<Item = OrderStream> {
         self.streams.iter().copied().filter(|stream| *stream != OrderStream::Details)
     }
 
     /// The streams that are written along with the orders, and how many records each has, so far.
-    pub(super) fn beside_the_orders(&self) -> [(OrderStream, u64); 2] {
+    pub(crate) fn beside_the_orders(&self) -> [(OrderStream, u64); 2] {
         [(OrderStream::LineItems, self.lines_written), (OrderStream::Versions, self.versions_written)]
     }
 
     /// Product lines without an id of their own, so far.
-    pub(super) fn unnumbered(&self) -> u64 {
+    pub(crate) fn unnumbered(&self) -> u64 {
         self.lines.unnumbered
     }
 
     /// Writes an order as it was listed; a superseded version is a record of the stream of versions only.
-    pub(super) fn write(&mut self, output: &mut Output, row: &Row) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, output: &mut Output, row: &Row) -> Result<(), Failure> {
         let streams =
             self.streams.iter().filter(|stream| !row.superseded || **stream == OrderStream::Versions);
         for stream in streams {
@@ -92,8 +98,8 @@ impl Records {
     }
 
     /// Says what has been written. Writing a state flushes it, with all records before it.
-    pub(super) fn state(&mut self, output: &mut Output, state: Value) -> Result<(), Failure> {
-        for stream in self.of_the_walk() {
+    pub(crate) fn state(&mut self, output: &mut Output, state: Value) -> Result<(), Failure> {
+        for stream in self.of_the_list() {
             output.state(stream.name(), &stream.spell(&state))?;
         }
         if let Some(details) = &mut self.details {
@@ -103,7 +109,7 @@ impl Records {
     }
 
     /// Writes the page of an order, if it has one.
-    pub(super) fn detail(
+    pub(crate) fn detail(
         &mut self,
         output: &mut Output,
         due: &Due,

@@ -1,13 +1,11 @@
-//! The streams that a walk through the orders feeds: from the same answers, at the same price. `order_details` asks for
+//! The streams that one read of the orders feeds: from the same answers, at the same price. `order_details` asks for
 //! each order besides.
 
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::cursor::Saved;
-use super::{CURSOR_FIELD, PRIMARY_KEY};
-use crate::failure::Failure;
+use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::catalog::Entry;
 use crate::record::schema::Schema;
 
@@ -44,7 +42,7 @@ impl OrderStream {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Orders => super::NAME,
+            Self::Orders => crate::orders::NAME,
             Self::LineItems => "order_line_items",
             Self::Versions => "order_versions",
             Self::Details => "order_details",
@@ -83,36 +81,5 @@ impl OrderStream {
             primary_key,
         }
         .to_json()
-    }
-
-    /// Reads a saved state of it.
-    pub fn saved(self, state: &Value) -> Result<Saved, Failure> {
-        Saved::parse(state, self.name(), self.cursor_field())
-    }
-
-    /// A state of the walk in its words: the cursor has the name of its own cursor field.
-    pub fn spell(self, state: &Value) -> Value {
-        let fields = state.as_object().into_iter().flatten();
-        let name =
-            |name: &String| if name == CURSOR_FIELD { self.cursor_field().to_owned() } else { name.clone() };
-        Value::Object(fields.map(|(field, value)| (name(field), value.clone())).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_state_is_read_in_the_words_it_is_spelt_in() {
-        let state = json!({"draftCreatedAt": "2025-11-05T00:00:00.000Z", "updatedAt": "2025-11-06T00:00:00.000Z",
-            "sweep": {"draftCreatedAt": "2025-11-04T00:00:00.000Z", "updatedAt": "2025-11-06T00:00:00.000Z"}});
-        let saved = OrderStream::ALL.map(|stream| stream.saved(&stream.spell(&state)).unwrap());
-        assert!(saved.iter().all(|one| *one == saved[0]));
-        let spelt = OrderStream::LineItems.spell(&state);
-        assert_eq!(spelt["orderDraftCreatedAt"], "2025-11-05T00:00:00.000Z");
-        assert!(OrderStream::Orders.saved(&spelt).unwrap_err().message.contains("draftCreatedAt"));
     }
 }

@@ -1,29 +1,38 @@
 //! A whole sync of the stream, as a machine: questions out, answers in, records and states out. Pure.
 //!
 //! It knows neither network nor time, so the tests drive it against a model of the API: any order of answers, any fault,
-//! any moment of an end. [`super::read`] drives it against the API itself.
+//! any moment of an end. [`super::driver`] drives it against the API itself.
+
+pub(crate) mod emitter;
+pub mod filter_probe;
+pub(crate) mod log;
+mod partition;
+mod partitions;
+pub(crate) mod plan;
+mod sweep;
+pub mod versions;
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::NAME;
-use super::cursor::{Cursor, Saved, Swept};
-use super::lane::{Lane, Part};
-use super::lanes::Lanes;
-use super::page::{Page, Row};
-use super::plan::{Known, Plan, Stretch};
-use super::probe::{Probe, UpdatedFilter};
-use super::query::{Query, Selection};
-use super::reading::{Ask, Reading};
-use super::told;
-pub use super::writing::Step;
-use super::writing::Writing;
 use crate::config::{Changes, Config};
-use crate::doubt::{Doubt, LOOKS};
+use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::{Failure, FailureKind};
 use crate::horizon;
+use crate::orders::NAME;
+use crate::orders::api::page::{Page, Row};
+use crate::orders::api::query::Request;
+use crate::orders::api::query::{Query, Selection};
+use crate::orders::slice::reader::SliceReader;
+use crate::orders::state::cursor::{Cursor, Saved, Swept};
+pub use crate::orders::sync::emitter::Effect;
+use crate::orders::sync::emitter::Emitter;
+use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
+use crate::orders::sync::partition::{Partition, Phase};
+use crate::orders::sync::partitions::Partitions;
+use crate::orders::sync::plan::{Plan, PlanInputs, SweepRange};
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
 use crate::unreadable::Item;
@@ -43,7 +52,7 @@ const USUAL_PAGE: usize = 512 * 1024;
 
 /// An answer, in the words of the machine.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The rows, or why they cannot be believed.
     pub rows: Result<Vec<Row>, Doubt>,
     /// Orders without a draft date, which came along.
@@ -52,7 +61,7 @@ pub struct Answer {
     pub date: Option<DateTime<Utc>>,
 }
 
-impl Answer {
+impl Response {
     /// An answer whose orders are all dated.
     pub fn of(rows: Result<Vec<Row>, Doubt>, date: Option<DateTime<Utc>>) -> Self {
         Self { rows, undated: Vec::new(), date }
@@ -73,10 +82,10 @@ impl Answer {
 
 /// Where an answer belongs.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Route {
     First,
     Probe,
-    Lane(usize, Part),
+    Partition(usize, Phase),
 }
 
 /// A sync of the stream.
@@ -87,18 +96,18 @@ pub struct Sync<'c> {
     now: DateTime<Utc>,
     /// The server's clock when it gave the first answer, whichever that was.
     earliest: Option<DateTime<Utc>>,
-    /// It was told to a walk before this one, so no answer to this one changes it.
+    /// It was told to a read before this one, so no answer to this one changes it.
     told_before: bool,
-    lanes: Lanes,
+    partitions: Partitions,
     asking_first: bool,
-    first_looks: u32,
-    probe: Option<Probe>,
+    first_attempts: u32,
+    probe: Option<FilterProbe>,
     /// The end of the range, and of the changes.
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     plan: Option<Plan>,
-    writing: Writing<'c>,
+    writing: Emitter<'c>,
     /// What is under way, by ticket.
-    asked: HashMap<u64, (Place, Query)>,
+    asked: HashMap<u64, (Route, Query)>,
     next_ticket: u64,
     page_bytes: usize,
     states: u64,
@@ -114,24 +123,26 @@ impl<'c> Sync<'c> {
     pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
         let cursor = Cursor::new(mode, config.start_date, saved);
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
-        let mut lanes = Lanes::new(selections, cursor.resumed().map_or(&[][..], |saved| &saved.unseen));
+        let mut partitions =
+            Partitions::new(selections, cursor.resumed().map_or(&[][..], |saved| &saved.unseen));
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
-        let probe = (asks_for_changes && resumed).then(|| Probe::new(lanes[0].selection.clone(), now));
+        let probe =
+            (asks_for_changes && resumed).then(|| FilterProbe::new(partitions[0].selection.clone(), now));
         // A sync from the beginning has much to read, so it does not wait until the end is known.
-        if !resumed && lanes.len() == 1 {
-            lanes[0].range = Some(Reading::of_much(cursor.start(), lanes[0].selection.clone()));
+        if !resumed && partitions.len() == 1 {
+            partitions[0].range = Some(SliceReader::of_much(cursor.start(), partitions[0].selection.clone()));
         }
         Self {
             config,
-            writing: Writing::new(config, cursor.clone()),
+            writing: Emitter::new(config, cursor.clone()),
             cursor,
             now,
             earliest: None,
             told_before: false,
-            lanes,
+            partitions,
             asking_first: false,
-            first_looks: 0,
+            first_attempts: 0,
             probe,
             times: None,
             plan: None,
@@ -163,7 +174,7 @@ impl<'c> Sync<'c> {
 
     /// The newest order before the end, as soon as it is known.
     pub fn newest(&self) -> Option<&Row> {
-        let goals = self.lanes.iter().filter_map(|lane| lane.goal.as_ref()?.as_ref());
+        let goals = self.partitions.iter().filter_map(|partition| partition.goal.as_ref()?.as_ref());
         goals.filter_map(|goal| goal.rows.last()).max_by_key(|row| row.at)
     }
 
@@ -173,17 +184,17 @@ impl<'c> Sync<'c> {
     }
 
     /// What there is to say since the last call.
-    pub fn steps(&mut self) -> Vec<Step> {
+    pub fn steps(&mut self) -> Vec<Effect> {
         self.writing.steps()
     }
 
     /// What the last state said, or the one that the sync goes on from: to say it again while nothing gets on.
-    pub fn standing(&self) -> Value {
-        self.writing.standing()
+    pub fn last_state(&self) -> Value {
+        self.writing.last_state()
     }
 
     /// The next question worth asking now, with the ticket for its answer. None, while only answers bring it on.
-    pub fn question(&mut self) -> Option<(u64, Ask)> {
+    pub fn question(&mut self) -> Option<(u64, Request)> {
         let ticket = self.next_ticket;
         let (place, ask) = self.next_question(ticket)?;
         self.next_ticket += 1;
@@ -191,27 +202,27 @@ impl<'c> Sync<'c> {
         Some((ticket, ask))
     }
 
-    fn next_question(&mut self, ticket: u64) -> Option<(Place, Ask)> {
+    fn next_question(&mut self, ticket: u64) -> Option<(Route, Request)> {
         if self.done {
             return None;
         }
         if self.times.is_none() && !self.asking_first {
             self.asking_first = true;
-            self.first_looks += 1;
-            let query = self.lanes[0].first_question();
-            return Some((Place::First, Ask { query, look: self.first_looks }));
+            self.first_attempts += 1;
+            let query = self.partitions[0].first_question();
+            return Some((Route::First, Request { query, attempt: self.first_attempts }));
         }
-        if let Some(ask) = self.probe.as_mut().and_then(Probe::question) {
-            return Some((Place::Probe, ask));
+        if let Some(ask) = self.probe.as_mut().and_then(FilterProbe::question) {
+            return Some((Route::Probe, ask));
         }
         // A page under way takes its bytes twice: as an answer, and as records.
-        let room = (self.lanes.outstanding() + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
-        let (lane, part, ask) = self.lanes.question(ticket, room)?;
-        Some((Place::Lane(lane, part), ask))
+        let room = (self.partitions.outstanding() + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
+        let (partition, part, ask) = self.partitions.question(ticket, room)?;
+        Some((Route::Partition(partition, part), ask))
     }
 
     /// Takes the answer to the question with this ticket.
-    pub fn answer(&mut self, ticket: u64, answer: Answer) -> Result<(), Failure> {
+    pub fn answer(&mut self, ticket: u64, answer: Response) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
         if self.times.is_none() && !self.told_before {
             self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
@@ -237,30 +248,30 @@ impl<'c> Sync<'c> {
     }
 
     /// Whether there is no room for rows that were asked for ahead.
-    fn is_too_much(&self, ticket: u64, place: Place, rows: &Result<Vec<Row>, Doubt>) -> bool {
-        let (Place::Lane(lane, part), Ok(rows)) = (place, rows) else { return false };
+    fn is_too_much(&self, ticket: u64, place: Route, rows: &Result<Vec<Row>, Doubt>) -> bool {
+        let (Route::Partition(partition, part), Ok(rows)) = (place, rows) else { return false };
         let bytes: usize = rows.iter().map(|row| row.data.len()).sum();
-        self.lanes[lane].is_ahead(ticket, part)
-            && self.lanes.iter().map(Lane::held_bytes).sum::<usize>() + bytes > MOST_HELD
+        self.partitions[partition].is_ahead(ticket, part)
+            && self.partitions.iter().map(Partition::held_bytes).sum::<usize>() + bytes > MOST_HELD
     }
 
-    fn take(&mut self, ticket: u64, place: Place, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
+    fn take(&mut self, ticket: u64, place: Route, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         match place {
-            Place::First => self.first_answer(rows)?,
-            Place::Probe => {
+            Route::First => self.first_answer(rows)?,
+            Route::Probe => {
                 if let Some(probe) = &mut self.probe {
                     probe.answer(rows)?;
                 }
             }
-            Place::Lane(lane, Part::Search) => self.lanes[lane].searched(rows)?,
-            Place::Lane(lane, Part::Range) => {
-                if let Some(range) = &mut self.lanes[lane].range {
+            Route::Partition(partition, Phase::Search) => self.partitions[partition].searched(rows)?,
+            Route::Partition(partition, Phase::Range) => {
+                if let Some(range) = &mut self.partitions[partition].range {
                     let rows = range.answer(ticket, rows)?;
-                    self.write_range(lane, rows);
+                    self.write_range(partition, rows);
                 }
             }
-            Place::Lane(lane, Part::Sweep) => {
-                let rows = self.lanes[lane].swept(ticket, rows)?;
+            Route::Partition(partition, Phase::Sweep) => {
+                let rows = self.partitions[partition].swept(ticket, rows)?;
                 self.write_changes(rows);
             }
         }
@@ -276,11 +287,13 @@ impl<'c> Sync<'c> {
         }
         let asked = asked.filter(|_| failure.kind == FailureKind::Rejected);
         let without = match (asked, &mut self.probe) {
-            (Some((Place::Probe, _)), Some(probe)) => {
+            (Some((Route::Probe, _)), Some(probe)) => {
                 probe.refused();
                 true
             }
-            (Some((Place::Lane(lane, part), _)), _) => self.lanes[lane].refused(ticket, part),
+            (Some((Route::Partition(partition, part), _)), _) => {
+                self.partitions[partition].refused(ticket, part)
+            }
             _ => false,
         };
         if without { self.go_on() } else { Err(failure) }
@@ -289,24 +302,24 @@ impl<'c> Sync<'c> {
     fn too_large(
         &mut self,
         ticket: u64,
-        asked: Option<(Place, Query)>,
+        asked: Option<(Route, Query)>,
         failure: Failure,
     ) -> Result<(), Failure> {
         let Some((place, query)) = asked else { return Ok(()) };
         let smaller = match place {
-            Place::Probe => false,
-            Place::First => {
+            Route::Probe => false,
+            Route::First => {
                 self.asking_first = false;
-                self.first_looks = self.first_looks.saturating_sub(1);
-                self.lanes[0].first_too_large()
+                self.first_attempts = self.first_attempts.saturating_sub(1);
+                self.partitions[0].first_too_large()
             }
-            Place::Lane(lane, part) => self.lanes[lane].too_large(ticket, part),
+            Route::Partition(partition, part) => self.partitions[partition].too_large(ticket, part),
         };
         if smaller {
             self.page_bytes = self.page_bytes.max(LARGEST_BACKLOG / 4);
             return self.go_on();
         }
-        Err(told::order_too_large(&query, &failure).at(query.encode()))
+        Err(log::order_too_large(&query, &failure).at(query.encode()))
     }
 
     fn first_answer(&mut self, rows: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
@@ -315,11 +328,13 @@ impl<'c> Sync<'c> {
             Ok(rows) => rows,
             // They have no date, so they come before the newest order. Bounds leave them out.
             Err(doubt) if doubt.kind.is_of_single_rows() => Vec::new(),
-            Err(doubt) if self.first_looks >= LOOKS => return Err(doubt.into_failure(NAME, self.first_looks)),
+            Err(doubt) if self.first_attempts >= MAX_ATTEMPTS => {
+                return Err(doubt.into_failure(NAME, self.first_attempts));
+            }
             Err(_) => return Ok(()),
         };
         if self.earliest.is_none() {
-            self.writing.log(Level::Warn, told::NO_CLOCK.to_owned());
+            self.writing.log(Level::Warn, log::NO_CLOCK.to_owned());
         }
         // Pages ahead may have come before: what they hold is as old as that.
         let now = horizon::server_now(self.earliest, self.now);
@@ -327,8 +342,8 @@ impl<'c> Sync<'c> {
         self.times = Some((end, settled));
         // Fixed before anything is read: what changes meanwhile is found by the first sweep.
         self.writing.updated.get_or_insert(settled);
-        for (position, lane) in self.lanes.iter_mut().enumerate() {
-            lane.search_before(end, (position == 0).then_some(rows.as_slice()));
+        for (position, partition) in self.partitions.iter_mut().enumerate() {
+            partition.search_before(end, (position == 0).then_some(rows.as_slice()));
         }
         Ok(())
     }
@@ -339,20 +354,20 @@ impl<'c> Sync<'c> {
             self.make_plan();
         }
         let Some(plan) = self.plan.filter(|_| !self.done) else { return Ok(()) };
-        self.lanes.are_told_apart()?;
-        for lane in 0..self.lanes.len() {
-            if self.lanes[lane].goal.is_some() && self.lanes[lane].position().is_none() {
-                let whole = self.lanes[lane].whole;
+        self.partitions.are_told_apart()?;
+        for partition in 0..self.partitions.len() {
+            if self.partitions[partition].goal.is_some() && self.partitions[partition].position().is_none() {
+                let whole = self.partitions[partition].whole;
                 if whole {
-                    self.writing.begin_whole(lane);
+                    self.writing.begin_whole(partition);
                 }
                 let start = if whole { self.config.start_date } else { plan.start };
-                let rows = self.lanes[lane].begin(start, plan.end)?;
-                self.write_range(lane, rows);
+                let rows = self.partitions[partition].begin(start, plan.end)?;
+                self.write_range(partition, rows);
             }
         }
         // First forward, then the sweep: all new orders come before any change.
-        if self.lanes.are_read() && self.sweep(plan)? {
+        if self.partitions.are_read() && self.sweep(plan)? {
             self.finish(plan);
             return Ok(());
         }
@@ -365,14 +380,14 @@ impl<'c> Sync<'c> {
     /// Decides what is read, once that can be known.
     fn make_plan(&mut self) {
         let Some((end, settled)) = self.times else { return };
-        let filter = self.probe.as_ref().map(Probe::verdict);
+        let filter = self.probe.as_ref().map(FilterProbe::verdict);
         if filter == Some(None) {
             return;
         }
-        let known = Known {
+        let known = PlanInputs {
             config: self.config,
             cursor: &self.cursor,
-            selections: self.lanes.len(),
+            selections: self.partitions.len(),
             end,
             settled,
             updated: self.writing.updated,
@@ -382,25 +397,26 @@ impl<'c> Sync<'c> {
         self.plan = Some(plan);
         self.writing.follow(window, changed, settled);
         if let Some(filter) = filter.flatten().filter(|filter| *filter != UpdatedFilter::Honoured) {
-            self.writing.log(Level::Warn, told::no_filter(filter, self.config.changes_days));
+            self.writing.log(Level::Warn, log::no_filter(filter, self.config.changes_days));
         }
         let cursor = self.cursor.start();
-        let nothing = plan.start >= end && !plan.sweeps() && !self.lanes.iter().any(|lane| lane.whole);
+        let nothing =
+            plan.start >= end && !plan.sweeps() && !self.partitions.iter().any(|partition| partition.whole);
         if self.cursor.is_complete() || nothing {
-            self.writing.log(Level::Info, told::nothing_to_read(cursor, end));
+            self.writing.log(Level::Info, log::nothing_to_read(cursor, end));
             if let Some(line) = horizon::in_the_future(NAME, cursor, settled) {
                 self.writing.log(Level::Warn, line);
             }
             self.writing.receipt(cursor, cursor, false);
-            self.writing.state(end, &self.lanes.unseen(), true);
+            self.writing.state(end, &self.partitions.unseen(), true);
             self.writing.complete(end);
             self.done = true;
             return;
         }
         let resumed = self.cursor.resumed().is_some();
-        self.writing.log(Level::Info, told::range(&plan, resumed, cursor, self.config.requests_per_second));
+        self.writing.log(Level::Info, log::range(&plan, resumed, cursor, self.config.requests_per_second));
         for stretch in plan.sweeps.iter().flatten() {
-            self.writing.log(Level::Info, told::sweep(stretch));
+            self.writing.log(Level::Info, log::sweep(stretch));
         }
         if let Some(line) = self.earliest.and_then(|server| horizon::clocks_differ(server, self.now)) {
             self.writing.log(Level::Warn, format!("{NAME}: {line}"));
@@ -409,7 +425,7 @@ impl<'c> Sync<'c> {
 
     /// Starts the sweeps that can start. Whether all have ended.
     fn sweep(&mut self, plan: Plan) -> Result<bool, Failure> {
-        if plan.sweeps() && !self.lanes.are_sweeping() {
+        if plan.sweeps() && !self.partitions.are_sweeping() {
             if self.writing.since_state > 0 {
                 self.checkpoint();
             } else {
@@ -418,41 +434,43 @@ impl<'c> Sync<'c> {
         }
         for number in 0..plan.sweeps.len() {
             let Some(stretch) = plan.sweep(number) else { break };
-            for lane in 0..self.lanes.len() {
-                if !self.lanes[lane].unswept && self.lanes[lane].sweep_number() < Some(number) {
-                    let rows = self.lanes[lane].begin_sweep(stretch)?;
+            for partition in 0..self.partitions.len() {
+                if !self.partitions[partition].unswept
+                    && self.partitions[partition].sweep_number() < Some(number)
+                {
+                    let rows = self.partitions[partition].begin_sweep(stretch)?;
                     self.write_changes(rows);
                 }
             }
-            // One stretch after the other in all lanes: the state says how far the sweep is.
-            if !self.lanes.are_swept() {
+            // One stretch after the other in all partitions: the state says how far the sweep is.
+            if !self.partitions.are_swept() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn write_range(&mut self, lane: usize, rows: Vec<Row>) {
+    fn write_range(&mut self, partition: usize, rows: Vec<Row>) {
         if let Some(since) = self.plan.and_then(|plan| plan.swept_since()) {
-            self.lanes[lane].observe(&rows, since);
+            self.partitions[partition].observe(&rows, since);
         }
-        let Lane { whole, .. } = self.lanes[lane];
-        self.writing.range(lane, rows, self.lanes[lane].position(), whole);
+        let Partition { whole, .. } = self.partitions[partition];
+        self.writing.range(partition, rows, self.partitions[partition].position(), whole);
     }
 
     fn write_changes(&mut self, rows: Vec<Row>) {
         let Some(plan) = self.plan else { return };
-        // All lanes are in the same stretch.
-        let number = self.lanes.iter().filter_map(Lane::sweep_number).max();
-        if let Some(Stretch { since, .. }) = number.and_then(|number| plan.sweep(number)) {
+        // All partitions are in the same stretch.
+        let number = self.partitions.iter().filter_map(Partition::sweep_number).max();
+        if let Some(SweepRange { since, .. }) = number.and_then(|number| plan.sweep(number)) {
             self.writing.changes(rows, since, plan.settled);
         }
     }
 
-    /// Everything before it has been handed out, in all lanes that a state speaks of.
+    /// Everything before it has been handed out, in all partitions that a state speaks of.
     pub fn position(&self) -> Option<DateTime<Utc>> {
         let plan = self.plan?;
-        Some(self.lanes.position(plan.start, plan.end))
+        Some(self.partitions.position(plan.start, plan.end))
     }
 
     /// Says what has been written so far. A state is a proof: everything before the lowest position stands in the steps
@@ -460,21 +478,21 @@ impl<'c> Sync<'c> {
     pub fn checkpoint(&mut self) {
         let Some(position) = self.position() else { return };
         // Within a window that is read again, nothing new can be said yet.
-        if self.done || position < self.cursor.start() || self.lanes.show_no_order() {
+        if self.done || position < self.cursor.start() || self.partitions.show_no_order() {
             return;
         }
         if let Some(plan) = self.plan.filter(Plan::sweeps)
-            && let Some(before) = self.lanes.swept_to(plan.last_sweep())
+            && let Some(before) = self.partitions.swept_to(plan.last_sweep())
         {
             self.writing.swept = Some(Swept { before, updated: plan.settled });
         }
         if let Some(plan) = self.plan {
             self.receipt(plan, position);
         }
-        self.writing.state(position, &self.lanes.unseen(), false);
+        self.writing.state(position, &self.partitions.unseen(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
-            let estimates = self.lanes.iter().map(|lane| lane.range.as_ref()?.estimate());
+            let estimates = self.partitions.iter().map(|partition| partition.range.as_ref()?.estimate());
             if let Some(rows) = estimates.sum::<Option<u64>>() {
                 self.writing.estimate(rows);
             }
@@ -483,7 +501,7 @@ impl<'c> Sync<'c> {
 
     /// A receipt for what was written since the last one, up to `position`.
     fn receipt(&mut self, plan: Plan, position: DateTime<Utc>) {
-        if self.lanes.are_sweeping() {
+        if self.partitions.are_sweeping() {
             self.writing.receipt(self.config.start_date, plan.start, true);
         } else {
             let from = self.receipted.replace(position).unwrap_or(plan.start);
@@ -492,12 +510,12 @@ impl<'c> Sync<'c> {
     }
 
     fn finish(&mut self, plan: Plan) {
-        let unswept = self.lanes.iter().any(|lane| lane.unswept);
+        let unswept = self.partitions.iter().any(|partition| partition.unswept);
         if unswept {
-            self.writing.log(Level::Warn, told::UNSWEPT.to_owned());
+            self.writing.log(Level::Warn, log::UNSWEPT.to_owned());
         }
         // An empty list is no order's word: the cursor stays, and the next sync looks again.
-        let none = self.lanes.show_no_order();
+        let none = self.partitions.show_no_order();
         let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.
         let whole = plan.start <= self.config.start_date && self.cursor.mode() == SyncMode::Incremental;
@@ -506,7 +524,7 @@ impl<'c> Sync<'c> {
             self.writing.swept = None;
         }
         self.receipt(plan, end);
-        self.writing.state(end, &self.lanes.unseen(), true);
+        self.writing.state(end, &self.partitions.unseen(), true);
         self.writing.complete(end);
         self.done = true;
     }

@@ -13,13 +13,13 @@ use super::check::{self, Reachable};
 use super::configuration;
 use crate::aifi::http::{Asks, Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
-use crate::aifi::{line, token};
+use crate::aifi::{dns, token};
 use crate::config::secret::Secret;
 use crate::config::{Changes, Config, Credentials};
 use crate::failure::{Failure, FailureKind, FailureType};
-use crate::orders::honours::{self, Honours};
-use crate::orders::probe::UpdatedFilter;
+use crate::orders::diagnose::{self, ApiBehaviour};
 use crate::orders::streams::OrderStream;
+use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::output::Output;
 use crate::{cli, clock, orders, timestamp};
 
@@ -87,22 +87,24 @@ pub(super) async fn doctor(
     }
     // What was waited for the other streams is not held against these questions.
     http.progressed();
-    let honours = clock::before(deadline, honours::honours(&config, &http)).await;
+    let behaviour = clock::before(deadline, diagnose::behaviour(&config, &http)).await;
     if let Some(text) = refusals(http.asks()) {
         say(output, Mark::Note, "limit", &text)?;
     }
-    let unknown = match honours {
-        Some(Ok(Some(honours))) => {
-            return readings(&honours, &config)
+    let unknown = match behaviour {
+        Some(Ok(Some(behaviour))) => {
+            return readings(&behaviour, &config)
                 .into_iter()
                 .try_for_each(|(mark, step, text)| say(output, mark, step, &text));
         }
-        Some(Ok(None)) => "there is no order yet, so what the API honours could not be found out".to_owned(),
+        Some(Ok(None)) => {
+            "there is no order yet, so what the API behaviour could not be found out".to_owned()
+        }
         Some(Err(failure)) if !passes_by(&failure) => return fail(output, "readings", failure),
         Some(Err(failure)) if failure.kind != FailureKind::NoAnswer => {
-            format!("what the API honours could not be found out now. {}", failure.message)
+            format!("what the API behaviour could not be found out now. {}", failure.message)
         }
-        Some(Err(_)) | None => "what the API honours could not be found out in time".to_owned(),
+        Some(Err(_)) | None => "what the API behaviour could not be found out in time".to_owned(),
     };
     let mark = if found.changes == orders::check::BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
     say(output, mark, "changes", &found.changes)?;
@@ -197,7 +199,7 @@ async fn network(config: &Config, output: &mut Output) -> Result<(), Failure> {
         return say(output, Mark::Note, "proxy", &text);
     }
     say(output, Mark::Ok, "proxy", "none is set")?;
-    match line::addresses(host.trim_matches(['[', ']'])).await {
+    match dns::addresses(host.trim_matches(['[', ']'])).await {
         Ok(addresses) => {
             let literal = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -243,10 +245,10 @@ fn life(config: &Config, fetched: Option<&Secret>) -> (Mark, String) {
     (if soon { Mark::Note } else { Mark::Ok }, text)
 }
 
-/// What the API honours, and what its latency means.
-fn readings(honours: &Honours, config: &Config) -> Vec<(Mark, &'static str, String)> {
+/// What the API behaviour, and what its latency means.
+fn readings(behaviour: &ApiBehaviour, config: &Config) -> Vec<(Mark, &'static str, String)> {
     let included = |yes: bool| if yes { "in" } else { "not in" };
-    let clock = match honours.clock_ahead {
+    let clock = match behaviour.clock_ahead {
         None => (Mark::Note, "the server does not tell its time; this machine's clock is used".to_owned()),
         Some(ahead) if ahead.abs() < CLOCK_OFF => {
             (Mark::Ok, "this machine's clock and the server's agree".to_owned())
@@ -262,11 +264,11 @@ fn readings(honours: &Honours, config: &Config) -> Vec<(Mark, &'static str, Stri
             )
         }
     };
-    let pages = match honours.first_page {
+    let pages = match behaviour.first_page {
         Some(first) => format!("pages count from {first}"),
         None => "whether pages count from 0 or 1 could not be found out".to_owned(),
     };
-    let changes = changes(honours.updated, config);
+    let changes = changes(behaviour.updated, config);
     vec![
         (clock.0, "clock", clock.1),
         (
@@ -274,13 +276,13 @@ fn readings(honours: &Honours, config: &Config) -> Vec<(Mark, &'static str, Stri
             "readings",
             format!(
                 "{pages}; an order drafted exactly at minDraftCreatedAt is {} the answer, at maxDraftCreatedAt {} it; {} orders came of 200 asked for",
-                included(honours.min_included),
-                included(honours.max_included),
-                honours.page
+                included(behaviour.min_included),
+                included(behaviour.max_included),
+                behaviour.page
             ),
         ),
         (changes.0, "changes", changes.1),
-        (Mark::Ok, "latency", latency(honours, config.requests_per_second)),
+        (Mark::Ok, "latency", latency(behaviour, config.requests_per_second)),
     ]
 }
 
@@ -305,8 +307,8 @@ fn changes(filter: UpdatedFilter, config: &Config) -> (Mark, String) {
     }
 }
 
-fn latency(honours: &Honours, rate: u32) -> String {
-    let Honours { took, page, .. } = honours;
+fn latency(behaviour: &ApiBehaviour, rate: u32) -> String {
+    let ApiBehaviour { took, page, .. } = behaviour;
     let median = took.get(took.len() / 2).copied().unwrap_or_default();
     let takes = match median.as_millis() {
         0 => "less than 1 ms".to_owned(),
@@ -328,8 +330,8 @@ fn latency(honours: &Honours, rate: u32) -> String {
 mod tests {
     use super::*;
 
-    fn honours() -> Honours {
-        Honours {
+    fn behaviour() -> ApiBehaviour {
+        ApiBehaviour {
             first_page: Some(0),
             min_included: true,
             max_included: false,
@@ -348,14 +350,14 @@ mod tests {
 
     #[test]
     fn what_a_backfill_reads_is_reckoned_with_the_pages_that_came() {
-        let of_page = |page| latency(&Honours { page, ..honours() }, 15);
+        let of_page = |page| latency(&ApiBehaviour { page, ..behaviour() }, 15);
         assert!(of_page(50).contains("up to 750 orders a second"), "{}", of_page(50));
         assert!(!of_page(0).contains("a second"), "{}", of_page(0));
     }
 
     #[test]
     fn readings_are_told_in_words() {
-        let lines: Vec<String> = readings(&honours(), &config())
+        let lines: Vec<String> = readings(&behaviour(), &config())
             .iter()
             .map(|(mark, step, text)| entry(*mark, step, text))
             .collect();
@@ -371,11 +373,11 @@ ok    latency           a page of 200 orders takes 300 ms; at 15 requests a seco
 
     #[test]
     fn what_is_worth_knowing_is_marked() {
-        let off = Honours {
+        let off = ApiBehaviour {
             clock_ahead: Some(4_000),
             updated: UpdatedFilter::Ignored,
             first_page: None,
-            ..honours()
+            ..behaviour()
         };
         let marks: Vec<Mark> = readings(&off, &config()).iter().map(|(mark, ..)| *mark).collect();
         assert_eq!(marks, [Mark::Note, Mark::Ok, Mark::Note, Mark::Ok]);

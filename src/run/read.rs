@@ -13,9 +13,9 @@ use crate::effects::Effects;
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
 use crate::lists::declared::{ALL, List};
-use crate::orders::audit::{self, Audit};
-use crate::orders::groups::{Group, Selected, groups};
-use crate::orders::read::{Began, Reader};
+use crate::orders::driver::{Driver, SyncStart};
+use crate::orders::records::audit::{self, Audit};
+use crate::orders::state::groups::{Group, Selected, groups};
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{ConfiguredStream, SyncMode};
 use crate::protocol::generation::Generations;
@@ -72,7 +72,7 @@ pub(super) async fn read(
             streams.iter().any(|stream| stream.name == unreadable::NAME),
             clock::now(),
         ),
-        began: Began { here: clock::now(), there: None },
+        began: SyncStart { here: clock::now(), there: None },
         details: None,
         failed: Ok(()),
         orders_are_whole: true,
@@ -107,12 +107,12 @@ struct Reading<'a> {
     /// Items that no record can be made of.
     unreadable: UnreadableRows,
     /// When it began.
-    began: Began,
-    /// Details that have a walk of their own.
+    began: SyncStart,
+    /// Details that have a read of their own.
     details: Option<Group>,
     /// The first failure of a stream.
     failed: Result<(), Failure>,
-    /// No walk for the stream `orders` has failed.
+    /// No read of the stream `orders` has failed.
     orders_are_whole: bool,
     /// It has been told that we were asked to stop.
     stopped: bool,
@@ -133,12 +133,12 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Details that have a walk of their own come last: each is a request. `before` is how all others ended.
+    /// Details that have a read of their own come last: each is a request. `before` is how all others ended.
     async fn details(&mut self, before: Result<(), Failure>) -> Result<(), Failure> {
         let Some(group) = self.details.take() else { return before };
         match before {
             Err(failure) => self.leave(&group, failure.kind).and(Err(failure)),
-            Ok(()) => self.walk(group, None).await,
+            Ok(()) => self.read_group(group, None).await,
         }
     }
 
@@ -151,7 +151,7 @@ impl Reading<'_> {
         };
         self.output.status(name, Status::Started)?;
         let saved = self.states.of(name);
-        let result = lists::read::read(list, self.config, self.effects(), *sync_mode, saved).await;
+        let result = lists::driver::read(list, self.config, self.effects(), *sync_mode, saved).await;
         self.end(name, &result)?;
         self.note(result)
     }
@@ -171,7 +171,7 @@ impl Reading<'_> {
             }
             match &over {
                 Err(failure) => self.leave(&group, failure.kind)?,
-                Ok(()) => over = self.walk(group, receipts.as_mut()).await,
+                Ok(()) => over = self.read_group(group, receipts.as_mut()).await,
             }
         }
         if audited {
@@ -217,8 +217,8 @@ impl Reading<'_> {
         Ok(Audit::new(clock::now(), self.states.of(audit::NAME)))
     }
 
-    /// One walk through the orders, for the streams that share it.
-    async fn walk(&mut self, group: Group, receipts: Option<&mut Audit>) -> Result<(), Failure> {
+    /// One read of the orders, for the streams that share it.
+    async fn read_group(&mut self, group: Group, receipts: Option<&mut Audit>) -> Result<(), Failure> {
         let streams = group.streams.clone();
         for stream in &streams {
             self.output.status(stream.name(), Status::Running)?;
@@ -226,20 +226,20 @@ impl Reading<'_> {
         let with_orders = streams.contains(&OrderStream::Orders);
         let receipts = receipts.filter(|_| with_orders);
         let (config, began) = (self.config, self.began);
-        let reader = Reader::new(config, self.effects(), receipts, group, began);
+        let reader = Driver::new(config, self.effects(), receipts, group, began);
         let ended = reader.read().await;
         self.began.there = ended.server;
         for stream in streams {
             match stream {
                 // It goes on.
-                OrderStream::Details if ended.left.is_some() && ended.walk.is_ok() => (),
+                OrderStream::Details if ended.left.is_some() && ended.read.is_ok() => (),
                 OrderStream::Details if ended.details.is_err() => self.end(stream.name(), &ended.details)?,
-                _ => self.end(stream.name(), &ended.walk)?,
+                _ => self.end(stream.name(), &ended.read)?,
             }
         }
-        self.orders_are_whole &= !with_orders || ended.walk.is_ok();
-        self.details = ended.left.filter(|_| ended.walk.is_ok()).or(self.details.take());
-        self.note(ended.walk)?;
+        self.orders_are_whole &= !with_orders || ended.read.is_ok();
+        self.details = ended.left.filter(|_| ended.read.is_ok()).or(self.details.take());
+        self.note(ended.read)?;
         self.note(ended.details)
     }
 

@@ -11,7 +11,7 @@ use super::super::declared::{CONTESTS, SESSIONS};
 use super::world::{Bound, Filter, Gone, Moves, Server, World};
 use super::*;
 use crate::config::Config;
-use crate::doubt::LOOKS;
+use crate::doubt::MAX_ATTEMPTS;
 use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 
@@ -44,7 +44,7 @@ fn sync(
     let mut passes = Passes::new(list, Sync::new(list, &config(), mode, saved.as_ref()).unwrap());
     let mut look = 1;
     for _ in 0..steps {
-        if passes.walk.is_done() || !passes.answered {
+        if passes.pass.is_done() || !passes.answered {
             world.shown.clear();
         }
         match passes.go_on() {
@@ -79,7 +79,7 @@ fn sync(
                     *saved = Some(passes.state());
                 }
             }
-            Err(_) if look < LOOKS => look += 1,
+            Err(_) if look < MAX_ATTEMPTS => look += 1,
             Err(doubt) => {
                 *saved = Some(passes.state());
                 return End::Failed(doubt.kind);
@@ -114,7 +114,7 @@ fn any_server() -> impl Strategy<Value = Server> {
             first_page,
             inclusive,
             wrong,
-            // Both at once can hide from each other: a row that came between two walks can be mistaken for one that the
+            // Both at once can hide from each other: a row that came between two passes can be mistaken for one that the
             // first of them has lost.
             churn: if ties { 0 } else { churn },
             deletes,

@@ -1,4 +1,4 @@
-//! The rules of the walks, one by one.
+//! The rules of the passes, one by one.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -31,15 +31,15 @@ fn rows(ids: impl IntoIterator<Item = u64>) -> Vec<Row> {
     ids.into_iter().map(row).collect()
 }
 
-/// Walks through a list of so many rows, with the first `known` of which nothing is wrong: how many are handed out, and
-/// whether the walk asked for changes.
-fn walk(passes: &mut Passes, list: &[u64]) -> (usize, bool) {
+/// Reads a list of so many rows, with the first `known` of which nothing is wrong: how many are handed out, and
+/// whether the pass asked for changes.
+fn pass(passes: &mut Passes, list: &[u64]) -> (usize, bool) {
     let filtered = passes.question().1.is_some();
     let mut written = 0;
-    while !passes.walk.is_done() {
+    while !passes.pass.is_done() {
         let (part, _) = passes.question();
         let begin = match part {
-            Part::Page { page, size } => page.unwrap_or(0) * size,
+            PageRequest::Page { page, size } => page.unwrap_or(0) * size,
             _ => unreachable!(),
         };
         let answer = list.iter().copied().skip(begin).take(part.count());
@@ -54,10 +54,10 @@ fn a_full_refresh_of_pages_asks_for_what_changed_meanwhile_with_the_filter_or_wi
         let mut passes = passes(&CONTESTS, SyncMode::FullRefresh, None);
         passes.manner.filtered = !refused;
         let list: Vec<u64> = (0..450).collect();
-        assert_eq!(walk(&mut passes, &list), (450, !refused));
+        assert_eq!(pass(&mut passes, &list), (450, !refused));
         assert_eq!(passes.go_on(), Ok(true), "a row that moved may be missing");
         let again = if refused { list } else { vec![449] };
-        assert_eq!(walk(&mut passes, &again), (0, !refused));
+        assert_eq!(pass(&mut passes, &again), (0, !refused));
         assert_eq!(passes.go_on(), Ok(false));
     }
 }
@@ -65,10 +65,10 @@ fn a_full_refresh_of_pages_asks_for_what_changed_meanwhile_with_the_filter_or_wi
 #[test]
 fn an_incremental_sync_and_a_list_of_one_page_take_one_walk() {
     let mut incremental = passes(&CONTESTS, SyncMode::Incremental, None);
-    walk(&mut incremental, &(0..450).collect::<Vec<_>>());
+    pass(&mut incremental, &(0..450).collect::<Vec<_>>());
     assert_eq!(incremental.go_on(), Ok(false));
     let mut small = passes(&CONTESTS, SyncMode::FullRefresh, None);
-    walk(&mut small, &(0..150).collect::<Vec<_>>());
+    pass(&mut small, &(0..150).collect::<Vec<_>>());
     assert_eq!(small.go_on(), Ok(false));
 }
 
@@ -78,11 +78,11 @@ fn a_list_that_shows_a_row_twice_instead_of_another_is_walked_through_again() {
     // Row 7 has taken the place of row 300.
     let mut list: Vec<u64> = (0..450).collect();
     list[300] = 7;
-    assert_eq!(walk(&mut passes, &list).0, 449);
+    assert_eq!(pass(&mut passes, &list).0, 449);
     assert_eq!(passes.go_on(), Ok(true));
-    assert_eq!(walk(&mut passes, &[449]), (0, true), "it was not changed meanwhile");
+    assert_eq!(pass(&mut passes, &[449]), (0, true), "it was not changed meanwhile");
     assert_eq!(passes.go_on(), Ok(true));
-    assert_eq!(walk(&mut passes, &(0..450).collect::<Vec<_>>()), (1, true));
+    assert_eq!(pass(&mut passes, &(0..450).collect::<Vec<_>>()), (1, true));
     assert_eq!(passes.go_on(), Ok(false));
 }
 
@@ -93,7 +93,7 @@ fn a_list_that_never_shows_all_its_rows_is_given_up() {
     list[300] = 7;
     let given_up = (0..20).find_map(|_| {
         let result = passes.go_on();
-        walk(&mut passes, &list);
+        pass(&mut passes, &list);
         result.err()
     });
     assert_eq!(given_up.unwrap().kind, FailureKind::Restless);
@@ -101,12 +101,12 @@ fn a_list_that_never_shows_all_its_rows_is_given_up() {
 
 #[test]
 fn a_place_whose_row_is_no_more_is_left_for_the_lists_start_once() {
-    let walk = json!({"after": "7", "until": "2025-11-20T00:00:00.000Z"});
-    let state = json!({"updatedAt": "2025-11-05T00:00:00.000Z", "walk": walk});
+    let pass = json!({"after": "7", "until": "2025-11-20T00:00:00.000Z"});
+    let state = json!({"updatedAt": "2025-11-05T00:00:00.000Z", "walk": pass});
     let mut passes = passes(&SESSIONS, SyncMode::Incremental, Some(state));
-    assert_eq!(passes.question().0, Part::After { after: Some("7".into()), count: 200 });
+    assert_eq!(passes.question().0, PageRequest::After { after: Some("7".into()), count: 200 });
     assert!(passes.asks_otherwise(FailureKind::NotFound));
-    assert_eq!(passes.question().0, Part::After { after: None, count: 200 });
+    assert_eq!(passes.question().0, PageRequest::After { after: None, count: 200 });
     assert!(!passes.asks_otherwise(FailureKind::NotFound), "the list itself is not there");
 }
 

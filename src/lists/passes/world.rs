@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::super::declared::{List, Paging};
 use super::super::page::Row;
-use super::super::query::Part;
+use super::super::query::PageRequest;
 use crate::failure::FailureKind;
 use crate::timestamp;
 
@@ -81,7 +81,7 @@ pub(super) struct World {
     pub(super) answers: usize,
     /// Rows that were there from the start, and not older than the start date.
     first: BTreeSet<u64>,
-    /// Rows that were in an answer of this walk.
+    /// Rows that were in an answer of this pass.
     pub(super) shown: BTreeSet<u64>,
     /// How often rows were changed.
     changes: BTreeMap<u64, u32>,
@@ -189,7 +189,7 @@ impl World {
     pub(super) fn answer(
         &mut self,
         list: &List,
-        part: &Part,
+        part: &PageRequest,
         bound: Option<DateTime<Utc>>,
     ) -> Result<Vec<Row>, FailureKind> {
         assert_eq!(list.paging == Paging::Page, self.by_page);
@@ -210,8 +210,8 @@ impl World {
             self.rows.iter().filter(|row| bound.is_none_or(|at| self.has(row, at))).collect();
         let count = part.count().min(self.server.cap);
         let begin = match part {
-            Part::After { after: None, .. } | Part::Page { page: None, .. } => 0,
-            Part::After { after: Some(after), .. } => {
+            PageRequest::After { after: None, .. } | PageRequest::Page { page: None, .. } => 0,
+            PageRequest::After { after: Some(after), .. } => {
                 let there = self.rows.iter().any(|row| row.id == *after);
                 let after: u64 = after.parse().unwrap();
                 match self.server.gone {
@@ -223,8 +223,8 @@ impl World {
                     number(row) < after || (number(row) == after && !self.server.inclusive)
                 })
             }
-            Part::Offset { offset, .. } => *offset,
-            Part::Page { page: Some(page), .. } => {
+            PageRequest::Offset { offset, .. } => *offset,
+            PageRequest::Page { page: Some(page), .. } => {
                 page.checked_sub(self.server.first_page).ok_or(FailureKind::Rejected)? * count
             }
         };

@@ -10,15 +10,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::page::Row;
-use super::super::query::{Query, Sort};
-use super::super::reading::Ask;
-use super::super::streams::OrderStream;
-use super::super::versions::tests::row;
-use super::{Answer, Step, Sync};
+use super::{Effect, Response, Sync};
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
 use crate::horizon::SETTLE_DELAY;
+use crate::orders::api::page::Row;
+use crate::orders::api::query::Request;
+use crate::orders::api::query::{Query, Sort};
+use crate::orders::api::testing::row;
+use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
 
@@ -101,13 +101,13 @@ impl Api {
     }
 
     /// Answers a question of a sync.
-    fn reply(&mut self, sync: &mut Sync<'_>, ticket: u64, ask: &Ask, wrong: bool) -> Result<(), Failure> {
+    fn reply(&mut self, sync: &mut Sync<'_>, ticket: u64, ask: &Request, wrong: bool) -> Result<(), Failure> {
         let by_update = ask.query.selection.updated_from.is_some();
         if by_update && self.readings.filter == Filter::Refused {
             return sync.refused(ticket, Failure::new(FailureKind::Rejected, "no such parameter"));
         }
         let rows = Ok(self.answer(&ask.query, wrong));
-        sync.answer(ticket, Answer::of(rows, Some(timestamp::floor_second(self.now))))
+        sync.answer(ticket, Response::of(rows, Some(timestamp::floor_second(self.now))))
     }
 
     fn answer(&mut self, query: &Query, wrong: bool) -> Vec<Row> {
@@ -159,15 +159,15 @@ struct Warehouse {
 
 impl Warehouse {
     /// Takes what was written up to some moment. Answers the ids, in order.
-    fn take(&mut self, steps: &[Step]) -> Vec<u64> {
+    fn take(&mut self, steps: &[Effect]) -> Vec<u64> {
         let mut ids = Vec::new();
         for step in steps {
             match step {
-                Step::Record(row) => {
+                Effect::Record(row) => {
                     ids.push(row.id);
                     self.table.insert(row.id, row.data.clone());
                 }
-                Step::State(state) => self.state = Some(state.clone()),
+                Effect::State(state) => self.state = Some(state.clone()),
                 _ => (),
             }
         }
@@ -201,7 +201,7 @@ impl World {
         let saved = self.warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
         let config = self.config.clone();
         let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.api.now);
-        let (mut steps, mut waiting): (Vec<Step>, Vec<(u64, Ask)>) = (Vec::new(), Vec::new());
+        let (mut steps, mut waiting): (Vec<Effect>, Vec<(u64, Request)>) = (Vec::new(), Vec::new());
         let (mut asked, mut answered) = (0, 0);
         let most = self.api.rng.usize(1..25);
         let result = loop {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::super::cursor::Saved;
-use super::super::page::Row;
-use super::super::query::{Query, Sort};
-use super::super::reading::Ask;
-use super::super::streams::OrderStream;
-use super::super::versions::tests::row;
-use super::{Answer, Step, Sync};
+use super::{Effect, Response, Sync};
 use crate::config::Config;
+use crate::orders::api::page::Row;
+use crate::orders::api::query::Request;
+use crate::orders::api::query::{Query, Sort};
+use crate::orders::api::testing::row;
+use crate::orders::state::cursor::Saved;
+use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
 
@@ -65,14 +65,14 @@ struct Warehouse {
 }
 
 impl Warehouse {
-    fn take(&mut self, steps: Vec<Step>) {
+    fn take(&mut self, steps: Vec<Effect>) {
         for step in steps {
             match step {
-                Step::Record(row) => {
+                Effect::Record(row) => {
                     self.written.push(row.id);
                     self.table.insert(row.id, row.data);
                 }
-                Step::State(state) => self.state = Some(state),
+                Effect::State(state) => self.state = Some(state),
                 _ => (),
             }
         }
@@ -94,7 +94,7 @@ impl Warehouse {
         mut answer: impl FnMut(&Query, usize) -> Vec<Row>,
     ) -> usize {
         let mut sync = Sync::new(config, SyncMode::Incremental, self.saved(), now);
-        let mut waiting: VecDeque<(u64, Ask)> = VecDeque::new();
+        let mut waiting: VecDeque<(u64, Request)> = VecDeque::new();
         let mut asked = 0;
         while !sync.is_done() && asked < most {
             while waiting.len() < flight
@@ -105,9 +105,9 @@ impl Warehouse {
             }
             let (ticket, ask) = waiting.pop_front().expect("it goes on");
             let rows = Ok(answer(&ask.query, asked));
-            sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
+            sync.answer(ticket, Response::of(rows, Some(now))).unwrap();
             let steps = sync.steps();
-            let ends = cut && steps.iter().any(|step| matches!(step, Step::State(..)));
+            let ends = cut && steps.iter().any(|step| matches!(step, Effect::State(..)));
             self.take(steps);
             if ends {
                 break;
@@ -134,17 +134,17 @@ fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row])
     let (first, ask) = sync.question().unwrap();
     let first_query = ask.query;
     assert_eq!(first_query.sort, Sort::NewestFirst);
-    let pages: Vec<(u64, Ask)> = std::iter::from_fn(|| sync.question()).collect();
+    let pages: Vec<(u64, Request)> = std::iter::from_fn(|| sync.question()).collect();
     for (ticket, ask) in pages {
         let rows = Ok(list(earlier, &ask.query));
-        sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
+        sync.answer(ticket, Response::of(rows, Some(now))).unwrap();
     }
     let now = now + minutes(4);
-    sync.answer(first, Answer::of(Ok(list(later, &first_query)), Some(now))).unwrap();
+    sync.answer(first, Response::of(Ok(list(later, &first_query)), Some(now))).unwrap();
     while !sync.is_done() {
         let (ticket, ask) = sync.question().expect("it goes on");
         let rows = Ok(list(later, &ask.query));
-        sync.answer(ticket, Answer::of(rows, Some(now))).unwrap();
+        sync.answer(ticket, Response::of(rows, Some(now))).unwrap();
     }
     warehouse.take(sync.steps());
     warehouse
@@ -304,7 +304,7 @@ fn a_first_sync_in_trouble_does_not_make_a_later_one_read_everything_again() {
     let orders: Vec<Row> =
         (0..6_000).map(|n| order(n, at(NOW) - minutes(10 * (6_000 - n as i64)), "x")).collect();
     // While the API is down, the state is repeated; that is all that this sync says.
-    let said = Sync::new(&config, SyncMode::Incremental, None, at(NOW)).standing();
+    let said = Sync::new(&config, SyncMode::Incremental, None, at(NOW)).last_state();
     let mut warehouse = Warehouse { state: Some(said), ..Warehouse::default() };
     warehouse.sync(&config, at(NOW), 4, usize::MAX, true, |query, _| list(&orders, query));
     let begun = warehouse.written.len();
@@ -326,7 +326,7 @@ fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
     // One of several servers is ten minutes ahead; this machine's clock is right, and nobody asks it.
     let mut sync = Sync::new(&config, SyncMode::Incremental, warehouse.saved(), at(NOW));
     while let Some((ticket, ask)) = sync.question() {
-        let answer = Answer::of(Ok(list(&orders, &ask.query)), Some(at(NOW) + minutes(10)));
+        let answer = Response::of(Ok(list(&orders, &ask.query)), Some(at(NOW) + minutes(10)));
         sync.answer(ticket, answer).unwrap();
     }
     assert!(sync.is_done());
@@ -365,7 +365,7 @@ fn a_second_walk_ends_at_the_horizon_of_the_first_whichever_clock_answers() {
     for _ in 0..2 {
         let (ticket, _) = sync.question().unwrap();
         let date = Some(first - TimeDelta::seconds(5));
-        sync.answer(ticket, Answer::of(Ok(Vec::new()), date)).unwrap();
+        sync.answer(ticket, Response::of(Ok(Vec::new()), date)).unwrap();
     }
     assert_eq!(sync.server_now(), Some(first));
 }

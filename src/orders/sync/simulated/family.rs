@@ -1,9 +1,10 @@
 //! The orders and their details, in walks that they share or not: pages of orders that are late or not there, syncs that are
 //! killed, and each stream's own state.
 
-use super::super::super::details::{Details, Due};
-use super::super::super::groups::{Group, Selected, groups};
 use super::*;
+use crate::orders::api::detail::Due;
+use crate::orders::records::details::Details;
+use crate::orders::state::groups::{Group, Selected, groups};
 
 #[derive(Debug)]
 enum Said {
@@ -78,9 +79,9 @@ impl Family {
         let with_orders = streams.contains(&OrderStream::Orders);
         let mut sync = Sync::new(&config, mode, saved, self.api.now).after(*there);
         sync.state_each_page(with_details);
-        let mut details = with_details.then(|| Details::new(sync.standing()));
+        let mut details = with_details.then(|| Details::new(sync.last_state()));
         let mut left = None;
-        let mut waiting: Vec<(u64, Ask)> = Vec::new();
+        let mut waiting: Vec<(u64, Request)> = Vec::new();
         let mut dues: Vec<(Due, Option<Page>)> = Vec::new();
         let most = self.api.rng.usize(1..25);
         let calm = weather.busy == 0 && !weather.wrong;
@@ -91,7 +92,7 @@ impl Family {
             assert!(rounds < 200_000, "it goes on");
             for step in sync.steps() {
                 match step {
-                    Step::Record(row) => {
+                    Effect::Record(row) => {
                         if let Some(details) = &mut details {
                             details.push(&row);
                         }
@@ -99,7 +100,7 @@ impl Family {
                             said.push(Said::Order(row));
                         }
                     }
-                    Step::State(state) => {
+                    Effect::State(state) => {
                         if with_orders {
                             said.push(Said::State(OrderStream::Orders, state.clone()));
                         }
@@ -114,10 +115,10 @@ impl Family {
                 }
             }
             if with_orders && details.as_ref().is_some_and(|details| details.waiting() > self.most_waiting) {
-                let standing = details.take().map(Details::leave).unwrap_or_default();
+                let last_state = details.take().map(Details::leave).unwrap_or_default();
                 sync.state_each_page(false);
                 dues.clear();
-                let saved = OrderStream::Details.saved(&standing).unwrap();
+                let saved = OrderStream::Details.saved(&last_state).unwrap();
                 left = Some(Group { streams: vec![OrderStream::Details], mode, saved: Some(saved) });
             }
             if let Some(failure) = failed {

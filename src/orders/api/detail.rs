@@ -1,0 +1,178 @@
+//! The page of one order (`GET /orders/{orderId}`): from its body to a record, held against the list. Pure.
+//!
+//! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is asked again, and if that
+//! does not help, it is written and counted.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::doubt::Doubt;
+use crate::failure::FailureKind;
+use crate::orders::api::page::{Row, UNDATED};
+use crate::orders::streams::OrderStream;
+use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
+use crate::protocol::output::Change;
+use crate::record::findings::Findings;
+use crate::record::object;
+use crate::record::shape::{Property, Shape};
+use crate::record::transcode::Transcoder;
+use crate::timestamp;
+
+/// The number of an order that is only asked to see whether there are pages.
+pub(crate) const TRIAL: u64 = u64::MAX;
+
+/// An order whose page is due, as it was listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub(crate) number: u64,
+    /// `id`.
+    pub id: u64,
+    /// `version`; 0 where the API sends none.
+    pub version: u64,
+    /// `draftCreatedAt`.
+    pub at: DateTime<Utc>,
+    /// `updatedAt`.
+    pub updated: Option<DateTime<Utc>>,
+}
+
+impl Due {
+    /// The order is the `number`-th whose page is due.
+    pub fn new(number: u64, order: &Row) -> Self {
+        Self { number, id: order.id, version: order.version, at: order.at, updated: order.updated }
+    }
+
+    /// Whether it is only asked to see whether there are pages: it is not the order's turn yet.
+    pub fn is_trial(&self) -> bool {
+        self.number == TRIAL
+    }
+}
+
+/// A record of the stream `order_details`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// One line of JSON.
+    pub data: Bytes,
+    /// What could not be what the schema says.
+    pub changes: Vec<Change>,
+    /// It is older than what was listed.
+    pub behind: bool,
+}
+
+/// Reads pages of single orders.
+pub struct DetailReader {
+    transcoder: Transcoder<'static>,
+    id: usize,
+    at: usize,
+    version: usize,
+    updated: usize,
+}
+
+impl DetailReader {
+    /// For the stream `order_details`.
+    pub fn of_details() -> Self {
+        let shape = &OrderStream::Details.schema().shape;
+        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
+        let position = |name: &str| {
+            let is_it = |property: &Property| property.name == name;
+            properties
+                .iter()
+                .position(is_it)
+                .expect("the schema declares the fields we look at, which a test proves")
+        };
+        Self {
+            transcoder: Transcoder::new(shape),
+            id: position(PRIMARY_KEY),
+            at: position(CURSOR_FIELD),
+            version: position("version"),
+            updated: position("updatedAt"),
+        }
+    }
+
+    /// What the schema does not expect, so far.
+    pub fn findings(&self) -> &Findings {
+        &self.transcoder.findings
+    }
+
+    /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
+    pub fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+        let Some((out, written)) = object::read(body, &mut self.transcoder)? else {
+            let text = format!("the page of order {} is not an object", order.id);
+            return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+        };
+        let text = |position: usize| {
+            let text = std::str::from_utf8(&out[written.fields[position].clone()]).unwrap_or_default();
+            Some(text.trim_matches('"')).filter(|text| !text.is_empty() && *text != "null")
+        };
+        let number = |position| text(position).and_then(|text| text.parse::<u64>().ok());
+        if number(self.id) != Some(order.id) {
+            let text =
+                format!("the page of order {} has the id {}", order.id, text(self.id).unwrap_or("null"));
+            return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+        }
+        let older = number(self.version).is_some_and(|version| version < order.version);
+        let updated = text(self.updated).and_then(timestamp::parse);
+        let earlier = order.updated.zip(updated).is_some_and(|(listed, updated)| updated < listed);
+        let data = if text(self.at).is_none() && order.at != UNDATED {
+            // The list has the cursor.
+            object::with_field(&out, CURSOR_FIELD, &format!("\"{}\"", timestamp::write(order.at))).into()
+        } else {
+            out.slice(written.data)
+        };
+        Ok(Ok(Detail { data, changes: written.changes, behind: older || earlier }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::api::page::Row;
+    use crate::orders::api::testing::row;
+
+    fn read(body: &str, order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+        DetailReader::of_details().read(body.as_bytes(), order)
+    }
+
+    fn listed() -> Due {
+        let updated = timestamp::parse("2025-11-02T00:00:00Z");
+        Due::new(0, &Row { version: 2, updated, ..row(0, 7) })
+    }
+
+    #[test]
+    fn a_page_becomes_a_record_with_its_line_items() {
+        let body = r#"{"id":"7","draftCreatedAt":"2025-11-01T00:00:00Z","version":2,"lineItems":[{"quantity":1,"status":"ADDED","productSnapshot":{"price":"1.10"}}],"x":1}"#;
+        let detail = read(body, &listed()).unwrap().unwrap();
+        assert_eq!(
+            detail.data,
+            r#"{"id":7,"draftCreatedAt":"2025-11-01T00:00:00Z","version":2,"lineItems":[{"quantity":1,"status":"ADDED","productSnapshot":{"price":"1.10"}}],"additionalFields":{"x":1}}"#
+        );
+        assert!(!detail.behind);
+    }
+
+    #[test]
+    fn a_page_without_the_cursor_has_it_from_the_list() {
+        let detail = read(r#"{"id":7}"#, &listed()).unwrap().unwrap();
+        assert_eq!(detail.data, r#"{"draftCreatedAt":"2025-11-01T00:00:00.000Z","id":7}"#);
+    }
+
+    #[test]
+    fn a_page_that_lags_behind_the_list_is_known() {
+        for (body, behind) in [
+            (r#"{"id":7,"version":1}"#, true),
+            (r#"{"id":7,"version":2,"updatedAt":"2025-11-01T23:59:59Z"}"#, true),
+            (r#"{"id":7,"version":3,"updatedAt":"2025-11-02T00:00:01Z"}"#, false),
+            (r#"{"id":7,"version":null,"updatedAt":"soon"}"#, false),
+        ] {
+            assert_eq!(read(body, &listed()).unwrap().unwrap().behind, behind, "{body}");
+        }
+    }
+
+    #[test]
+    fn another_orders_page_and_what_is_no_page_is_never_written() {
+        for body in [r#"{"id":8}"#, "{}", r#"{"id":null}"#, "[]", "null", "3", r#"{"message":"ok"}"#] {
+            assert_eq!(read(body, &listed()).unwrap().unwrap_err().kind, FailureKind::NotAPage, "{body}");
+        }
+        for body in ["", r#"{"id":7"#, "<html>", r#"{"id":7}x"#] {
+            assert!(read(body, &listed()).is_err(), "{body}");
+        }
+    }
+}

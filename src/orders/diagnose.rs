@@ -1,0 +1,126 @@
+//! What the API makes of a question for orders, for a diagnosis: what is not documented, asked.
+//!
+//! A sync is right under each reading; this tells people which one it is.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::aifi::http::Http;
+use crate::clock;
+use crate::config::Config;
+use crate::failure::{Failure, FailureKind};
+use crate::orders::api::page::Row;
+use crate::orders::api::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound};
+use crate::orders::ask::Asker;
+use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
+
+/// Pages that are timed.
+const TIMED: usize = 3;
+
+/// What the API honours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiBehaviour {
+    /// The number of the first page; none, if it cannot be told.
+    pub first_page: Option<u32>,
+    /// Whether an order at `minDraftCreatedAt` belongs to the answer.
+    pub min_included: bool,
+    /// Whether an order at `maxDraftCreatedAt` does.
+    pub max_included: bool,
+    /// How many orders came of 200 that were asked for.
+    pub page: usize,
+    /// Whether `minUpdatedAt` filters.
+    pub updated: UpdatedFilter,
+    /// How long pages of 200 orders with product lines took, shortest first.
+    pub took: Vec<Duration>,
+    /// How far this machine's clock is ahead of the server's, in seconds; none, if that does not tell its time.
+    pub clock_ahead: Option<i64>,
+}
+
+/// Asks. None, if there is no order to find it out from.
+pub async fn behaviour(config: &Config, http: &Http) -> Result<Option<ApiBehaviour>, Failure> {
+    let asker = Asker::new(http);
+    let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
+    let one = Query {
+        min: None,
+        max: None,
+        sort: Sort::NewestFirst,
+        page: None,
+        page_size: 1,
+        products: false,
+        selection: selection.clone(),
+    };
+    let (newest, date) = ask(&asker, &one).await?;
+    let Some(newest) = newest.first() else { return Ok(None) };
+    let oldest = Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..one.clone() };
+    let (first, _) = ask(&asker, &oldest).await?;
+    let first_page = match first.first() {
+        Some(first) => first_page(&asker, &oldest, first.id).await?,
+        None => None,
+    };
+    let few = Query { page_size: 10, ..one.clone() };
+    let holds = |rows: Vec<Row>| rows.iter().any(|row| row.id == newest.id);
+    let from = Query { min: Some(newest.at), sort: Sort::OldestFirst, ..few.clone() };
+    let min_included = holds(ask(&asker, &from).await?.0);
+    let max_included = holds(ask(&asker, &Query { max: Some(newest.at), ..few }).await?.0);
+    let (took, page) = timed(http, &asker, &Query { page_size: PAGE_SIZE, products: true, ..oldest }).await?;
+    Ok(Some(ApiBehaviour {
+        first_page,
+        min_included,
+        max_included,
+        page,
+        updated: filter(&asker, selection, date.unwrap_or_else(clock::now)).await?,
+        took,
+        clock_ahead: date.map(|date| (clock::now() - date).num_seconds()),
+    }))
+}
+
+async fn ask(asker: &Asker<'_>, query: &Query) -> Result<(Vec<Row>, Option<DateTime<Utc>>), Failure> {
+    asker.ask(query, Ok).await
+}
+
+/// The number of the page that begins with the first order.
+async fn first_page(asker: &Asker<'_>, query: &Query, first: u64) -> Result<Option<u32>, Failure> {
+    let mut found = None;
+    for page in [0, 1] {
+        let rows = match ask(asker, &Query { page: Some(page), ..query.clone() }).await {
+            Ok((rows, _)) => rows,
+            Err(failure) if failure.kind == FailureKind::Rejected => continue,
+            Err(failure) => return Err(failure),
+        };
+        if found.is_none() && rows.first().is_some_and(|row| row.id == first) {
+            found = Some(page);
+        }
+    }
+    Ok(found)
+}
+
+async fn timed(http: &Http, asker: &Asker<'_>, query: &Query) -> Result<(Vec<Duration>, usize), Failure> {
+    let (mut took, mut rows) = (Vec::new(), 0);
+    for _ in 0..TIMED {
+        // What is waited for the pace is not the API's time.
+        drop(http.turn().await);
+        let started: Instant = clock::instant();
+        rows = ask(asker, query).await?.0.len();
+        took.push(clock::instant() - started);
+    }
+    took.sort_unstable();
+    Ok((took, rows))
+}
+
+/// Whether `minUpdatedAt` filters: the question of a sync.
+pub(crate) async fn filter(
+    asker: &Asker<'_>,
+    selection: Selection,
+    now: DateTime<Utc>,
+) -> Result<UpdatedFilter, Failure> {
+    let mut probe = FilterProbe::new(selection, now);
+    while let Some(ask) = probe.question() {
+        match asker.ask_once(&ask).await {
+            Ok(answer) => probe.answer(answer.rows)?,
+            Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(probe.verdict().unwrap_or(UpdatedFilter::Honoured))
+}

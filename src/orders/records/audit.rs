@@ -1,0 +1,89 @@
+//! The opt-in stream `sync_audit`: a receipt for each piece of `orders` that was written, so that completeness can be
+//! checked in SQL.
+//!
+//! It tells how the orders were read, so two reads never bring the same rows.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::aifi::http::Asks;
+use crate::failure::Failure;
+use crate::orders::api::totals::Totals;
+use crate::protocol::catalog::Entry;
+use crate::protocol::output::Output;
+use crate::record::schema::Schema;
+use crate::timestamp;
+
+/// The stream's name.
+pub const NAME: &str = "sync_audit";
+/// The cursor field.
+pub const CURSOR_FIELD: &str = "startedAt";
+
+static SCHEMA: LazyLock<Schema> =
+    LazyLock::new(|| Schema::embedded(include_str!("../../../spec/sync_audit.json")));
+
+/// The stream, as `discover` tells it.
+pub fn catalog_entry() -> Value {
+    Entry {
+        name: NAME,
+        json_schema: &SCHEMA.json,
+        cursor_field: Some(CURSOR_FIELD),
+        primary_key: &[CURSOR_FIELD, "slice"],
+    }
+    .to_json()
+}
+
+/// The receipts of one sync.
+#[derive(Debug)]
+pub struct Audit {
+    started_at: DateTime<Utc>,
+    slices: u64,
+    /// What had been asked when the last slice ended.
+    asks: Asks,
+}
+
+impl Audit {
+    /// Of a sync that starts now. A saved state from the future is a later start: then there is none.
+    pub fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
+        let last = saved.and_then(|state| state[CURSOR_FIELD].as_str()).and_then(timestamp::parse);
+        let audit = Self { started_at, slices: 0, asks: Asks::default() };
+        last.is_none_or(|last| last < started_at).then_some(audit)
+    }
+
+    /// The read of the orders begins; `asks` were made before.
+    pub(crate) fn begin(&mut self, asks: Asks) {
+        self.asks = asks;
+    }
+
+    /// Writes a receipt.
+    pub fn slice(&mut self, output: &mut Output, tally: &Totals, asks: Asks) -> Result<(), Failure> {
+        self.slices += 1;
+        let since = asks.since(self.asks);
+        let record = json!({
+            CURSOR_FIELD: timestamp::write(self.started_at),
+            "slice": self.slices,
+            "part": if tally.changes { "changes" } else { "range" },
+            "fromDraftCreatedAt": tally.from.map(timestamp::write),
+            "untilDraftCreatedAt": tally.until.map(timestamp::write),
+            "ordersRead": tally.read,
+            "ordersWritten": tally.written,
+            "totalPrice": tally.total.to_string(),
+            "ordersWithoutTotalPrice": tally.without_total,
+            "ordersWhoseAmountsDoNotAddUp": tally.amounts_off,
+            "idSum": tally.ids.to_string(),
+            "digest": format!("{:016x}", tally.digest),
+            "requests": since.requests,
+            "refused": since.refused,
+            "repeated": since.repeated,
+        });
+        self.asks = asks;
+        output.record(NAME, record.to_string().as_bytes(), &[])
+    }
+
+    /// The stream's state.
+    pub fn state(&self) -> Value {
+        json!({CURSOR_FIELD: timestamp::write(self.started_at)})
+    }
+}

@@ -1,0 +1,300 @@
+//! From rows that are handed out to what is written: records, states, and their sums. Pure.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::config::{Changes, Config};
+use crate::orders::api::page::Row;
+use crate::orders::api::page::{digest, digest_of_bytes};
+use crate::orders::api::totals::Totals;
+use crate::orders::state::cursor::{Cursor, Said, Swept};
+use crate::orders::state::undated::Undated;
+use crate::orders::state::unsettled::Unsettled;
+use crate::orders::state::window::{RereadFilter, Window};
+use crate::orders::sync::log::{self, Summary};
+use crate::orders::sync::versions::{Superseded, tell_apart};
+use crate::protocol::catalog::SyncMode;
+use crate::protocol::message::Level;
+
+/// What a sync has to say, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// A record.
+    Record(Row),
+    /// A version that is listed, but superseded: a record of the stream of versions only.
+    Superseded(Row),
+    /// The sums of what was written since the last one.
+    Receipt(Totals),
+    /// What has been written up to here.
+    State(Value),
+    /// About how many records there will be.
+    Estimate(u64),
+    /// A line for the log.
+    Log(Level, String),
+    /// Everything has been said.
+    Complete(Summary),
+}
+
+/// What is written, and what of it has been said.
+pub(crate) struct Emitter<'c> {
+    config: &'c Config,
+    cursor: Cursor,
+    /// Changes before it are written. Fixed before anything is read, and kept until a sweep is complete.
+    pub(crate) updated: Option<DateTime<Utc>>,
+    /// How far the sweep is.
+    pub(crate) swept: Option<Swept>,
+    window: Option<Window>,
+    changed: Option<RereadFilter>,
+    recent: Unsettled,
+    undated: Undated,
+    /// What changed from then on is not settled, and looked at once more; none, where changes are not asked for.
+    unsettled: Option<DateTime<Utc>>,
+    steps: Vec<Effect>,
+    tally: Totals,
+    /// What the last state said.
+    last_state: Option<Value>,
+    /// Orders that were handed out since the last state.
+    pub(crate) since_state: u64,
+    superseded: Superseded,
+    left_out: u64,
+}
+
+impl<'c> Emitter<'c> {
+    /// Nothing is written yet.
+    pub(crate) fn new(config: &'c Config, cursor: Cursor) -> Self {
+        // A state from before changes were followed says nothing about them: they are followed from its end on.
+        let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
+        Self {
+            config,
+            swept: cursor.resumed().and_then(|saved| saved.swept),
+            recent: cursor.resumed().map(|saved| Unsettled::parse(&saved.recent)).unwrap_or_default(),
+            undated: cursor.resumed().map(|saved| Undated::parse(&saved.undated)).unwrap_or_default(),
+            unsettled: None,
+            cursor,
+            updated,
+            window: None,
+            changed: None,
+            steps: Vec::new(),
+            tally: Totals::default(),
+            last_state: None,
+            since_state: 0,
+            superseded: Superseded::default(),
+            left_out: 0,
+        }
+    }
+
+    /// The digests that this sync fills, and what holds back what has not changed. Changes from `settled` on are the next
+    /// sync's.
+    pub(crate) fn follow(
+        &mut self,
+        window: Option<Window>,
+        changed: Option<RereadFilter>,
+        settled: DateTime<Utc>,
+    ) {
+        (self.window, self.changed) = (window, changed);
+        let asks = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
+        self.unsettled = asks.then_some(settled);
+    }
+
+    /// What there is to say since the last call.
+    pub(crate) fn steps(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// A line for the log.
+    pub(crate) fn log(&mut self, level: Level, line: String) {
+        self.steps.push(Effect::Log(level, line));
+    }
+
+    /// About how many records there will be.
+    pub(crate) fn estimate(&mut self, rows: u64) {
+        self.steps.push(Effect::Estimate(rows));
+    }
+
+    /// A selection of which nothing is written yet is read as a whole.
+    pub(crate) fn begin_whole(&mut self, selection: usize) {
+        if let Some(window) = &mut self.window {
+            window.forget(selection);
+        }
+    }
+
+    /// Writes what the range of a selection has handed out, up to `position`. Of a `whole` one nothing is written yet.
+    pub(crate) fn range(
+        &mut self,
+        selection: usize,
+        rows: Vec<Row>,
+        position: Option<DateTime<Utc>>,
+        whole: bool,
+    ) {
+        self.since_state += rows.len() as u64;
+        let cursor = if whole { self.config.start_date } else { self.cursor.start() };
+        let mut again = rows;
+        let new = again.split_off(again.partition_point(|row| row.at < cursor));
+        let again = tell_apart(again, &mut self.superseded, true);
+        let new = tell_apart(new, &mut self.superseded, false);
+        for row in again.into_iter().chain(new) {
+            if !row.superseded {
+                self.tally.observe(&row);
+            }
+            if let Some(window) = &mut self.window {
+                window.add(selection, &row);
+            }
+            let row = match (&mut self.changed, &self.window) {
+                (Some(changed), Some(window)) if !whole => changed.hold(selection, row, window),
+                _ => Some(row),
+            };
+            if let Some(row) = row {
+                self.release(selection, row.at);
+                if self.config.wants_status(row.status.as_deref()) {
+                    self.record(row);
+                } else {
+                    self.left_out += u64::from(!row.superseded);
+                }
+            }
+        }
+        if let Some(position) = position {
+            self.release(selection, position);
+        }
+    }
+
+    /// Writes what was read again up to `position` and has changed. The statuses that are wanted do not matter: a stale
+    /// row is worse than a row more.
+    fn release(&mut self, selection: usize, position: DateTime<Utc>) {
+        if let (Some(changed), Some(window)) = (&mut self.changed, &self.window) {
+            for row in changed.release(selection, position, window) {
+                self.record(row);
+            }
+        }
+    }
+
+    /// Writes what a sweep has handed out: what has changed in `[since, settled)`.
+    pub(crate) fn changes(&mut self, rows: Vec<Row>, since: DateTime<Utc>, settled: DateTime<Utc>) {
+        self.since_state += rows.len() as u64;
+        for row in tell_apart(rows, &mut self.superseded, true) {
+            // What changed before is only there to prove the answer; what changed later is the next sync's; and what was
+            // written like this already, when its change was not settled, is not written again. An order without an
+            // update time has not changed since its draft.
+            let changed = row.updated.unwrap_or(row.at);
+            let due = since <= changed && changed < settled;
+            // States of version 0.3.0 and before have the other digest.
+            let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
+            if due && !is_written {
+                if !row.superseded {
+                    self.tally.observe(&row);
+                }
+                self.record(row);
+            }
+        }
+    }
+
+    /// Writes orders without a draft date, and names them. They count in no receipt: a receipt is of a range of draft dates.
+    pub(crate) fn undated(&mut self, rows: Vec<Row>) {
+        let config = self.config;
+        for row in rows {
+            let of_another = row.store_id.is_some_and(|store| !config.store_ids.contains(&store));
+            if (of_another && !config.store_ids.is_empty()) || !self.undated.is_due(&row) {
+                continue;
+            }
+            if let Some(line) = self.undated.line(&row) {
+                self.log(Level::Warn, line);
+            }
+            if config.wants_status(row.status.as_deref()) {
+                self.since_state += 1;
+                let superseded = row.is_latest == Some(false);
+                let row = Row { superseded, ..row };
+                self.steps.push(if superseded { Effect::Superseded(row) } else { Effect::Record(row) });
+            } else {
+                self.left_out += 1;
+            }
+        }
+    }
+
+    fn record(&mut self, row: Row) {
+        if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
+            self.recent.note(digest(&row));
+        }
+        if row.superseded {
+            self.steps.push(Effect::Superseded(row));
+        } else {
+            self.tally.write(&row);
+            self.steps.push(Effect::Record(row));
+        }
+    }
+
+    /// Sums up what was written of orders drafted from `from` until `until`: all of them, or those that have changed.
+    pub(crate) fn receipt(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, changes: bool) {
+        let tally = std::mem::take(&mut self.tally);
+        self.steps.push(Effect::Receipt(Totals { from: Some(from), until: Some(until), changes, ..tally }));
+    }
+
+    /// Says that everything before `position` is written. What it covers stands in the steps before it. Nothing is said of
+    /// the selections that are `unseen`.
+    pub(crate) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], complete: bool) {
+        let position = position.max(self.cursor.start());
+        let window = self.window.as_mut().map(|window| window.write(position));
+        let (updated, swept) = (self.updated, self.swept);
+        let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
+        let undated = self.undated.write();
+        let said = Said { position, updated, swept, recent, window, undated, unseen, complete };
+        let state = self.cursor.state(said);
+        self.last_state = Some(state.clone());
+        self.steps.push(Effect::State(state));
+        self.since_state = 0;
+    }
+
+    /// What the last state said, or the one that the sync goes on from.
+    pub(crate) fn last_state(&self) -> Value {
+        self.last_state.clone().unwrap_or_else(|| {
+            let saved = self.cursor.resumed();
+            self.cursor.state(Said {
+                position: self.cursor.start(),
+                updated: self.updated,
+                swept: self.swept,
+                recent: saved.map(|saved| saved.recent.clone()).filter(Value::is_string),
+                window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
+                undated: saved.map(|saved| saved.undated.clone()).filter(Value::is_string),
+                unseen: saved.map_or(&[], |saved| &saved.unseen),
+                complete: false,
+            })
+        })
+    }
+
+    /// Everything has been said, up to `end`.
+    pub(crate) fn complete(&mut self, end: DateTime<Utc>) {
+        let end = end.max(self.cursor.start());
+        if let Some(line) = self.undated.summary() {
+            self.log(Level::Warn, line);
+        }
+        if let Some(line) = self.changed.as_ref().and_then(|changed| log::read_again(changed.again)) {
+            self.log(Level::Info, line);
+        }
+        let summary = Summary { end, left_out: self.left_out, superseded: self.superseded };
+        self.steps.push(Effect::Complete(summary));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::orders::api::testing::row;
+
+    const CONFIG: &str = r#"{"credentials": {"auth_type": "access_token", "access_token": "token"}, "start_date": "2025-11-01T00:00:00Z"}"#;
+
+    #[test]
+    fn an_order_without_an_update_time_is_no_change_after_its_draft() {
+        let config = Config::parse(CONFIG).unwrap();
+        let cursor = Cursor::new(SyncMode::Incremental, config.start_date, None);
+        let mut writing = Emitter::new(&config, cursor);
+        let second = |second: i64| row(second, 0).at;
+        let changed = |id: u64, at: i64| Row { updated: Some(second(at)), ..row(1, id) };
+        let rows = vec![changed(1, 99), row(1, 2), changed(3, 100), row(100, 4), row(500, 5)];
+        writing.changes(rows, second(100), second(100) + TimeDelta::seconds(300));
+        let ids = writing.steps().into_iter().filter_map(|step| match step {
+            Effect::Record(row) => Some(row.id),
+            _ => None,
+        });
+        assert_eq!(ids.collect::<Vec<_>>(), [3, 4]);
+    }
+}

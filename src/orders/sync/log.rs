@@ -1,0 +1,169 @@
+//! What a sync tells people in its log: what is read and why, and what they should know.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::aifi::http::Asks;
+use crate::failure::{Failure, FailureKind};
+use crate::orders::api::query::Query;
+use crate::orders::api::totals::Totals;
+use crate::orders::state::window::Again;
+use crate::orders::streams::OrderStream;
+use crate::orders::sync::filter_probe::UpdatedFilter;
+use crate::orders::sync::plan::{Plan, SweepRange};
+use crate::orders::sync::versions::Superseded;
+use crate::protocol::message::Level;
+use crate::timestamp;
+
+/// The server sends no `Date`.
+pub(crate) const NO_CLOCK: &str = "orders: The server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, orders that surface late could be passed over.";
+
+/// A sweep was not possible.
+pub(crate) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
+
+/// What is read, and why from there on.
+pub(crate) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
+    let start = timestamp::write(plan.start);
+    let until = if plan.end == plan.settled { "2 minutes before now" } else { "the end date" };
+    let until = format!("until {} ({until}), at up to {rate} requests a second", timestamp::write(plan.end));
+    if plan.reread {
+        let cursor = timestamp::write(cursor);
+        format!(
+            "orders: reading again from {start} to where the last sync ended, {cursor}, to find changes, then what is new {until}"
+        )
+    } else if plan.start >= plan.end {
+        format!("orders: nothing new to read {until}")
+    } else if resumed {
+        format!("orders: reading from where the last sync ended, {start}, {until}")
+    } else {
+        format!("orders: reading from the start date, {start}, {until}")
+    }
+}
+
+/// What is swept.
+pub(crate) fn sweep(stretch: &SweepRange) -> String {
+    format!(
+        "orders: then reading what was drafted before {} and has changed since {}",
+        timestamp::write(stretch.before),
+        timestamp::write(stretch.since)
+    )
+}
+
+/// Nothing is read.
+pub(crate) fn nothing_to_read(cursor: DateTime<Utc>, end: DateTime<Utc>) -> String {
+    format!(
+        "orders: nothing to read: everything before {} is read, and this sync would end at {}",
+        timestamp::write(cursor),
+        timestamp::write(end)
+    )
+}
+
+/// Changes cannot be asked for.
+pub(crate) fn no_filter(filter: UpdatedFilter, days: i64) -> String {
+    let what = match filter {
+        UpdatedFilter::Refused => "refuses",
+        UpdatedFilter::Ignored | UpdatedFilter::Honoured => "ignores",
+    };
+    format!(
+        "orders: The API {what} the filter by update time (minUpdatedAt), so the orders of the last {days} days are read again in each sync, and written where something has changed. A change of an older order is not seen; Days to read again (changes_days) says how far back this goes."
+    )
+}
+
+/// What a reading again came to; none, if there was nothing to read again.
+pub(crate) fn read_again(again: Again) -> Option<String> {
+    let Again { read, written, spans, differing, hours, blind } = again;
+    let span = if hours == 1 { "hours".to_owned() } else { format!("spans of {hours} hours") };
+    let why = if blind {
+        "since nothing is known of what was written before"
+    } else {
+        "in which something had changed, which is written whole"
+    };
+    (read > 0).then(|| {
+        if written == 0 {
+            format!("orders: {read} orders were read again, and none of them had changed")
+        } else {
+            format!("orders: {read} orders were read again; {written} of them were written again: those of {differing} of {spans} {span}, {why}")
+        }
+    })
+}
+
+/// A single order is too large to be read.
+pub(crate) fn order_too_large(query: &Query, failure: &Failure) -> Failure {
+    let place = match query.min {
+        Some(min) => format!("drafted at or soon after {}", timestamp::write(min)),
+        None => "among the newest".to_owned(),
+    };
+    let text = format!(
+        "An order {place} cannot be read, also where its page is asked for with {} orders only. {} Everything before it is written. If it is this order alone, ask AiFi what it holds, or set the start date behind it.",
+        query.page_size, failure.message
+    );
+    Failure::new(FailureKind::TooLarge, text)
+}
+
+/// How a sync ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Everything drafted before it is written.
+    pub(crate) end: DateTime<Utc>,
+    /// Orders of statuses that are not wanted.
+    pub(crate) left_out: u64,
+    /// Versions that are not the newest.
+    pub(crate) superseded: Superseded,
+}
+
+/// The end of a read: what was written, and what it took. Its `first` stream may be another one than the orders.
+pub(crate) fn receipt(
+    summary: &Summary,
+    sum: &Totals,
+    asks: Asks,
+    took: Duration,
+    first: OrderStream,
+) -> Vec<(Level, String)> {
+    let records = if first == OrderStream::Orders { "records" } else { "orders read" };
+    let seconds = took.as_secs_f64();
+    let requests = if asks.requests == 1 { "request" } else { "requests" };
+    let mut text = format!(
+        "orders: complete up to {}: {} {records}, sum of totalPrice {}; {} {requests} in {seconds:.1} s",
+        timestamp::write(summary.end),
+        sum.written,
+        sum.total,
+        asks.requests,
+    );
+    // Of a few requests the gaps between them are no rate.
+    if asks.requests > 20 {
+        #[expect(clippy::cast_precision_loss, reason = "a number for people")]
+        let rate = (asks.requests - 1) as f64 / seconds.max(0.001);
+        text.push_str(&format!(", {rate:.1} a second"));
+    }
+    let Superseded { versions, alone, twins } = summary.superseded;
+    for (count, what) in [
+        (asks.refused, "requests refused by the rate limit"),
+        (asks.repeated, "requests repeated"),
+        (summary.left_out, "orders of other statuses left out"),
+        (versions, "older versions passed over (the newest is the record)"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {count} {what}"));
+        }
+    }
+    let mut lines = vec![(Level::Info, text)];
+    let mut warn = |count: u64, text: &str| {
+        if count > 0 {
+            lines.push((Level::Warn, format!("orders: {count} {text}")));
+        }
+    };
+    warn(
+        alone,
+        "of the versions left out say that they are superseded (isLatest), but no newer version was listed beside them. If orders are missing in your warehouse, please report this.",
+    );
+    warn(
+        twins,
+        "orders share their session and version with another one. All were written; if one visit gives one order, some are there twice.",
+    );
+    warn(
+        sum.amounts_off,
+        "orders have a subtotalPrice and totalTax that do not add up to their totalPrice. They were written as they are.",
+    );
+    lines
+}
