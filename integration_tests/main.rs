@@ -28,6 +28,7 @@ mod lists;
 mod messages;
 mod month;
 mod odd_rows;
+mod partitions;
 mod patience;
 mod protocol;
 mod repository;

@@ -15,6 +15,9 @@ pub(super) fn range(list: &List, sync: &Sync) -> String {
         Some(_) if sync.is_complete() => {
             format!("{name}: nothing to read: the full refresh is complete")
         }
+        Some(from) if sync.has_added_stores() => format!(
+            "{name}: reading what has changed since {from}, and of the stores that were added since the last sync everything from the start date on"
+        ),
         Some(from) if sync.is_resumed() => format!("{name}: reading what has changed since {from}"),
         Some(from) => format!("{name}: reading what has changed since the start date, {from}"),
     }

@@ -3,7 +3,8 @@
 //! `{"updatedAt": P}` says: every row that was changed before P is written, as it was then or later. `walk`, while a list
 //! is read by key, says how far: behind the row `after` comes the last one that is written, of those changed before
 //! `until`; `newest` is the latest change among them. A full refresh marks its states: `fullRefresh` while it is under
-//! way, and the mark of Airbyte's own sources when it is complete.
+//! way, and the mark of Airbyte's own sources when it is complete. `stores`, where only some are configured, says of which
+//! all of this is said.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::timestamp;
 
 /// Marks a state of a stream that has no cursor.
 const NO_CURSOR: &str = "__ab_no_cursor_state_message";
+/// Where the state names the stores that it speaks of.
+const STORES: &str = "stores";
 /// Where the state says how far a pass is.
 const WALK: &str = "walk";
 
@@ -36,6 +39,8 @@ pub struct Saved {
     pub updated: Option<DateTime<Utc>>,
     /// How far a pass was that was cut off.
     pub place: Option<ResumePoint>,
+    /// The stores that it speaks of; empty for all.
+    pub stores: Vec<u64>,
     /// A full refresh wrote it.
     pub full_refresh: bool,
     /// It is complete.
@@ -65,13 +70,23 @@ impl Saved {
             until,
             newest: time(&walk["newest"]),
         });
-        Ok(Self { updated, place, full_refresh, complete })
+        let stores = state[STORES].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        Ok(Self { updated, place, stores, full_refresh, complete })
+    }
+
+    /// Whether it speaks of all rows of these stores; of all rows, if there are none.
+    pub fn covers(&self, stores: &[u64]) -> bool {
+        let all = |stores: &[u64]| stores.iter().all(|store| self.stores.contains(store));
+        self.stores.is_empty() || (!stores.is_empty() && all(stores))
     }
 }
 
-/// The state that everything changed before `updated` is written; `place`, while a pass is under way.
-pub fn incremental(updated: DateTime<Utc>, place: Option<&ResumePoint>) -> Value {
+/// The state that everything of these stores that was changed before `updated` is written; `place`, while a pass is under way.
+pub fn incremental(updated: DateTime<Utc>, stores: &[u64], place: Option<&ResumePoint>) -> Value {
     let mut state = json!({UPDATED_FIELD: timestamp::write(updated)});
+    if !stores.is_empty() {
+        state[STORES] = stores.into();
+    }
     if let Some(ResumePoint { after, until, newest }) = place {
         state[WALK] = json!({"after": after, "until": timestamp::write(*until)});
         if let Some(newest) = newest {
@@ -81,16 +96,20 @@ pub fn incremental(updated: DateTime<Utc>, place: Option<&ResumePoint>) -> Value
     state
 }
 
-/// The same of a full refresh that is under way.
-pub fn full_refresh(updated: DateTime<Utc>, place: Option<&ResumePoint>) -> Value {
-    let mut state = incremental(updated, place);
+/// The state of a full refresh that is under way.
+pub fn full_refresh(updated: DateTime<Utc>, stores: &[u64], place: Option<&ResumePoint>) -> Value {
+    let mut state = incremental(updated, stores, place);
     state[FULL_REFRESH] = true.into();
     state
 }
 
-/// A full refresh is complete.
-pub fn complete() -> Value {
-    json!({FULL_REFRESH_COMPLETE: true})
+/// A full refresh of these stores is complete.
+pub fn complete(stores: &[u64]) -> Value {
+    let mut state = json!({FULL_REFRESH_COMPLETE: true});
+    if !stores.is_empty() {
+        state[STORES] = stores.into();
+    }
+    state
 }
 
 /// There is nothing to go on from.
@@ -113,14 +132,20 @@ mod tests {
         let place =
             ResumePoint { after: "0x7".into(), until: at("2025-12-01T00:00:00Z"), newest: Some(updated) };
         for place in [None, Some(place.clone()), Some(ResumePoint { newest: None, ..place })] {
-            let state = incremental(updated, place.as_ref());
-            let expected =
-                Saved { updated: Some(updated), place: place.clone(), full_refresh: false, complete: false };
+            let state = incremental(updated, &[3, 7], place.as_ref());
+            let expected = Saved {
+                updated: Some(updated),
+                place: place.clone(),
+                stores: vec![3, 7],
+                full_refresh: false,
+                complete: false,
+            };
+            assert!(expected.covers(&[7]) && !expected.covers(&[7, 8]) && !expected.covers(&[]));
             assert_eq!(Saved::parse(&SESSIONS, &state).unwrap(), expected);
-            let full = Saved::parse(&SESSIONS, &full_refresh(updated, place.as_ref())).unwrap();
+            let full = Saved::parse(&SESSIONS, &full_refresh(updated, &[3, 7], place.as_ref())).unwrap();
             assert_eq!(full, Saved { full_refresh: true, ..expected });
         }
-        assert!(Saved::parse(&SESSIONS, &complete()).unwrap().complete);
+        assert!(Saved::parse(&SESSIONS, &complete(&[])).unwrap().complete);
         assert!(Saved::parse(&SESSIONS, &without_cursor()).unwrap().full_refresh);
     }
 

@@ -26,7 +26,10 @@ pub struct Sync {
     mode: Option<SyncMode>,
     /// Only these stores; empty for all.
     stores: Vec<u64>,
-    /// Rows changed before it are not written.
+    /// Where stores were added since the last sync: those that it read. Rows of others are written from the start date on.
+    read_before: Option<Vec<u64>>,
+    start_date: DateTime<Utc>,
+    /// Rows changed before it are not written, unless their store was added.
     from: DateTime<Utc>,
     place: Option<ResumePoint>,
     resumed: bool,
@@ -52,12 +55,20 @@ impl Sync {
         };
         // A state of the other mode is no place to go on from.
         let saved = saved.filter(|saved| saved.full_refresh == (mode == Some(SyncMode::FullRefresh)));
+        // A full refresh has one set of stores from its beginning to its end.
+        let stores = if list.store.is_empty() { &[] } else { &config.store_ids[..] };
+        let saved = saved.filter(|saved| mode == Some(SyncMode::Incremental) || saved.covers(stores));
         let updated = saved.as_ref().and_then(|saved| saved.updated);
-        let place = saved.as_ref().and_then(|saved| saved.place.clone());
+        let read_before =
+            saved.as_ref().filter(|saved| !saved.covers(stores)).map(|saved| saved.stores.clone());
+        // What was passed over was not read for the stores that were added.
+        let place = saved.as_ref().and_then(|saved| saved.place.clone()).filter(|_| read_before.is_none());
         Ok(Self {
             list,
             mode,
             stores: config.store_ids.clone(),
+            read_before,
+            start_date: config.start_date,
             from: updated.map_or(config.start_date, |updated| updated.max(config.start_date)),
             horizon: place.as_ref().map(|place| place.until),
             newest: place.as_ref().and_then(|place| place.newest),
@@ -81,6 +92,11 @@ impl Sync {
     /// Whether it goes on from a state.
     pub fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Whether stores were added since the last sync.
+    pub fn has_added_stores(&self) -> bool {
+        self.read_before.is_some()
     }
 
     /// Rows of other stores than those that are wanted.
@@ -111,7 +127,8 @@ impl Sync {
     /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
     /// exclusive: so one more, and that row comes back.
     pub fn bound(&self) -> Option<DateTime<Utc>> {
-        self.from().map(|from| from - MILLISECOND - MILLISECOND)
+        let from = self.from().map(|from| if self.has_added_stores() { self.start_date } else { from });
+        from.map(|from| from - MILLISECOND - MILLISECOND)
     }
 
     /// Whether nothing is left to a next sync.
@@ -145,7 +162,9 @@ impl Sync {
                 return false;
             }
             self.newest = self.newest.max(Some(updated));
-            if updated < self.from {
+            let added =
+                self.read_before.as_ref().zip(row.store).is_some_and(|(read, store)| !read.contains(&store));
+            if updated < if added { self.start_date } else { self.from } {
                 return false;
             }
         }
@@ -162,11 +181,16 @@ impl Sync {
             newest: self.newest,
         });
         let place = place.as_ref().or(self.place.as_ref());
+        // Of stores that were added something can be said at the end only.
+        let (stores, place) = match &self.read_before {
+            Some(read_before) => (read_before, None),
+            None => (&self.stores, place),
+        };
         match self.mode {
             None => state::without_cursor(),
-            Some(_) if self.complete => state::complete(),
-            Some(SyncMode::FullRefresh) => state::full_refresh(self.from, place),
-            Some(SyncMode::Incremental) => state::incremental(self.from, place),
+            Some(_) if self.complete => state::complete(stores),
+            Some(SyncMode::FullRefresh) => state::full_refresh(self.from, stores, place),
+            Some(SyncMode::Incremental) => state::incremental(self.from, stores, place),
         }
     }
 
@@ -176,11 +200,11 @@ impl Sync {
     pub fn end(&self) -> Value {
         match self.mode {
             None => state::without_cursor(),
-            Some(SyncMode::FullRefresh) => state::complete(),
+            Some(SyncMode::FullRefresh) => state::complete(&self.stores),
             Some(SyncMode::Incremental) => {
                 let seen = self.newest.map(|newest| newest.trunc_subsecs(3) + MILLISECOND);
                 let seen = seen.zip(self.horizon).map(|(seen, horizon)| seen.min(horizon));
-                state::incremental(seen.map_or(self.from, |seen| seen.max(self.from)), None)
+                state::incremental(seen.map_or(self.from, |seen| seen.max(self.from)), &self.stores, None)
             }
         }
     }
@@ -228,7 +252,10 @@ mod tests {
             row("not settled", "2025-12-01T00:00:00Z", Some(7)),
         ];
         assert_eq!(written(&mut sync, rows), ["new", "of no store"]);
-        assert_eq!((sync.left_out(), sync.end()), (1, json!({"updatedAt": "2025-11-07T00:00:00.124Z"})));
+        assert_eq!(
+            (sync.left_out(), sync.end()),
+            (1, json!({"updatedAt": "2025-11-07T00:00:00.124Z", "stores": [7]}))
+        );
     }
 
     #[test]
@@ -256,7 +283,7 @@ mod tests {
         second.begin(at("2025-12-09T00:00:00Z"));
         assert_eq!(second.pass(200).question(), Pass::behind("1", 200).question());
         assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
-        assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z"}));
+        assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z", "stores": [7]}));
         assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it goes on from still holds");
     }
 
@@ -308,5 +335,30 @@ mod tests {
         let newest = at("2025-11-05T00:00:00.123456Z");
         let bound = newest.trunc_subsecs(3) - MILLISECOND;
         assert!(bound < newest && timestamp::floor_second(bound) < newest);
+    }
+
+    #[test]
+    fn of_a_store_that_was_added_everything_is_written_and_of_the_others_what_has_changed() {
+        let state = json!({"updatedAt": "2025-11-20T00:00:00.000Z", "stores": [8]});
+        let mut sync = sync(&CONTESTS, SyncMode::Incremental, Some(state.clone()));
+        assert_eq!(sync.bound(), Some(at("2025-10-31T23:59:59.998Z")), "from the start date");
+        let rows = vec![
+            row("too old", "2025-10-05T00:00:00Z", Some(7)),
+            row("added", "2025-11-05T00:00:00Z", Some(7)),
+            row("of no store", "2025-11-05T00:00:00Z", None),
+            row("new", "2025-11-25T00:00:00Z", Some(7)),
+            row("of another", "2025-11-25T00:00:00Z", Some(8)),
+        ];
+        assert_eq!(written(&mut sync, rows), ["added", "new"]);
+        assert_eq!(sync.under_way(None), state, "of the added one nothing is said before the end");
+        assert_eq!(sync.end(), json!({"updatedAt": "2025-11-25T00:00:00.001Z", "stores": [7]}));
+    }
+
+    #[test]
+    fn a_full_refresh_is_begun_anew_where_stores_were_added() {
+        for (stores, complete) in [(json!([7, 9]), true), (json!([9]), false)] {
+            let state = json!({"__ab_full_refresh_sync_complete": true, "stores": stores});
+            assert_eq!(sync(&SESSIONS, SyncMode::FullRefresh, Some(state)).is_complete(), complete);
+        }
     }
 }

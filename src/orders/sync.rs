@@ -121,10 +121,19 @@ impl<'c> Sync<'c> {
     /// A sync that goes on from a saved state. `now` is this machine's clock, used only where the server does not tell
     /// its own.
     pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
-        let cursor = Cursor::new(mode, config.start_date, saved);
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
-        let mut partitions =
-            Partitions::new(selections, cursor.resumed().map_or(&[][..], |saved| &saved.unseen));
+        // A full refresh has one set of partitions from its beginning to its end.
+        let counts =
+            |saved: &Saved| mode == SyncMode::Incremental || added(&selections, Some(saved)).is_empty();
+        let cursor = Cursor::new(mode, config.start_date, saved.filter(counts));
+        let mut writing = Emitter::new(config, cursor.clone(), &selections);
+        let added = added(&selections, cursor.resumed());
+        if let Some(line) = log::added(&added) {
+            writing.log(Level::Info, line);
+        }
+        let mut unseen = cursor.resumed().map_or_else(Vec::new, |saved| saved.unseen.clone());
+        unseen.extend(added);
+        let mut partitions = Partitions::new(selections, &unseen);
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
         let probe =
@@ -135,7 +144,7 @@ impl<'c> Sync<'c> {
         }
         Self {
             config,
-            writing: Emitter::new(config, cursor.clone()),
+            writing,
             cursor,
             now,
             earliest: None,
@@ -388,6 +397,7 @@ impl<'c> Sync<'c> {
             config: self.config,
             cursor: &self.cursor,
             selections: self.partitions.len(),
+            partitions: self.writing.partitions(),
             end,
             settled,
             updated: self.writing.updated,
@@ -528,6 +538,12 @@ impl<'c> Sync<'c> {
         self.writing.complete(end);
         self.done = true;
     }
+}
+
+/// The names of the partitions that the state does not speak of: they were added since.
+fn added(partitions: &[Selection], saved: Option<&Saved>) -> Vec<String> {
+    let is_added = |partition: &&Selection| saved.is_some_and(|saved| !saved.covers(partition));
+    partitions.iter().filter(is_added).map(Selection::to_string).collect()
 }
 
 #[cfg(test)]

@@ -64,6 +64,27 @@ impl Selection {
     }
 }
 
+impl Selection {
+    /// Whether all orders of the other one are of this one, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let store = self.store_id.is_none_or(|store| other.store_id == Some(store));
+        store && self.customer_role.as_ref().is_none_or(|role| other.customer_role.as_ref() == Some(role))
+    }
+
+    /// The selection with this name; none for a name that is not one.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut selection = Self::default();
+        for part in name.split('&').filter(|part| *part != "all") {
+            match part.split_once('=')? {
+                ("storeId", store) => selection.store_id = Some(store.parse().ok()?),
+                ("customerRole", role) => selection.customer_role = Some(role.to_owned()),
+                _ => return None,
+            }
+        }
+        Some(selection)
+    }
+}
+
 impl fmt::Display for Selection {
     /// As it is named in a state: `storeId=2&customerRole=customer`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -281,5 +302,13 @@ mod tests {
         let names: Vec<String> = four.iter().map(Selection::to_string).collect();
         assert_eq!((names.len(), names[3].as_str()), (4, "storeId=2&customerRole=employee"));
         assert_eq!(Selection::default().to_string(), "all");
+        for one in four.iter().chain([&Selection::default()]) {
+            assert_eq!(Selection::named(&one.to_string()).as_ref(), Some(one));
+            assert!(one.covers(one) && Selection::default().covers(one));
+            assert_eq!(one.covers(&Selection::default()), *one == Selection::default());
+        }
+        let store = Selection { store_id: Some(1), ..Selection::default() };
+        assert!(store.covers(&four[0]) && !store.covers(&four[3]) && !four[0].covers(&store));
+        assert_eq!(["", "store", "storeId=x", "storeId=1&x=2"].map(Selection::named), [const { None }; 4]);
     }
 }

@@ -4,8 +4,11 @@
 //! later. Both are low-water marks, so resuming there, inclusive, repeats little and skips nothing. `window` holds
 //! digests of what was written of the last days, see [`super::window`], and `recent` of what had just changed, see
 //! `super::recent`. `sweep`, while one is under way, says of the
-//! orders drafted before its own T that they are as they were at its own U. `unseen` names the selections (stores, roles) of
-//! which this is not said: they showed no order, which is no order's word, and are read as a whole once they do.
+//! orders drafted before its own T that they are as they were at its own U.
+//!
+//! `partitions` names the partitions (stores, roles) of which this is said; a state without it speaks of all that are
+//! configured. One that is added later is not among them, and is read as a whole. `unseen` names those of which it is not
+//! said yet: they are being read as a whole, or they showed no order, which proves nothing.
 //!
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
 //! incremental state under a full refresh is not a place to go on from; the whole is read.
@@ -15,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, FailureKind};
 use crate::orders::CURSOR_FIELD;
+use crate::orders::api::query::Selection;
 use crate::orders::state::lagging::LaggingDetails;
 use crate::orders::state::window::Window;
 use crate::orders::streams::OrderStream;
@@ -32,6 +36,8 @@ const SWEEP: &str = "sweep";
 const UNDATED: &str = "undated";
 /// Where the state names the selections that showed no order.
 const UNSEEN: &str = "unseen";
+/// Where the state names the partitions that it speaks of.
+const PARTITIONS: &str = "partitions";
 /// Where the state keeps its digests.
 const WINDOW: &str = "window";
 
@@ -70,7 +76,9 @@ pub struct Said<'a> {
     pub window: Option<Value>,
     /// Digests of records without a draft date.
     pub undated: Option<Value>,
-    /// Selections of which nothing is said.
+    /// Partitions of which something is said; empty for all orders.
+    pub partitions: &'a [String],
+    /// Those of them of which nothing is said yet.
     pub unseen: &'a [String],
     /// Everything is written.
     pub complete: bool,
@@ -125,7 +133,9 @@ pub struct Saved {
     pub(crate) undated: Value,
     /// How far a sweep was that was cut off.
     pub(crate) swept: Option<Swept>,
-    /// Selections of which it says nothing.
+    /// The partitions that it speaks of; empty for all.
+    pub(crate) partitions: Vec<String>,
+    /// Those of them of which it says nothing yet.
     pub(crate) unseen: Vec<String>,
     /// It was written by a full refresh,
     pub(crate) full_refresh: bool,
@@ -159,10 +169,32 @@ impl Saved {
             recent: state[RECENT].clone(),
             undated: state[UNDATED].clone(),
             swept: Swept::parse(&state[SWEEP]),
+            partitions: names(&state[PARTITIONS]),
             unseen: names(&state[UNSEEN]),
             full_refresh: marked(FULL_REFRESH),
             complete: marked(FULL_REFRESH_COMPLETE),
         })
+    }
+
+    /// Whether it speaks of a partition.
+    pub fn covers(&self, partition: &Selection) -> bool {
+        let mut covering = self.partitions.iter().filter_map(|name| Selection::named(name));
+        self.partitions.is_empty() || covering.any(|one| one.covers(partition))
+    }
+
+    /// Its window, in the order of these partitions: others may have been configured when it was written.
+    pub(crate) fn window_of(&self, partitions: &[String]) -> Value {
+        let mut window = self.window.clone();
+        if let Some(digests) = window["digests"]
+            .as_array_mut()
+            .filter(|_| !self.partitions.is_empty() && self.partitions != partitions)
+        {
+            let place = |name: &String| self.partitions.iter().position(|partition| partition == name);
+            let of =
+                |name| place(name).and_then(|place| digests.get(place).cloned()).unwrap_or_else(|| "".into());
+            *digests = partitions.iter().map(of).collect();
+        }
+        window
     }
 
     /// Whether a sync in this mode goes on from it.
@@ -234,6 +266,7 @@ impl Cursor {
         } else {
             set(if said.complete { FULL_REFRESH_COMPLETE } else { FULL_REFRESH }, Some(true.into()));
         }
+        set(PARTITIONS, (!said.partitions.is_empty()).then(|| said.partitions.into()));
         set(UNSEEN, (!said.unseen.is_empty()).then(|| said.unseen.into()));
         state
     }

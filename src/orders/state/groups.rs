@@ -68,7 +68,7 @@ fn both(one: Option<&Saved>, other: Option<&Saved>) -> Option<Option<Saved>> {
 
 fn in_common(one: &Saved, other: &Saved) -> Option<Saved> {
     let place = |saved: &Saved| (saved.at, saved.full_refresh, saved.complete);
-    if place(one) != place(other) || one.unseen != other.unseen {
+    if place(one) != place(other) || one.unseen != other.unseen || one.partitions != other.partitions {
         return None;
     }
     let updated = |saved: &Saved| saved.updated.unwrap_or(saved.at);

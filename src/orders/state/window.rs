@@ -219,14 +219,19 @@ impl Window {
             form if *form == CONTENT => Form::Content,
             _ => return None,
         };
-        if value["hours"].as_i64()? != window.hours || texts.len() != window.digests.len() {
+        // With more partitions spans are longer. Digests are sums, so those of a longer one can be had, but not of a shorter.
+        let hours = value["hours"].as_i64().filter(|hours| *hours > 0 && window.hours % hours == 0)?;
+        if texts.len() != window.digests.len() {
             return None;
         }
+        let (first, times) = (from.timestamp().div_euclid(hours * 3_600), window.hours / hours);
+        window.first = first.div_euclid(times) + i64::from(first.rem_euclid(times) > 0);
         for (digests, text) in window.digests.iter_mut().zip(texts) {
-            for (span, digits) in (window.first..).zip(text.as_str()?.as_bytes().chunks(DIGITS)) {
+            for (span, digits) in (first..).zip(text.as_str()?.as_bytes().chunks(DIGITS)) {
                 let digest = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
                 if digest != 0 {
-                    digests.insert(span, digest);
+                    let sum = digests.entry(span.div_euclid(times)).or_default();
+                    *sum = sum.wrapping_add(digest);
                 }
             }
         }
@@ -373,13 +378,39 @@ mod tests {
     fn a_window_of_another_form_is_not_known() {
         let value = window(&[order(1, 1, "a")]).write(at(2));
         assert!(Window::parse(&value, 2, 1).is_some());
-        for (days, selections) in [(2, 2), (60, 1)] {
-            assert_eq!(Window::parse(&value, days, selections), None, "{days} {selections}");
-        }
+        assert_eq!(Window::parse(&value, 2, 2), None);
+        let longer = Window::new(60, 1, at(0), at(0)).write(at(2));
+        assert_eq!(
+            Window::parse(&longer, 2, 1),
+            None,
+            "of its spans, which are longer, the halves are not known"
+        );
         for wrong in
             [json!(null), json!({}), json!({"from": "x", "readAt": "y", "hours": 1, "digests": [""]})]
         {
             assert_eq!(Window::parse(&wrong, 2, 1), None);
+        }
+    }
+
+    #[test]
+    fn longer_spans_are_the_sums_of_shorter_ones_but_for_a_first_half() {
+        let hour = |hour: i64, id: u64| row(hour * 3_600, id);
+        let rows: Vec<Row> = (0..8).flat_map(|number| [hour(number, 1), hour(number, 2)]).collect();
+        for first in [0, 1] {
+            let mut short = Window::new(14, 1, hour(first, 0).at, at(0));
+            let mut long = Window::new(60, 1, hour(first, 0).at, at(0));
+            assert_eq!((short.hours, long.hours), (1, 2));
+            for row in rows.iter().filter(|row| row.at >= hour(first, 0).at) {
+                short.add(0, row);
+                long.add(0, row);
+            }
+            let read = Window::parse(&short.write(hour(8, 0).at), 60, 1).unwrap();
+            let spans = |window: &Window| -> Vec<Option<u64>> {
+                (0..8).step_by(2).map(|number| window.of(0, window.span(hour(number, 0).at))).collect()
+            };
+            let (read, long) = (spans(&read), spans(&long));
+            assert_eq!(read[0].is_some(), first == 0);
+            assert_eq!(read[1..], long[1..]);
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::config::{Changes, Config};
 use crate::orders::api::page::Row;
 use crate::orders::api::page::{digest, digest_of_bytes};
+use crate::orders::api::query::Selection;
 use crate::orders::api::totals::Totals;
 use crate::orders::state::cursor::{Cursor, Said, Swept};
 use crate::orders::state::undated::Undated;
@@ -57,11 +58,14 @@ pub(crate) struct Emitter<'c> {
     pub(crate) since_state: u64,
     superseded: Superseded,
     left_out: u64,
+    /// The partitions of this sync; empty for all orders.
+    partitions: Vec<String>,
 }
 
 impl<'c> Emitter<'c> {
     /// Nothing is written yet.
-    pub(crate) fn new(config: &'c Config, cursor: Cursor) -> Self {
+    pub(crate) fn new(config: &'c Config, cursor: Cursor, partitions: &[Selection]) -> Self {
+        let all = partitions == [Selection::default()];
         // A state from before changes were followed says nothing about them: they are followed from its end on.
         let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
         Self {
@@ -80,6 +84,7 @@ impl<'c> Emitter<'c> {
             since_state: 0,
             superseded: Superseded::default(),
             left_out: 0,
+            partitions: if all { Vec::new() } else { partitions.iter().map(Selection::to_string).collect() },
         }
     }
 
@@ -94,6 +99,11 @@ impl<'c> Emitter<'c> {
         (self.window, self.changed) = (window, changed);
         let asks = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
         self.unsettled = asks.then_some(settled);
+    }
+
+    /// The names of the partitions of this sync; none for all orders.
+    pub(crate) fn partitions(&self) -> &[String] {
+        &self.partitions
     }
 
     /// What there is to say since the last call.
@@ -235,7 +245,8 @@ impl<'c> Emitter<'c> {
         let (updated, swept) = (self.updated, self.swept);
         let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
         let undated = self.undated.write();
-        let said = Said { position, updated, swept, recent, window, undated, unseen, complete };
+        let partitions = &self.partitions;
+        let said = Said { position, updated, swept, recent, window, undated, partitions, unseen, complete };
         let state = self.cursor.state(said);
         self.last_state = Some(state.clone());
         self.steps.push(Effect::State(state));
@@ -253,6 +264,7 @@ impl<'c> Emitter<'c> {
                 recent: saved.map(|saved| saved.recent.clone()).filter(Value::is_string),
                 window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
                 undated: saved.map(|saved| saved.undated.clone()).filter(Value::is_string),
+                partitions: saved.map_or(&self.partitions, |saved| &saved.partitions),
                 unseen: saved.map_or(&[], |saved| &saved.unseen),
                 complete: false,
             })
@@ -286,7 +298,7 @@ mod tests {
     fn an_order_without_an_update_time_is_no_change_after_its_draft() {
         let config = Config::parse(CONFIG).unwrap();
         let cursor = Cursor::new(SyncMode::Incremental, config.start_date, None);
-        let mut writing = Emitter::new(&config, cursor);
+        let mut writing = Emitter::new(&config, cursor, &[Selection::default()]);
         let second = |second: i64| row(second, 0).at;
         let changed = |id: u64, at: i64| Row { updated: Some(second(at)), ..row(1, id) };
         let rows = vec![changed(1, 99), row(1, 2), changed(3, 100), row(100, 4), row(500, 5)];

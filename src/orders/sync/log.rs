@@ -41,6 +41,13 @@ pub(crate) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32
     }
 }
 
+/// Partitions that were added since the last sync; none, if there are none.
+pub(crate) fn added(partitions: &[String]) -> Option<String> {
+    (!partitions.is_empty()).then(|| {
+        format!("orders: added since the last sync, and read from the start date: {}", partitions.join(", "))
+    })
+}
+
 /// What is swept.
 pub(crate) fn sweep(stretch: &SweepRange) -> String {
     format!(

@@ -70,6 +70,8 @@ pub(crate) struct PlanInputs<'a> {
     pub(crate) cursor: &'a Cursor,
     /// How many selections there are.
     pub(crate) selections: usize,
+    /// Their names; empty for all orders.
+    pub(crate) partitions: &'a [String],
     /// See [`Plan::end`].
     pub(crate) end: DateTime<Utc>,
     /// See [`Plan::settled`].
@@ -88,7 +90,8 @@ impl PlanInputs<'_> {
         let (cursor, days) = (self.cursor.start(), config.changes_days);
         let incremental = self.cursor.mode() == SyncMode::Incremental;
         let resumed = self.cursor.resumed().filter(|_| incremental);
-        let written = resumed.and_then(|saved| Window::parse(&saved.window, days, selections));
+        let written =
+            resumed.and_then(|saved| Window::parse(&saved.window_of(self.partitions), days, selections));
         let honoured = self.filter == Some(UpdatedFilter::Honoured);
         let due = match config.changes {
             Changes::Off => false,

@@ -1,0 +1,143 @@
+//! Stores and roles that are added, removed and added again: no order of theirs is missing.
+
+use std::collections::BTreeSet;
+
+use aifi_sandbox::{Behaviour, Filter, Options, Sandbox};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::children::{few, sync};
+use crate::complete::settled;
+use crate::harness::{FAMILY, Run, Truth, Warehouse, assert_holds, config, sandbox};
+
+fn of_stores(sandbox: &Sandbox, stores: &[u32]) -> (Value, Filter) {
+    let mut config = config(sandbox);
+    if !stores.is_empty() {
+        config["store_ids"] = json!(stores);
+    }
+    (config, Filter { store_ids: stores.to_vec(), ..settled(sandbox) })
+}
+
+#[test]
+fn a_store_that_is_added_later_is_read_from_the_start_date_in_every_table() {
+    let sandbox = sandbox(few(Behaviour::default()));
+    let mut warehouse = Warehouse::default();
+    for (stores, new) in [(&[1_u32][..], true), (&[1, 3], true), (&[3], false), (&[], true)] {
+        let (config, filter) = of_stores(&sandbox, stores);
+        let outcome = sync(&config, &mut warehouse, &FAMILY);
+        let read = outcome.records_of("orders").len();
+        assert_eq!(read > 0, new, "{stores:?}: {read} records");
+        let truth = Truth::of(&sandbox, &filter);
+        if new {
+            truth.assert_holds(&warehouse, &FAMILY);
+        }
+        let again = sync(&config, &mut warehouse, &FAMILY);
+        assert_eq!(again.records().len(), 0, "{stores:?}: what is written is not written again");
+        sandbox.advance(TimeDelta::minutes(5));
+    }
+}
+
+#[test]
+fn only_what_was_added_is_read_again_and_the_log_names_it() {
+    let sandbox = sandbox(Options { orders: 900, contested_percent: 0, ..Options::default() });
+    let (config, _) = of_stores(&sandbox, &[1, 2]);
+    let first = Run::incremental(&config).finish().succeeded();
+    let (config, _) = of_stores(&sandbox, &[1, 2, 4]);
+    let second = Run::incremental(&config).resuming(first.last_state()).finish().succeeded();
+    let added = Filter { store_ids: vec![4], ..settled(&sandbox) };
+    assert_holds(&second.records(), &sandbox.expected(&added), true);
+    assert!(
+        second
+            .logs()
+            .iter()
+            .any(|line| line.contains("added since the last sync") && line.contains("storeId=4"))
+    );
+    let state = &second.last_state()["state"]["stream"]["stream_state"];
+    assert_eq!(state["partitions"], json!(["storeId=1", "storeId=2", "storeId=4"]));
+}
+
+#[test]
+fn roles_are_partitions_too() {
+    let sandbox = sandbox(Options { orders: 900, contested_percent: 0, ..Options::default() });
+    let mut config = config(&sandbox);
+    config["customer_roles"] = json!(["customer"]);
+    let first = Run::incremental(&config).finish().succeeded();
+    config["customer_roles"] = json!(["customer", "employee"]);
+    let second = Run::incremental(&config).resuming(first.last_state()).finish().succeeded();
+    let of = |role: &str| Filter { customer_roles: vec![role.to_owned()], ..settled(&sandbox) };
+    assert_holds(&second.records(), &sandbox.expected(&of("employee")), true);
+}
+
+#[test]
+fn lists_bring_the_rows_of_a_store_that_is_added_later() {
+    let sandbox = sandbox(Options { orders: 700, stores: 9, contested_percent: 40, ..Options::default() });
+    let streams = ["sessions", "contests"];
+    let read = |stores: &[u32], states: &[&Value]| {
+        let (config, _) = of_stores(&sandbox, stores);
+        Run::of_streams(&config, "incremental", &streams).resuming_all(states).finish().succeeded()
+    };
+    let ids = |outcome: &crate::harness::Outcome, stream: &str| -> BTreeSet<String> {
+        outcome.records_of(stream).iter().map(|record| record["id"].to_string()).collect()
+    };
+    let last = |outcome: &crate::harness::Outcome| -> Vec<Value> {
+        let of = |stream: &str| {
+            let is_it = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == stream;
+            outcome.of_type("STATE").filter(is_it).last().unwrap().clone()
+        };
+        streams.iter().map(|stream| of(stream)).collect()
+    };
+    let whole = read(&[], &[]);
+    let mut held = [BTreeSet::new(), BTreeSet::new()];
+    let mut states: Vec<Value> = Vec::new();
+    for stores in [&[2_u32][..], &[2, 5], &[5], &[]] {
+        let outcome = read(stores, &states.iter().collect::<Vec<_>>());
+        for (held, stream) in held.iter_mut().zip(streams) {
+            let new = ids(&outcome, stream);
+            assert_eq!(new.is_empty(), stores == [5], "{stream} {stores:?}");
+            if stores == [2, 5] {
+                assert!(new.is_disjoint(held), "{stream}: the rows of the first store come once");
+            }
+            held.extend(new);
+        }
+        states = last(&outcome);
+        let again = read(stores, &states.iter().collect::<Vec<_>>());
+        assert_eq!(again.records().len(), 0, "{stores:?}");
+    }
+    for (held, stream) in held.iter().zip(streams) {
+        assert_eq!(*held, ids(&whole, stream), "{stream}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is configured from sync to sync, and wherever one is killed: in the end the table holds what is configured.
+    #[test]
+    fn any_history_of_stores_ends_complete(
+        history in prop::collection::vec((prop::collection::btree_set(1_u32..5, 0..4), 5_000_usize..900_000, any::<bool>()), 1..5),
+        seed in 0_u64..1_000,
+    ) {
+        let sandbox = sandbox(Options { orders: 700, stores: 4, contested_percent: 0, seed, ..Options::default() });
+        let mut state: Option<Value> = None;
+        let mut outcomes = Vec::new();
+        let mut stores: Vec<u32> = Vec::new();
+        for (configured, bytes, killed) in history {
+            stores = configured.into_iter().collect();
+            let (config, _) = of_stores(&sandbox, &stores);
+            let run = Run::incremental(&config);
+            let run = match &state { Some(state) => run.resuming(state), None => run };
+            let outcome = if killed { run.killed_after(bytes) } else { run.finish().succeeded() };
+            state = outcome.states().last().map(|state| (*state).clone()).or(state);
+            outcomes.push(outcome);
+        }
+        let (config, filter) = of_stores(&sandbox, &stores);
+        let run = Run::incremental(&config);
+        outcomes.push(match &state { Some(state) => run.resuming(state), None => run }.finish().succeeded());
+        let wanted: BTreeSet<String> = sandbox.expected(&filter).into_iter().map(|order| order.id).collect();
+        let held: BTreeSet<String> =
+            outcomes.iter().flat_map(|outcome| outcome.records()).map(|record| record["id"].to_string()).collect();
+        let missing: Vec<_> = wanted.difference(&held).collect();
+        prop_assert!(missing.is_empty(), "{} of {} are missing", missing.len(), wanted.len());
+    }
+}
