@@ -1,4 +1,4 @@
-//! Bodies of HTTP answers, the broken ones included.
+//! Bodies on their way over HTTP, the broken and the slow ones included.
 
 use std::io;
 use std::pin::Pin;
@@ -21,6 +21,8 @@ pub(crate) enum SentBody {
     Broken(Option<Bytes>, Pin<Box<Sleep>>),
     /// Row after row without end; the chunk, and what is left to send.
     Endless(Bytes, usize),
+    /// A piece after each pause; what is left, the size of a piece, the pause.
+    Slow(Bytes, usize, Duration, Pin<Box<Sleep>>),
 }
 
 impl SentBody {
@@ -30,6 +32,12 @@ impl SentBody {
 
     pub(crate) fn broken(part: Bytes) -> SentBody {
         SentBody::Broken(Some(part), Box::pin(sleep(Duration::from_millis(10))))
+    }
+
+    /// A body that takes so long, in ten pieces.
+    pub(crate) fn slow(body: Bytes, time: Duration) -> SentBody {
+        let pause = time / 10;
+        SentBody::Slow(body.clone(), body.len().div_ceil(10).max(1), pause, Box::pin(sleep(pause)))
     }
 
     pub(crate) fn endless() -> SentBody {
@@ -58,6 +66,12 @@ impl Body for SentBody {
                 None => pause.as_mut().poll(context).map(|()| Some(Err(io::ErrorKind::BrokenPipe.into()))),
             },
             SentBody::Endless(_, 0) => Poll::Ready(None),
+            SentBody::Slow(left, ..) if left.is_empty() => Poll::Ready(None),
+            SentBody::Slow(left, size, pause, until) => {
+                std::task::ready!(until.as_mut().poll(context));
+                *until = Box::pin(sleep(*pause));
+                frame(left.split_to((*size).min(left.len())))
+            }
             SentBody::Endless(chunk, left) => {
                 let first = *left == ENDLESS;
                 *left = left.saturating_sub(chunk.len());
@@ -69,7 +83,7 @@ impl Body for SentBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             SentBody::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            SentBody::Broken(..) | SentBody::Endless(..) => SizeHint::default(),
+            SentBody::Broken(..) | SentBody::Endless(..) | SentBody::Slow(..) => SizeHint::default(),
         }
     }
 }

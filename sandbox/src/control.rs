@@ -28,6 +28,7 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         (&Method::GET, "expected/stores") => Ok(json!(model.expected_stores())),
         (&Method::GET, "expected/sessions") => Ok(json!(model.expected_sessions())),
         (&Method::GET, "expected/products") => Ok(json!(model.expected_products())),
+        (&Method::GET, "pushed") => Ok(json!(model.pushed())),
         (&Method::POST, "advance") => seconds(&pairs).map(|by| {
             model.advance(by);
             json!({"now": model.now()})
@@ -133,6 +134,7 @@ mod tests {
             "from=2025-11-01T00:00:00Z&until=2025-11-10&statuses=paid&customer_roles=customer&store_ids=1";
         assert!(call(&mut model, Method::GET, "expected", query).1.as_array().unwrap().len() < 20);
         assert_eq!(call(&mut model, Method::GET, "stats", "").1["requests"], 0);
+        assert_eq!(call(&mut model, Method::GET, "pushed", "").1, json!({"waiting": 0, "calls": []}));
         assert_eq!(call(&mut model, Method::GET, "expected", "status=paid").0, 400);
         assert_eq!(call(&mut model, Method::POST, "orders", "count=x").0, 400);
         assert_eq!(call(&mut model, Method::GET, "orders", "count=1").0, 404);

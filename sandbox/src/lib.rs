@@ -2,6 +2,7 @@
 //!
 //! The sandbox serves seven resources of the API and an OAuth token address, all from generated orders. What AiFi's
 //! documentation leaves open is a switch of [`Behaviour`]; what goes wrong between two machines is a [`Fault`].
+//! It also calls the checkout webhook, if it is given one ([`Push`]).
 //!
 //! | below `/api/admin/v2` | paged by | rows |
 //! | --- | --- | --- |
@@ -32,6 +33,7 @@
 //! | `detail`, `contests`, `stores`, `sessions`, `visit`, `products` | the other resources, one each; a visit is a session |
 //! | `look`, `envelope`, `expected` | how values look, in rows and bodies; what a faithful copy holds |
 //! | `model`, `serve`, `answer`, `stats` | the whole API in memory |
+//! | `checkout`, `push`, `pusher` | the webhook: its bodies, what waits and what was answered, the calls |
 //! | `server`, `body`, `sandbox`, `control` | the same over HTTP |
 
 mod answer;
@@ -40,6 +42,7 @@ mod behaviour;
 mod body;
 mod book;
 mod catalogue;
+mod checkout;
 mod contests;
 mod control;
 mod detail;
@@ -58,6 +61,8 @@ mod order;
 mod paging;
 mod params;
 mod products;
+mod push;
+mod pusher;
 mod query;
 mod render;
 mod resources;
@@ -87,6 +92,7 @@ pub use faults::{Fault, Faults};
 pub use limiter::{Limit, Limiter, RetryAfter};
 pub use model::Model;
 pub use options::Options;
+pub use push::{Call, Push, Pushed, Trouble};
 pub use resources::RESOURCES;
 pub use sandbox::Sandbox;
 pub use stats::{RequestLog, Stats};

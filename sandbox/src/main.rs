@@ -5,9 +5,12 @@ use std::error::Error;
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
-use aifi_sandbox::{Auth, Behaviour, Fault, Faults, Limit, Options, RESOURCES, RetryAfter, Sandbox};
+use aifi_sandbox::{
+    Auth, Behaviour, Fault, Faults, Limit, Options, Push, RESOURCES, RetryAfter, Sandbox, Trouble,
+};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
 
@@ -101,6 +104,20 @@ struct Flags {
     /// Do not compress answers
     #[arg(long)]
     no_gzip: bool,
+    /// Call this webhook, on loopback, as orders are drafted, completed and reviewed while it runs
+    #[arg(long, value_name = "URL", value_parser = Push::to)]
+    push: Option<Push>,
+    /// Bearer token of these calls
+    #[arg(long, value_name = "TOKEN", requires = "push")]
+    push_token: Option<String>,
+    /// Share of events whose first call meets a trouble, such as `cut=0.2` or `slow:500=0.1` with milliseconds
+    /// (repeat for more). Troubles: repeat (called twice), reissue (again with another timeOfIssue), late (others
+    /// overtake it), slow (the body is), cut (in the middle of the body), gone (before the answer)
+    #[arg(long = "push-fault", value_name = "NAME=SHARE", value_parser = trouble_rate, requires = "push")]
+    push_faults: Vec<(Trouble, f64)>,
+    /// How often a call is repeated that was not answered 2xx
+    #[arg(long, value_name = "COUNT", default_value_t = 0, requires = "push")]
+    push_retries: u32,
     #[command(flatten, next_help_heading = "What the documentation leaves open")]
     behaviour: Behaviour,
 }
@@ -114,6 +131,7 @@ While it runs it can be steered (no token needed):
   GET  /_sandbox/expected/versions      all versions that the list shows, narrowed in the same way
   GET  /_sandbox/expected/details       these orders with all their line items, removed ones too, narrowed as well
   GET  /_sandbox/expected/contests      all contests; so for stores, sessions, products, too
+  GET  /_sandbox/pushed                 with --push: each call and its answer, and how many events wait
   POST /_sandbox/advance?seconds=60     move the clock
   POST /_sandbox/orders?count=10        add orders
   POST /_sandbox/pay?id=                the life of an order: pay, contest, review, remove
@@ -136,6 +154,14 @@ fn retry_after(text: &str) -> Result<RetryAfter, String> {
 }
 
 fn fault_rate(text: &str) -> Result<(Fault, f64), String> {
+    rate(text)
+}
+
+fn trouble_rate(text: &str) -> Result<(Trouble, f64), String> {
+    rate(text)
+}
+
+fn rate<T: FromStr<Err = String>>(text: &str) -> Result<(T, f64), String> {
     let (name, share) = text.split_once('=').ok_or("write NAME=SHARE")?;
     let share = share.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     Ok((name.parse()?, share.ok_or("the share is a number from 0 to 1")?))
@@ -185,6 +211,12 @@ impl Flags {
             lagging: Vec::new(),
             gzip: !self.no_gzip,
             listen,
+            push: self.push.map(|push| Push {
+                token: self.push_token,
+                troubles: self.push_faults,
+                retries: self.push_retries,
+                ..push
+            }),
         }
     }
 }
@@ -225,13 +257,14 @@ fn not_started(listen: SocketAddr, error: &io::Error) -> String {
     }
 }
 
-/// Makes orders for ever: each is paid when three more have come, and every twentieth is contested later.
+/// Makes orders for ever: each is paid when three more have come, and every twentieth is contested later. A contest is
+/// reviewed when the next one comes.
 async fn live(sandbox: &Sandbox, per_minute: u32) {
     let Some(pause) = Duration::from_secs(60).checked_div(per_minute) else {
         return std::future::pending().await;
     };
     let mut ticks = tokio::time::interval(pause.max(Duration::from_millis(1)));
-    let (mut drafts, mut paid, mut count) = (VecDeque::new(), VecDeque::new(), 0_u64);
+    let (mut drafts, mut paid, mut contested, mut count) = (VecDeque::new(), VecDeque::new(), None, 0_u64);
     loop {
         ticks.tick().await;
         count += 1;
@@ -243,7 +276,8 @@ async fn live(sandbox: &Sandbox, per_minute: u32) {
             && let Some(id) = paid.pop_front()
             && count.is_multiple_of(20)
         {
-            sandbox.contest(id);
+            contested.and_then(|id| sandbox.review(id));
+            contested = sandbox.contest(id);
         }
     }
 }
@@ -276,6 +310,10 @@ mod tests {
         for fault in Fault::every() {
             assert!(help.contains(fault.name()), "{}", fault.name());
         }
+        let (_, troubles) = help.split_once("Troubles:").unwrap();
+        for trouble in Trouble::every() {
+            assert!(troubles.contains(&format!(" {} (", trouble.name())), "{}", trouble.name());
+        }
         assert!(RESOURCES.iter().all(|resource| help.contains(resource)));
     }
 
@@ -295,6 +333,10 @@ mod tests {
             "--retry-after=date",
             "--forbid=contests",
             "--forbid=order",
+            "--push=http://127.0.0.1:9/checkout",
+            "--push-token=secret",
+            "--push-fault=cut=0.2",
+            "--push-retries=5",
         ]);
         let options = flags.options();
         assert_eq!(options.first.to_rfc3339(), "2025-11-01T00:00:00+00:00");
@@ -305,7 +347,12 @@ mod tests {
         assert_eq!(options.behaviour.bounds, aifi_sandbox::Bounds::Exclusive);
         assert_eq!(options.retry_after, Some(RetryAfter::Date));
         assert_eq!(options.forbidden, ["contests", "order"]);
+        let push = options.push.unwrap();
+        assert_eq!((push.troubles.as_slice(), push.retries), ([(Trouble::Cut, 0.2)].as_slice(), 5));
+        assert_eq!(push.token.as_deref(), Some("secret"));
         assert!(Flags::try_parse_from(["aifi-sandbox", "--fault=cut=2"]).is_err());
         assert!(Flags::try_parse_from(["aifi-sandbox", "--forbid=customers"]).is_err());
+        assert!(Flags::try_parse_from(["aifi-sandbox", "--push=http://192.0.2.1/"]).is_err());
+        assert!(Flags::try_parse_from(["aifi-sandbox", "--push-token=secret"]).is_err());
     }
 }

@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::auth::Tokens;
 use crate::behaviour::Behaviour;
 use crate::book::Book;
+use crate::checkout::Event;
 use crate::contests;
 use crate::expected::{
     Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
@@ -19,8 +20,10 @@ use crate::faults::{Faults, Injector};
 use crate::limiter::{Limit, Limiter};
 use crate::look::Look;
 use crate::options::Options;
+use crate::order::Status;
 use crate::paging::Recent;
 use crate::products;
+use crate::push::{Pushed, Queue};
 use crate::sessions;
 use crate::stamp;
 use crate::stats::{RequestLog, Stats};
@@ -46,6 +49,7 @@ pub struct Model {
     pub(crate) injector: Injector,
     pub(crate) draws: fastrand::Rng,
     pub(crate) stats: Stats,
+    pub(crate) queue: Queue,
     log: VecDeque<RequestLog>,
     pub(crate) started: Instant,
     advanced: TimeDelta,
@@ -63,6 +67,7 @@ impl Model {
             injector: Injector::new(options.faults.clone()),
             draws: fastrand::Rng::with_seed(options.seed),
             stats: Stats::default(),
+            queue: Queue::default(),
             log: VecDeque::new(),
             started: Instant::now(),
             advanced: TimeDelta::zero(),
@@ -90,7 +95,15 @@ impl Model {
     /// minus three minutes. Gives their ids.
     pub fn add_orders(&mut self, count: usize) -> Vec<u64> {
         let now = self.now();
-        self.book.add_recent(count, now)
+        let ids = self.book.add_recent(count, now);
+        for id in &ids {
+            self.push(*id, "draft");
+            let newest = self.book.newest(*id).map(|at| self.book.rows[at].status);
+            if !matches!(newest, None | Some(Status::Draft | Status::CompletedSoFar)) {
+                self.push(*id, "completed");
+            }
+        }
+        ids
     }
 
     /// Adds one order in the state `draft` with exactly this `draftCreatedAt`, written now. Gives its id.
@@ -98,14 +111,18 @@ impl Model {
     /// Microseconds are kept, and compared with, also where the wire shows milliseconds.
     pub fn add_order_at(&mut self, at: DateTime<Utc>) -> u64 {
         let now = self.now();
-        self.book.add_at(at, now)
+        let id = self.book.add_at(at, now);
+        self.push(id, "draft");
+        id
     }
 
     /// Pays an order. Like all changes it hits the newest version, whichever version the id belongs to, and
     /// gives the id of the row that is current then; `None` when there is no such order.
     pub fn pay(&mut self, id: u64) -> Option<u64> {
         let now = self.now();
-        self.book.pay(id, now)
+        let paid = self.book.pay(id, now)?;
+        self.push(paid, "completed");
+        Some(paid)
     }
 
     /// Contests an order: a new version with another total.
@@ -117,7 +134,23 @@ impl Model {
     /// Ends the review of a contested order.
     pub fn review(&mut self, id: u64) -> Option<u64> {
         let now = self.now();
-        self.book.review(id, now)
+        let reviewed = self.book.review(id, now)?;
+        self.push(reviewed, "reviewed");
+        Some(reviewed)
+    }
+
+    /// An event for the webhook, if there is one.
+    fn push(&mut self, id: u64, status: &'static str) {
+        if self.options.push.is_some() {
+            let look = Look::new(&self.options.behaviour);
+            let event = Event::new(&self.book, id, status, self.now(), &look, self.options.seed);
+            event.into_iter().for_each(|event| self.queue.add(event));
+        }
+    }
+
+    /// What was pushed to the webhook, and how that was answered: the last 200,000 calls.
+    pub fn pushed(&self) -> Pushed {
+        self.queue.pushed()
     }
 
     /// Removes an order with all its versions from every answer; false when there is no such order.

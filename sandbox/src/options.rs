@@ -9,6 +9,7 @@ use crate::auth::Auth;
 use crate::behaviour::Behaviour;
 use crate::faults::Faults;
 use crate::limiter::{Limit, RetryAfter};
+use crate::push::Push;
 
 /// What a sandbox is started with. The same options give the same orders.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct Options {
     pub gzip: bool,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The webhook that is called as orders are drafted, completed and reviewed, from the start on.
+    pub push: Option<Push>,
 }
 
 impl Default for Options {
@@ -79,6 +82,7 @@ impl Default for Options {
             lagging: Vec::new(),
             gzip: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            push: None,
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::faults::Faults;
 use crate::limiter::Limit;
 use crate::model::{API, Model, TOKEN};
 use crate::options::Options;
+use crate::push::Pushed;
+use crate::pusher;
 use crate::server::{self, Shared, lock};
 use crate::stats::{RequestLog, Stats};
 
@@ -37,12 +39,17 @@ impl Sandbox {
         let listener = TcpListener::bind(options.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let push = options.push.clone();
         let model = Arc::new(Mutex::new(Model::new(options)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
+        if let Some(push) = push {
+            // It ends with the runtime.
+            runtime.spawn(pusher::push(model.clone(), push));
+        }
         let (stop, stopped) = oneshot::channel();
         let serve = server::serve(listener, model.clone(), stopped);
         let thread = std::thread::Builder::new()
@@ -139,6 +146,11 @@ impl Sandbox {
     /// See [`Model::revoke_tokens`].
     pub fn revoke_tokens(&self) {
         lock(&self.model).revoke_tokens();
+    }
+
+    /// See [`Model::pushed`].
+    pub fn pushed(&self) -> Pushed {
+        lock(&self.model).pushed()
     }
 
     /// See [`Model::stats`].

@@ -63,6 +63,12 @@ impl Store {
     }
 }
 
+/// The external and the unique id of a store, which a checkout event tells.
+pub(crate) fn names(id: u64, seed: u64) -> (String, String) {
+    let store = Store::new(id, seed);
+    (store.external_id(), store.unique_id())
+}
+
 /// A request for a page, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {

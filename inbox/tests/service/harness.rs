@@ -34,7 +34,16 @@ impl Store {
     }
 
     pub(crate) fn start(&self, options: &[&str]) -> Service {
-        Service::start(program(), &self.url, self.folder.path(), options)
+        self.run_program(program(), "127.0.0.1:0", options)
+    }
+
+    /// Starts it where it listened before.
+    pub(crate) fn start_at(&self, address: &str) -> Service {
+        self.run_program(program(), address, &[])
+    }
+
+    fn run_program(&self, program: Command, address: &str, options: &[&str]) -> Service {
+        Service::start(program, &self.url, self.folder.path(), address, options)
     }
 
     /// Starts it where no file can grow beyond so many KiB, as on a full disk.
@@ -43,7 +52,7 @@ impl Store {
         // Ignored, the signal becomes an error of the write.
         shell.args(["-c", r#"trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#, "bash"]);
         shell.arg(kibibytes.to_string()).arg(env!("CARGO_BIN_EXE_aifi-inbox"));
-        Service::start(shell, &self.url, self.folder.path(), &[])
+        self.run_program(shell, "127.0.0.1:0", &[])
     }
 
     /// Runs the program until it ends, and returns what it wrote.
@@ -79,9 +88,9 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(mut program: Command, store: &str, folder: &Path, options: &[&str]) -> Self {
+    fn start(mut program: Command, store: &str, folder: &Path, address: &str, options: &[&str]) -> Self {
         let mut child = program
-            .args(["serve", "--listen", "127.0.0.1:0", "--tokens", "old,new", "--read-tokens", "reader"])
+            .args(["serve", "--listen", address, "--tokens", "old,new", "--read-tokens", "reader"])
             .args(["--store", store])
             .args(options)
             .current_dir(folder)

@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod load;
 mod postgres;
+mod pushed;
 mod reading;
 mod receiving;
 mod relay;
