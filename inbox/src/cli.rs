@@ -75,7 +75,7 @@ pub(crate) struct Serve {
     /// Bearer tokens that may send, separated by commas: several are valid at once, for rotation.
     #[arg(long, env = "AIFI_INBOX_TOKENS", hide_env_values = true, default_value = "")]
     pub(crate) tokens: String,
-    /// Another header that may prove the sender; its values stand in AIFI_INBOX_HEADER_VALUES.
+    /// Another header that may prove the sender; its values are in AIFI_INBOX_HEADER_VALUES.
     #[arg(long, env = "AIFI_INBOX_HEADER")]
     pub(crate) header: Option<String>,
     /// Values of that header, separated by commas.
@@ -105,7 +105,7 @@ pub(crate) struct Serve {
     /// Milliseconds that storing may hold a forward up.
     #[arg(long, value_name = "MILLISECONDS", env = "AIFI_INBOX_RELAY_BUDGET", default_value_t = 250)]
     pub(crate) relay_budget: u64,
-    /// Directory for events that the store does not take while a relay goes on.
+    /// Directory for events that the store does not take while the relay continues.
     #[arg(long, env = "AIFI_INBOX_SPOOL", default_value = "aifi-inbox-spool")]
     pub(crate) spool: PathBuf,
 }

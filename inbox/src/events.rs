@@ -10,6 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 use crate::auth::{Secrets, bearer};
+use crate::room::Room;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::store::read::Standing;
@@ -26,6 +27,8 @@ pub(crate) struct Outlet {
     pub(crate) writer: Writer,
     /// Knows what waits; with a relay only.
     pub(crate) spool: Option<Spool>,
+    /// Knows what bodies take.
+    pub(crate) room: Room,
     /// Who may read; `None` when anyone may.
     pub(crate) tokens: Option<Secrets>,
     /// Tells the metrics.
@@ -92,6 +95,7 @@ pub(crate) async fn metrics(State(outlet): State<Arc<Outlet>>) -> String {
     for reader in outlet.store.readers().await.unwrap_or_default() {
         metrics::gauge!("aifi_inbox_reader_lag", "reader" => reader.name).set(reader.lag as f64);
     }
+    metrics::gauge!("aifi_inbox_held_bytes").set(outlet.room.held() as f64);
     let healthy = if outlet.writer.is_healthy() { 1.0 } else { 0.0 };
     metrics::gauge!("aifi_inbox_store_up").set(healthy);
     outlet.metrics.run_upkeep();

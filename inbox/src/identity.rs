@@ -11,7 +11,7 @@ const DEPTH: usize = 32;
 
 /// What an event is known by: the SHA-256 of its body without `timeOfIssue`, keys sorted, in hexadecimal digits.
 ///
-/// A body that is no JSON counts byte by byte. Numbers keep their digits, and of a key that is given twice
+/// A body that is not JSON counts byte by byte. Numbers keep their digits, and of a key that is given twice
 /// both values count, since a float or a map would make one event of two.
 pub(crate) fn identity(body: &[u8]) -> String {
     let mut canonical = Vec::with_capacity(body.len());

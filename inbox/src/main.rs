@@ -1,7 +1,7 @@
 //! The checkout inbox: keeps what AiFi's checkout webhook sends, once and in order, and relays payment answers.
 //!
 //! A request goes `service` → `receive` → `writer` → `store`; with a relay also to `relay`, and to `spool` while the
-//! store does not take events. Readers come through `events`.
+//! store does not take events. `room` bounds the memory that bodies take. Readers come through `events`.
 
 mod auth;
 mod cli;
@@ -9,6 +9,7 @@ mod events;
 mod identity;
 mod receive;
 mod relay;
+mod room;
 mod service;
 mod spool;
 mod store;
@@ -28,13 +29,14 @@ use cli::{Cli, Command, Prune, Serve};
 use events::Outlet;
 use receive::Inbox;
 use relay::Relay;
+use room::Room;
 use spool::Spool;
 use store::Store;
 use writer::Writer;
 
 /// Bounds of the histograms, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-/// How long the service goes on, beyond what a relay may take, for calls that are under way.
+/// How long the service continues, beyond what a relay may take, for calls that are under way.
 const STOPPING: u64 = 20;
 
 #[tokio::main]
@@ -101,9 +103,10 @@ async fn serve(url: &str, options: Serve) -> Result<()> {
         .await
         .with_context(|| format!("Cannot listen on {}.", options.listen))?;
     tracing::info!(address = %listener.local_addr()?, relay = options.relay.is_some(), "Listening.");
-    let outlet = Outlet { store, writer: writer.clone(), spool, tokens, metrics };
+    let room = Room::new();
+    let outlet = Outlet { store, writer: writer.clone(), spool, room: room.clone(), tokens, metrics };
     let budget = Duration::from_millis(options.relay_budget);
-    let inbox = Inbox { access, path, writer, relay, budget, answer: Bytes::from(options.answer) };
+    let inbox = Inbox { access, path, room, writer, relay, budget, answer: Bytes::from(options.answer) };
     let stopping = patience + Duration::from_secs(STOPPING);
     service::serve(listener, service::router(inbox, outlet), stopping).await?;
     if let Some(draining) = draining {

@@ -9,10 +9,11 @@ use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use crate::auth::Access;
 use crate::relay::Relay;
+use crate::room::{NotTaken, Room};
 use crate::spool::Spool;
 use crate::store::append::{Change, Delivery, Outcome, Relay as Fate};
 use crate::store::now;
@@ -29,6 +30,8 @@ pub(crate) struct Inbox {
     pub(crate) access: Access,
     /// The path of the webhook, without a slash at its end.
     pub(crate) path: String,
+    /// Holds bodies.
+    pub(crate) room: Room,
     /// Keeps events.
     pub(crate) writer: Writer,
     /// Keeps events that the store does not take; with a relay only.
@@ -49,36 +52,59 @@ enum Kept {
 
 /// The handler of the webhook's path.
 pub(crate) async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let segment = head.uri.path().strip_prefix(&inbox.path).map(|rest| rest.trim_matches('/'));
-    if !inbox.access.admits(&head.headers, segment) {
-        return refused("credentials", StatusCode::UNAUTHORIZED);
-    }
-    if inbox.relay.is_none() && head.method != Method::POST {
-        return refused("method", StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let body = match whole(body).await {
+    let taken = if !inbox.access.admits(&head.headers, segment) {
+        Err(("credentials", StatusCode::UNAUTHORIZED))
+    } else if inbox.relay.is_none() && head.method != Method::POST {
+        Err(("method", StatusCode::METHOD_NOT_ALLOWED))
+    } else {
+        whole(&inbox.room, &mut body).await
+    };
+    let body = match taken {
         Ok(body) => body,
-        Err((reason, status)) => return refused(reason, status),
+        Err((reason, status)) => {
+            tokio::spawn(let_in(body));
+            return refused(reason, status);
+        }
     };
     // A sender that goes away must not stop what has begun: a payment may be under way.
     let work = async move { inbox.take(head.method, head.uri.query(), &head.headers, body).await };
     tokio::spawn(work).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-async fn whole(body: Body) -> Result<Bytes, (&'static str, StatusCode)> {
-    match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, BODY).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(("size", StatusCode::PAYLOAD_TOO_LARGE)),
-        Ok(Err(_)) => Err(("cut", StatusCode::BAD_REQUEST)),
+async fn whole(room: &Room, body: &mut Body) -> Result<Bytes, (&'static str, StatusCode)> {
+    match tokio::time::timeout(BODY_PATIENCE, room.gather(body, BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(NotTaken::TooLarge)) => Err(("size", StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(NotTaken::Cut)) => Err(("cut", StatusCode::BAD_REQUEST)),
+        Ok(Err(NotTaken::Full)) => Err(("overload", StatusCode::SERVICE_UNAVAILABLE)),
         Err(_) => Err(("slow", StatusCode::REQUEST_TIMEOUT)),
     }
+}
+
+/// Reads over what is left of a body that was refused, up to a bound: a connection that is closed on unread bytes may
+/// take the answer with it.
+async fn let_in(mut body: Body) {
+    let mut left = BODY;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(BODY_PATIENCE, reading).await;
 }
 
 fn refused(reason: &'static str, status: StatusCode) -> Response {
     metrics::counter!("aifi_inbox_refused_total", "reason" => reason).increment(1);
     tracing::warn!(reason, status = status.as_u16(), "A request was refused.");
-    status.into_response()
+    let mut response = status.into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 impl Inbox {
@@ -86,10 +112,10 @@ impl Inbox {
         metrics::counter!("aifi_inbox_received_total").increment(1);
         let fate = if self.relay.is_some() { Fate::Unknown } else { Fate::None };
         let id = format!("{:032x}", fastrand::u128(..));
-        let delivery = Delivery::new(id, body.to_vec(), now(), fate);
+        let delivery = Delivery::new(id, body.clone(), now(), fate);
         if !delivery.recognised.is_recognised() {
             metrics::counter!("aifi_inbox_unrecognised_total").increment(1);
-            tracing::warn!(event = delivery.identity, "A body is no checkout event; it is kept as it is.");
+            tracing::warn!(event = delivery.identity, "A body is not a checkout event; it is kept as it is.");
         }
         match &self.relay {
             None => self.keep(delivery).await,
@@ -106,9 +132,7 @@ impl Inbox {
                     NotStored::Overloaded => "overload",
                     NotStored::Failed => "store",
                 };
-                let mut response = refused(reason, StatusCode::SERVICE_UNAVAILABLE);
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-                response
+                refused(reason, StatusCode::SERVICE_UNAVAILABLE)
             }
         }
     }
@@ -134,10 +158,10 @@ impl Inbox {
             identity,
             relay: forwarded.fate,
             status: answered.then_some(head.status.as_u16()),
-            body: answered.then(|| body.to_vec()),
+            body: answered.then(|| body.clone()),
         };
         // Its clone of the writer keeps the store open until the answer is written, also when the service stops.
-        tokio::spawn(keep_outcome(self.writer.clone(), spool.clone(), kept, outcome));
+        tokio::spawn(keep_outcome(self.room.clone(), self.writer.clone(), spool.clone(), kept, outcome));
         Response::from_parts(head, Body::from(body))
     }
 
@@ -158,10 +182,13 @@ impl Inbox {
     }
 }
 
-async fn keep_outcome(writer: Writer, spool: Spool, kept: Kept, outcome: Outcome) {
+async fn keep_outcome(room: Room, writer: Writer, spool: Spool, kept: Kept, mut outcome: Outcome) {
+    let placed = outcome.body.clone().and_then(|body| room.admit(body));
+    let fits = placed.is_some() || outcome.body.is_none();
+    outcome.body = placed.or(outcome.body);
     let change = Change::Relayed(outcome);
     // What waits in the spool has to reach the store before its answer does.
-    if kept == Kept::Store && writer.write(change.clone()).await.is_ok() {
+    if fits && kept == Kept::Store && writer.write(change.clone()).await.is_ok() {
         return;
     }
     if let Err(error) = spool.keep(change).await {

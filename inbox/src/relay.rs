@@ -41,7 +41,7 @@ impl Relay {
     /// Prepares to forward to `target`. `authorization` replaces the caller's credentials; `patience` bounds a call.
     ///
     /// # Errors
-    /// When the target is no URL, or the system's certificate authorities cannot be read.
+    /// When the target is not a URL, or the system's certificate authorities cannot be read.
     pub(crate) fn new(target: &str, authorization: Option<&str>, patience: Duration) -> Result<Self> {
         let target: Uri = target.parse().context("--relay must be a URL.")?;
         anyhow::ensure!(
@@ -63,7 +63,7 @@ impl Relay {
             None => None,
             Some(value) => {
                 let mut value: HeaderValue =
-                    value.parse().context("The relay's credentials are no header value.")?;
+                    value.parse().context("The relay's credentials are not a valid header value.")?;
                 value.set_sensitive(true);
                 Some(value)
             }

@@ -22,6 +22,8 @@ use crate::receive::{Inbox, receive};
 const CONNECTIONS: usize = 4096;
 /// How long the head of a request may take, and how long a connection may rest.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// The most that a connection reads ahead.
+const READ_AHEAD: usize = 64 << 10;
 /// What a connection beyond the limit gets.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
@@ -76,10 +78,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Durat
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_PATIENCE)
+            .max_buf_size(READ_AHEAD)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A sender that goes away is no failure of ours.
+            // A sender that goes away is not a failure of ours.
             let _ = connection.await;
             drop(permit);
         });

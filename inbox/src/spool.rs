@@ -2,17 +2,25 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::store::append::{Change, Delivery, Outcome, Relay};
 use crate::writer::Writer;
+
+/// How many changes, and about how many bytes of bodies, are handed to the store at once.
+const PART: usize = 256;
+const PART_BYTES: usize = 8 << 20;
+
+/// Changes as they are read from a file.
+type Changes = Box<dyn Iterator<Item = io::Result<Change>> + Send>;
 
 /// One line of the spool.
 #[derive(Serialize, Deserialize)]
@@ -40,7 +48,10 @@ impl Spool {
         let spool = Self { directory, lock: Arc::default(), depth: Arc::default() };
         let mut depth = 0;
         for name in [spool.growing(), spool.draining()] {
-            depth += read(&name)?.len() as u64;
+            for change in read(&name)? {
+                change?;
+                depth += 1;
+            }
         }
         spool.depth.store(depth, Ordering::Relaxed);
         Ok(spool)
@@ -102,11 +113,26 @@ impl Spool {
     }
 
     async fn drain_once(&self, writer: &Writer) -> io::Result<()> {
-        let spool = self.clone();
-        let changes = tokio::task::spawn_blocking(move || spool.take()).await.map_err(io::Error::other)??;
-        let count = changes.len() as u64;
-        for change in changes {
-            writer.write(change).await.map_err(|_| io::Error::other("The store does not take events."))?;
+        let mut changes = self.take()?;
+        let mut count = 0;
+        loop {
+            let part;
+            (changes, part) = tokio::task::spawn_blocking(move || {
+                let part = next_part(&mut changes);
+                (changes, part)
+            })
+            .await
+            .map_err(io::Error::other)?;
+            let part = part?;
+            if part.is_empty() {
+                break;
+            }
+            count += part.len() as u64;
+            // All of a part at once, in order: the writer makes one group of it.
+            let writing: Vec<_> = part.into_iter().map(|change| writer.start_write(change)).collect();
+            for written in writing {
+                written.await.map_err(|_| io::Error::other("The store does not take events."))?;
+            }
         }
         fs::remove_file(self.draining())?;
         self.depth.fetch_sub(count, Ordering::Relaxed);
@@ -115,7 +141,7 @@ impl Spool {
     }
 
     /// What is to be drained: what was left of the last time, or else what has grown.
-    fn take(&self) -> io::Result<Vec<Change>> {
+    fn take(&self) -> io::Result<Changes> {
         if !self.draining().exists() {
             let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             fs::rename(self.growing(), self.draining())?;
@@ -124,23 +150,39 @@ impl Spool {
     }
 }
 
-fn read(path: &PathBuf) -> io::Result<Vec<Change>> {
+/// The next changes, up to a bound in number and bytes.
+fn next_part(changes: &mut Changes) -> io::Result<Vec<Change>> {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    while part.len() < PART
+        && bytes < PART_BYTES
+        && let Some(change) = changes.next().transpose()?
+    {
+        bytes += match &change {
+            Change::Delivered(delivery) => delivery.body.len(),
+            Change::Relayed(outcome) => outcome.body.as_ref().map_or(0, Bytes::len),
+        };
+        part.push(change);
+    }
+    Ok(part)
+}
+
+/// The changes of a file, one after the other; none when it is not there.
+fn read(path: &Path) -> io::Result<Changes> {
     let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Box::new(std::iter::empty())),
         file => file?,
     };
-    let mut changes = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line?;
-        if line.is_empty() {
-            continue;
+    let lines = BufReader::new(file).split(b'\n').filter(|line| !matches!(line, Ok(line) if line.is_empty()));
+    Ok(Box::new(lines.filter_map(|line| match line {
+        Err(error) => Some(Err(error)),
+        Ok(line) => {
+            let change = serde_json::from_slice(&line).ok().and_then(decode);
+            if change.is_none() {
+                tracing::error!("A line of the spool is torn: it was never acknowledged as kept.");
+            }
+            change.map(Ok)
         }
-        match serde_json::from_slice(&line).ok().and_then(decode) {
-            Some(change) => changes.push(change),
-            None => tracing::error!("A line of the spool is torn: it was never acknowledged as kept."),
-        }
-    }
-    Ok(changes)
+    })))
 }
 
 fn encode(change: &Change) -> Line {
@@ -163,12 +205,12 @@ fn encode(change: &Change) -> Line {
 fn decode(line: Line) -> Option<Change> {
     Some(match line {
         Line::Delivered { id, body, received, relay } => {
-            Change::Delivered(Delivery::new(id, STANDARD.decode(body).ok()?, received, relay))
+            Change::Delivered(Delivery::new(id, STANDARD.decode(body).ok()?.into(), received, relay))
         }
         Line::Relayed { identity, relay, status, body } => {
             let body = match body {
                 None => None,
-                Some(body) => Some(STANDARD.decode(body).ok()?),
+                Some(body) => Some(STANDARD.decode(body).ok()?.into()),
             };
             Change::Relayed(Outcome { identity, relay, status, body })
         }

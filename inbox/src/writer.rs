@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use crate::store::Store;
 use crate::store::append::{Appended, Change};
 
-/// How many changes may wait; beyond that the service is overloaded.
-const WAITING: usize = 4096;
+/// How many changes may wait; beyond that the service is overloaded. What their bodies take is bounded by the room.
+const WAITING: usize = 16_384;
 /// How many changes one transaction holds at most.
 const GROUP: usize = 512;
 /// A commit that takes longer has failed.
@@ -53,9 +53,17 @@ impl Writer {
     /// # Errors
     /// When it may not be stored.
     pub(crate) async fn write(&self, change: Change) -> Result<(), NotStored> {
+        self.start_write(change).await
+    }
+
+    /// The same, of which the change is in line when this returns, before it is waited for.
+    pub(crate) fn start_write(&self, change: Change) -> impl Future<Output = Result<(), NotStored>> + use<> {
         let (done, written) = oneshot::channel();
-        self.jobs.try_send(Job { change, done }).map_err(|_| NotStored::Overloaded)?;
-        written.await.map_err(|_| NotStored::Failed)
+        let sent = self.jobs.try_send(Job { change, done }).map_err(|_| NotStored::Overloaded);
+        async move {
+            sent?;
+            written.await.map_err(|_| NotStored::Failed)
+        }
     }
 
     /// Whether the last group was stored.

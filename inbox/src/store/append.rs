@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection, Row, Transaction};
 
@@ -10,6 +11,8 @@ use crate::identity::{Recognised, identity};
 
 /// Rows of one statement; powers of two, so that few statements are prepared.
 const ROWS: usize = 64;
+/// Bytes of bodies in one statement: its text holds a copy of them. One body may be larger.
+const STATEMENT: usize = 4 << 20;
 
 /// One delivery of an event.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub(crate) struct Delivery {
     /// Names the event.
     pub(crate) identity: String,
     /// The body as sent.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     /// What could be read of it.
     pub(crate) recognised: Recognised,
     /// Microseconds since 1970.
@@ -30,7 +33,7 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// A delivery of `body` that arrived at `received`.
-    pub(crate) fn new(id: String, body: Vec<u8>, received: i64, relay: Relay) -> Self {
+    pub(crate) fn new(id: String, body: Bytes, received: i64, relay: Relay) -> Self {
         let (identity, recognised) = (identity(&body), Recognised::of(&body));
         Self { id, identity, body, recognised, received, relay }
     }
@@ -75,7 +78,7 @@ pub(crate) struct Outcome {
     /// The status of the answer.
     pub(crate) status: Option<u16>,
     /// The body of the answer.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Bytes>,
 }
 
 /// A change of the log.
@@ -141,8 +144,7 @@ impl Store {
                     let folded = fold(deliveries);
                     let mut rest = folded.as_slice();
                     while !rest.is_empty() {
-                        let rows = ROWS.min(1 << rest.len().ilog2());
-                        let (now, later) = rest.split_at(rows);
+                        let (now, later) = rest.split_at(rows(rest));
                         let new = insert(&mut transaction, &mut head, now).await?;
                         appended.new += new;
                         appended.repeats += now.iter().map(|event| event.count as u64).sum::<u64>() - new;
@@ -175,6 +177,16 @@ fn fold(changes: &[Change]) -> Vec<Folded<'_>> {
         }
     }
     folded
+}
+
+/// How many of these events, at least one, the next statement takes.
+fn rows(events: &[Folded<'_>]) -> usize {
+    let mut bytes = 0;
+    let fit = events.iter().take_while(|event| {
+        bytes += event.last.body.len();
+        bytes <= STATEMENT
+    });
+    1 << fit.take(ROWS).count().max(1).ilog2()
 }
 
 /// Writes events and returns how many are new.
@@ -210,7 +222,7 @@ async fn insert(
             .bind(last.recognised.order_id.as_deref())
             .bind(last.recognised.status.as_deref())
             .bind(last.recognised.time_of_origin.as_deref())
-            .bind(last.body.as_slice())
+            .bind(last.body.as_ref())
             .bind(event.first_received)
             .bind(last.received)
             .bind(event.count)

@@ -52,7 +52,7 @@ impl Store {
 
     /// Erases all events of an order, read or not, and returns how many.
     ///
-    /// Of each its SHA-256 stays, so that a reader that stands there goes on.
+    /// Of each its SHA-256 stays, so that a reader that was there can continue.
     ///
     /// # Errors
     /// When the store does not take it; then everything is still there.

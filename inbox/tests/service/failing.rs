@@ -20,10 +20,7 @@ async fn a_store_that_is_held_acknowledges_nothing(store: Store) {
     assert_eq!(response.headers()["retry-after"], "5");
     assert_eq!(service.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(blocked);
-    // The sender repeats its call until it is taken.
-    while service.send(event(2, "a")).await.status() != StatusCode::OK {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    service.insist(event(2, "a")).await;
     assert_eq!(orders(&service).await, BTreeSet::from([1, 2]));
     assert_eq!(service.get("/health/ready").await.status(), StatusCode::OK);
 }
@@ -108,7 +105,7 @@ async fn a_database_that_hangs_up_loses_nothing_acknowledged() {
         refused += times;
     }
     println!("{} acknowledged, {refused} refused, the database hung up 20 times", acknowledged.len());
-    while service.send(event(1, "a")).await.status() != StatusCode::OK {}
+    service.insist(event(1, "a")).await;
     assert!(!acknowledged.is_empty());
     assert!(orders(&service).await.is_superset(&acknowledged));
 }

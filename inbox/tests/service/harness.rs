@@ -126,6 +126,17 @@ impl Service {
         self.try_send(body).await.unwrap()
     }
 
+    /// Sends an event again until it is taken, as a sender does that retries.
+    pub(crate) async fn insist(&self, body: String) {
+        for _ in 0..300 {
+            if self.try_send(body.clone()).await.is_ok_and(|response| response.status() == StatusCode::OK) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the service does not take events again");
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(self.url(path)).bearer_auth("reader").send().await.unwrap()
     }
@@ -148,6 +159,13 @@ impl Service {
                 return events;
             }
         }
+    }
+
+    /// The most memory that it has had, in MiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 
     /// Ends it as `kill -9` does.

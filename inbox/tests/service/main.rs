@@ -12,6 +12,7 @@ mod failing;
 mod harness;
 mod hostile;
 mod load;
+mod overload;
 mod postgres;
 mod pushed;
 mod reading;

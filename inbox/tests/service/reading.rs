@@ -90,7 +90,7 @@ async fn an_order_is_erased(store: Store) {
     assert_eq!(store.run(&["prune", "--order", "2"]), "Erased 1 events of order 2.\n");
     assert_eq!(orders(&service.read("").await), ["1", "3"]);
     let page = service.read(&format!("?after=2&seen={seen}")).await;
-    assert_eq!(orders(&page), ["3"], "a reader that stands there goes on");
+    assert_eq!(orders(&page), ["3"], "a reader that was there continues");
 }
 
 async fn health_tells(store: Store) {
