@@ -102,13 +102,14 @@ async fn serve(url: &str, options: Serve) -> Result<()> {
     let listener = TcpListener::bind(&options.listen)
         .await
         .with_context(|| format!("Cannot listen on {}.", options.listen))?;
-    tracing::info!(address = %listener.local_addr()?, relay = options.relay.is_some(), "Listening.");
+    let connections = service::most_connections(options.relay.is_some());
+    tracing::info!(address = %listener.local_addr()?, relay = options.relay.is_some(), connections, "Listening.");
     let room = Room::new();
     let outlet = Outlet { store, writer: writer.clone(), spool, room: room.clone(), tokens, metrics };
     let budget = Duration::from_millis(options.relay_budget);
     let inbox = Inbox { access, path, room, writer, relay, budget, answer: Bytes::from(options.answer) };
     let stopping = patience + Duration::from_secs(STOPPING);
-    service::serve(listener, service::router(inbox, outlet), stopping).await?;
+    service::serve(listener, service::router(inbox, outlet), connections, stopping).await?;
     if let Some(draining) = draining {
         draining.abort();
     }

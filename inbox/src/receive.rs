@@ -23,6 +23,8 @@ use crate::writer::{NotStored, Writer};
 const BODY: usize = 1 << 20;
 /// How long a body may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the rest of a body that was refused may take.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// All that the receiving side needs.
 pub(crate) struct Inbox {
@@ -64,7 +66,9 @@ pub(crate) async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -
     let body = match taken {
         Ok(body) => body,
         Err((reason, status)) => {
-            tokio::spawn(let_in(body));
+            if !matches!(reason, "cut" | "slow") {
+                tokio::spawn(read_over(body));
+            }
             return refused(reason, status);
         }
     };
@@ -85,7 +89,7 @@ async fn whole(room: &Room, body: &mut Body) -> Result<Bytes, (&'static str, Sta
 
 /// Reads over what is left of a body that was refused, up to a bound: a connection that is closed on unread bytes may
 /// take the answer with it.
-async fn let_in(mut body: Body) {
+async fn read_over(mut body: Body) {
     let mut left = BODY;
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -94,7 +98,7 @@ async fn let_in(mut body: Body) {
             left = rest;
         }
     };
-    let _ = tokio::time::timeout(BODY_PATIENCE, reading).await;
+    let _ = tokio::time::timeout(REFUSED_PATIENCE, reading).await;
 }
 
 fn refused(reason: &'static str, status: StatusCode) -> Response {

@@ -18,8 +18,10 @@ use tower_http::compression::CompressionLayer;
 use crate::events::{self, Outlet};
 use crate::receive::{Inbox, receive};
 
-/// How many connections are served at once.
-const CONNECTIONS: usize = 4096;
+/// How many connections are served at once, if there are descriptors for them.
+const CONNECTIONS: usize = 16_384;
+/// Descriptors that are left for the store, the spool and the log.
+const DESCRIPTORS: usize = 96;
 /// How long the head of a request may take, and how long a connection may rest.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// The most that a connection reads ahead.
@@ -50,10 +52,15 @@ pub(crate) fn router(inbox: Inbox, outlet: Outlet) -> Router {
 ///
 /// # Errors
 /// When signals cannot be listened for.
-pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Duration) -> Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: usize,
+    patience: Duration,
+) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("No signals.")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("No signals.")?;
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -81,9 +88,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Durat
             .max_buf_size(READ_AHEAD)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
+        metrics::gauge!("aifi_inbox_connections").increment(1.0);
         tokio::spawn(async move {
             // A sender that goes away is not a failure of ours.
             let _ = connection.await;
+            metrics::gauge!("aifi_inbox_connections").decrement(1.0);
             drop(permit);
         });
     }
@@ -93,6 +102,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Durat
         tracing::warn!("Some connections did not end in time.");
     }
     Ok(())
+}
+
+/// How many connections can be served: beyond that one is refused, while for want of a descriptor it would only wait.
+pub(crate) fn most_connections(relay: bool) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let limit = limit.and_then(|limit| limit.split_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX);
+    // A call that is relayed takes a second one.
+    let descriptors = limit.saturating_sub(DESCRIPTORS).max(16) / if relay { 2 } else { 1 };
+    descriptors.min(CONNECTIONS)
 }
 
 fn refuse(stream: &TcpStream) {

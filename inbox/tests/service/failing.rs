@@ -1,13 +1,17 @@
 //! Stores that fail: what was answered 2xx stays, and the service comes back by itself.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use tokio::task::JoinHandle;
 
-use crate::harness::{Service, Store, event, on_both};
+use crate::harness::{Service, Store, event, on_both, run};
+use crate::overload::metric;
+use crate::postgres::Server;
 
 on_both!(a_store_that_is_held_acknowledges_nothing);
 
@@ -37,7 +41,7 @@ async fn orders(service: &Service) -> BTreeSet<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing_acknowledged() {
     let store = Store::sqlite("full").unwrap();
-    let service = store.start_on_full_disk(1000);
+    let service = store.start_limited("-f 1000");
     let mut acknowledged = BTreeSet::new();
     let large = "x".repeat(10_000);
     let mut refused = 0;
@@ -58,34 +62,83 @@ async fn a_full_disk_loses_nothing_acknowledged() {
     println!("{} acknowledged, {refused} refused", acknowledged.len());
 }
 
-/// PostgreSQL goes away again and again, and comes back.
+/// Senders that go on whatever happens.
+struct Load {
+    done: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
+    senders: Vec<JoinHandle<BTreeSet<u64>>>,
+}
+
+impl Load {
+    fn start(service: &Service) -> Self {
+        let (done, acknowledged, refused): (Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicU64>) =
+            Default::default();
+        let senders = (0..8)
+            .map(|sender| {
+                let (client, url) = (service.client.clone(), service.url("/checkout"));
+                let (done, taken, refused) = (done.clone(), acknowledged.clone(), refused.clone());
+                tokio::spawn(async move {
+                    let mut acknowledged = BTreeSet::new();
+                    for number in 0.. {
+                        if done.load(Ordering::SeqCst) {
+                            break;
+                        }
+                        let order: u64 = sender * 1_000_000 + number;
+                        let request = client.post(&url).bearer_auth("new").body(event(order, "a"));
+                        let response = request.send().await.unwrap();
+                        match response.status() {
+                            StatusCode::OK => {
+                                acknowledged.insert(order);
+                                taken.fetch_add(1, Ordering::SeqCst);
+                            }
+                            StatusCode::SERVICE_UNAVAILABLE => {
+                                assert_eq!(response.headers()["retry-after"], "5");
+                                refused.fetch_add(1, Ordering::SeqCst);
+                            }
+                            status => panic!("{status}"),
+                        }
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        Self { done, acknowledged, refused, senders }
+    }
+
+    /// Waits until one of the counts has grown by this much.
+    async fn until(&self, count: &AtomicU64, more: u64) {
+        let before = count.load(Ordering::SeqCst);
+        for _ in 0..6000 {
+            if count.load(Ordering::SeqCst) >= before + more {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it does not go on");
+    }
+
+    /// Ends the senders; what they were told is kept must be there, once.
+    async fn end(self, service: &Service) {
+        self.done.store(true, Ordering::SeqCst);
+        let mut acknowledged = BTreeSet::new();
+        for sender in self.senders {
+            acknowledged.extend(sender.await.unwrap());
+        }
+        println!("{} acknowledged, {} refused", acknowledged.len(), self.refused.load(Ordering::SeqCst));
+        assert!(!acknowledged.is_empty());
+        let there = orders(service).await;
+        let lost: Vec<_> = acknowledged.difference(&there).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+    }
+}
+
+/// PostgreSQL hangs up again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs_up_loses_nothing_acknowledged() {
     let Some(store) = Store::postgres("a_database_that_hangs_up") else { return };
     let service = store.start(&[]);
-    let done = Arc::new(AtomicBool::new(false));
-    let senders: Vec<_> = (0..8)
-        .map(|sender| {
-            let (client, url) = (service.client.clone(), service.url("/checkout"));
-            let done = done.clone();
-            tokio::spawn(async move {
-                let (mut acknowledged, mut refused) = (Vec::new(), 0);
-                for number in 0.. {
-                    if done.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let order: u64 = sender * 1_000_000 + number;
-                    let request = client.post(&url).bearer_auth("new").body(event(order, "a"));
-                    match request.send().await.unwrap().status() {
-                        StatusCode::OK => acknowledged.push(order),
-                        StatusCode::SERVICE_UNAVAILABLE => refused += 1,
-                        status => panic!("{status}"),
-                    }
-                }
-                (acknowledged, refused)
-            })
-        })
-        .collect();
+    let load = Load::start(&service);
     let pool = store.pool().await;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200))).await;
@@ -97,15 +150,82 @@ async fn a_database_that_hangs_up_loses_nothing_acknowledged() {
         .await
         .unwrap();
     }
-    done.store(true, Ordering::SeqCst);
-    let (mut acknowledged, mut refused) = (BTreeSet::new(), 0);
-    for sender in senders {
-        let (orders, times) = sender.await.unwrap();
-        acknowledged.extend(orders);
-        refused += times;
+    load.until(&load.acknowledged, 20).await;
+    load.end(&service).await;
+}
+
+/// PostgreSQL crashes under load, stays away for a while, and comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_crashes_loses_nothing_acknowledged() {
+    let Some(mut server) = Server::start() else { return };
+    let store = Store::at(server.database("crashes"));
+    let service = store.start(&[]);
+    let load = Load::start(&service);
+    for _ in 0..3 {
+        load.until(&load.acknowledged, 50).await;
+        server.crash();
+        load.until(&load.refused, 8).await;
+        assert_eq!(service.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(service.get("/health/live").await.status(), StatusCode::OK);
+        assert_eq!(metric(&service, "aifi_inbox_store_up").await, 0.0);
+        server.run();
+        load.until(&load.acknowledged, 50).await;
+        assert_eq!(service.get("/health/ready").await.status(), StatusCode::OK);
     }
-    println!("{} acknowledged, {refused} refused, the database hung up 20 times", acknowledged.len());
-    service.insist(event(1, "a")).await;
-    assert!(!acknowledged.is_empty());
-    assert!(orders(&service).await.is_superset(&acknowledged));
+    load.end(&service).await;
+}
+
+/// No file takes a byte any more, then they do again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_refuses_writes_loses_nothing_acknowledged() {
+    let store = Store::sqlite("refuses").unwrap();
+    let service = store.start_limited("-f unlimited");
+    let load = Load::start(&service);
+    for _ in 0..3 {
+        load.until(&load.acknowledged, 50).await;
+        run("prlimit", &["--pid", &service.id(), "--fsize=0:"]);
+        load.until(&load.refused, 8).await;
+        assert_eq!(service.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        run("prlimit", &["--pid", &service.id(), "--fsize=unlimited:"]);
+        load.until(&load.acknowledged, 50).await;
+    }
+    load.end(&service).await;
+}
+
+/// The files of the store become read-only, also for a program that has them open.
+struct ReadOnly(Vec<String>);
+
+impl ReadOnly {
+    /// `None` where that takes a right or a file system that is not here.
+    fn make(store: &Store) -> Option<Self> {
+        let files = ["inbox.db", "inbox.db-wal"].map(|name| store.folder.path().join(name));
+        let files = Self(files.map(|file| file.to_str().unwrap().to_owned()).to_vec());
+        let made = Command::new("chattr").arg("+i").args(&files.0).status();
+        made.is_ok_and(|status| status.success()).then_some(files)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg("-i").args(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_store_loses_nothing_acknowledged() {
+    let store = Store::sqlite("read_only").unwrap();
+    let service = store.start(&[]);
+    let load = Load::start(&service);
+    for _ in 0..3 {
+        load.until(&load.acknowledged, 50).await;
+        let Some(read_only) = ReadOnly::make(&store) else {
+            eprintln!("SKIPPED: files cannot be made immutable here (chattr +i, as root).");
+            break;
+        };
+        load.until(&load.refused, 8).await;
+        assert_eq!(service.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(read_only);
+        load.until(&load.acknowledged, 50).await;
+    }
+    load.end(&service).await;
 }

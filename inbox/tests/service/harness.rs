@@ -30,7 +30,11 @@ impl Store {
     }
 
     pub(crate) fn postgres(name: &str) -> Option<Self> {
-        Some(Self { url: postgres::database(name)?, folder: tempfile::tempdir().unwrap() })
+        Some(Self::at(postgres::database(name)?))
+    }
+
+    pub(crate) fn at(url: String) -> Self {
+        Self { url, folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn start(&self, options: &[&str]) -> Service {
@@ -46,12 +50,12 @@ impl Store {
         Service::start(program, &self.url, self.folder.path(), address, options)
     }
 
-    /// Starts it where no file can grow beyond so many KiB, as on a full disk.
-    pub(crate) fn start_on_full_disk(&self, kibibytes: u32) -> Service {
+    /// Starts it with a limit of the shell's `ulimit`: `-f 1000` is a disk on which no file grows beyond 1000 KiB.
+    pub(crate) fn start_limited(&self, limit: &str) -> Service {
         let mut shell = Command::new("bash");
         // Ignored, the signal becomes an error of the write.
-        shell.args(["-c", r#"trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#, "bash"]);
-        shell.arg(kibibytes.to_string()).arg(env!("CARGO_BIN_EXE_aifi-inbox"));
+        shell.args(["-c", r#"trap '' XFSZ; ulimit $1; shift; exec "$@""#, "bash"]);
+        shell.arg(limit).arg(env!("CARGO_BIN_EXE_aifi-inbox"));
         self.run_program(shell, "127.0.0.1:0", &[])
     }
 
@@ -181,8 +185,11 @@ impl Service {
     }
 
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", id.as_str()]).status().unwrap().success());
+        run("kill", &["-TERM", &self.id()]);
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
     }
 }
 
@@ -191,6 +198,11 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command that has to succeed.
+pub(crate) fn run(command: &str, arguments: &[&str]) {
+    assert!(Command::new(command).args(arguments).status().unwrap().success(), "{command} {arguments:?}");
 }
 
 /// A checkout event.

@@ -1,6 +1,7 @@
 //! A PostgreSQL server of the tests' own, on loopback, for as long as they run.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -9,35 +10,36 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Ends the server and removes its folder once the tests' end of the pipe is closed, however they end.
+/// Runs the server until it is told a signal to stop it with. Once the tests' end of the pipe is closed, however they end,
+/// the server's folder is removed as well.
 const GUARD: &str = r#""$1/postgres" -D "$2/data" -p "$3" -c fsync=off -c listen_addresses=127.0.0.1 \
-    -c unix_socket_directories= -c max_connections=200 >"$2/log" 2>&1 &
-read -r _
-kill -INT $!
-wait
-rm -rf "$2""#;
+    -c unix_socket_directories= -c max_connections=200 >>"$2/log" 2>&1 &
+if read -r signal; then
+    kill "-$signal" $!
+    wait
+else
+    kill -INT $!
+    wait
+    rm -rf "$2"
+fi"#;
 
-struct Server {
+/// A server on loopback.
+pub(crate) struct Server {
     binaries: PathBuf,
+    folder: PathBuf,
     port: u16,
     /// Its standard input is the pipe.
-    _guard: Child,
+    guard: Option<Child>,
 }
 
-/// A new database, or `None` when PostgreSQL is not installed.
+/// A new database on a server that all tests share, or `None` when PostgreSQL is not installed.
 pub(crate) fn database(name: &str) -> Option<String> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(start).as_ref();
-    let Some(server) = server else {
+    let server = SERVER.get_or_init(Server::start).as_ref();
+    if server.is_none() {
         eprintln!("SKIPPED: PostgreSQL is not installed (Debian: postgresql), {name} ran on SQLite alone.");
-        return None;
-    };
-    let port = server.port.to_string();
-    let created = Command::new(server.binaries.join("createdb"))
-        .args(["-h", "127.0.0.1", "-U", "aifi", "-p", port.as_str(), name])
-        .status();
-    assert!(created.unwrap().success(), "no database {name}");
-    Some(format!("postgres://aifi@127.0.0.1:{port}/{name}"))
+    }
+    Some(server?.database(name))
 }
 
 fn binaries() -> Option<PathBuf> {
@@ -65,38 +67,77 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-#[expect(clippy::zombie_processes, reason = "the server lives as long as the tests do, and ends itself")]
-fn start() -> Option<Server> {
-    let binaries = binaries()?;
-    let folder = tempfile::Builder::new().prefix("aifi-inbox-postgres-").tempdir().unwrap().keep();
-    let mut initdb = Command::new(binaries.join("initdb"));
-    initdb
-        .arg("--pgdata")
-        .arg(folder.join("data"))
-        .args(["--username=aifi", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
-        .current_dir(&folder)
-        .stdout(Stdio::null());
-    as_its_user(&mut initdb, &folder);
-    assert!(initdb.status().unwrap().success(), "initdb failed");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut guard = Command::new("sh");
-    guard
-        .args(["-c", GUARD, "guard"])
-        .arg(&binaries)
-        .arg(&folder)
-        .arg(port.to_string())
-        .current_dir(&folder)
-        .stdin(Stdio::piped());
-    as_its_user(&mut guard, &folder);
-    let guard = guard.spawn().unwrap();
-    for _ in 0..300 {
-        let ready = Command::new(binaries.join("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
-            .status();
-        if ready.unwrap().success() {
-            return Some(Server { binaries, port, _guard: guard });
-        }
-        std::thread::sleep(Duration::from_millis(100));
+impl Server {
+    /// A new server, or `None` when PostgreSQL is not installed.
+    pub(crate) fn start() -> Option<Self> {
+        let binaries = binaries()?;
+        let folder = tempfile::Builder::new().prefix("aifi-inbox-postgres-").tempdir().unwrap().keep();
+        let mut initdb = Command::new(binaries.join("initdb"));
+        initdb
+            .arg("--pgdata")
+            .arg(folder.join("data"))
+            .args(["--username=aifi", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .current_dir(&folder)
+            .stdout(Stdio::null());
+        as_its_user(&mut initdb, &folder);
+        assert!(initdb.status().unwrap().success(), "initdb failed");
+        // Not one that a client's end of a connection may get while the server is down.
+        let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+        let port = std::iter::repeat_with(|| fastrand::u16(20_000..30_000)).take(100).find(free).unwrap();
+        let mut server = Self { binaries, folder, port, guard: None };
+        server.run();
+        Some(server)
     }
-    panic!("PostgreSQL did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+
+    /// Runs it, again if need be, until it answers.
+    pub(crate) fn run(&mut self) {
+        let mut guard = Command::new("sh");
+        guard
+            .args(["-c", GUARD, "guard"])
+            .args([&self.binaries, &self.folder])
+            .arg(self.port.to_string())
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped());
+        as_its_user(&mut guard, &self.folder);
+        self.guard = Some(guard.spawn().unwrap());
+        for _ in 0..300 {
+            let ready = Command::new(self.binaries.join("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .status();
+            if ready.unwrap().success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("no PostgreSQL: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+    }
+
+    /// Ends it at once, with no word to its clients and no checkpoint.
+    pub(crate) fn crash(&mut self) {
+        let mut guard = self.guard.take().unwrap();
+        guard.stdin.take().unwrap().write_all(b"QUIT\n").unwrap();
+        guard.wait().unwrap();
+    }
+
+    /// A new database.
+    pub(crate) fn database(&self, name: &str) -> String {
+        let port = self.port.to_string();
+        let created = Command::new(self.binaries.join("createdb"))
+            .args(["-h", "127.0.0.1", "-U", "aifi", "-p", port.as_str(), name])
+            .status();
+        assert!(created.unwrap().success(), "no database {name}");
+        format!("postgres://aifi@127.0.0.1:{port}/{name}")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        match self.guard.take() {
+            Some(mut guard) => {
+                drop(guard.stdin.take());
+                let _ = guard.wait();
+            }
+            None => drop(fs::remove_dir_all(&self.folder)),
+        }
+    }
 }
