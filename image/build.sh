@@ -1,7 +1,9 @@
 #!/bin/sh
-# Builds the connector as the image holds it: static, with the list of its crates inside. Prints where it is.
+# build.sh [PROGRAM]: builds the connector, or the program of that name, as the image holds it: static, with the list of
+# its crates inside. Prints where it is.
 # The Dockerfile and the tests of machines without an engine build with it, so both build the same.
 set -eu
+program="${1:-source-aifi}"
 
 triple="$(rustc -vV | sed -n 's/^host: //p')"
 cargo fetch --locked >&2
@@ -13,5 +15,5 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
 done
 # --target keeps the flags away from build scripts and macros, which a static libc would break.
 RUSTFLAGS="${flags}" \
-  cargo auditable build --locked --release --target "${triple}" --bin source-aifi >&2
-echo "${CARGO_TARGET_DIR:-target}/${triple}/release/source-aifi"
+  cargo auditable build --locked --release --target "${triple}" -p "${program}" --bin "${program}" >&2
+echo "${CARGO_TARGET_DIR:-target}/${triple}/release/${program}"
