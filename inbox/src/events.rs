@@ -89,15 +89,18 @@ pub(crate) async fn ready(State(outlet): State<Arc<Outlet>>) -> Response {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(outlet): State<Arc<Outlet>>) -> String {
-    if let Ok((head, _)) = outlet.store.bounds().await {
-        metrics::gauge!("aifi_inbox_head").set(head as f64);
-    }
-    for reader in outlet.store.readers().await.unwrap_or_default() {
-        metrics::gauge!("aifi_inbox_reader_lag", "reader" => reader.name).set(reader.lag as f64);
+    let answers = outlet.store.answers().await;
+    if answers {
+        if let Ok((head, _)) = outlet.store.bounds().await {
+            metrics::gauge!("aifi_inbox_head").set(head as f64);
+        }
+        for reader in outlet.store.readers().await.unwrap_or_default() {
+            metrics::gauge!("aifi_inbox_reader_lag", "reader" => reader.name).set(reader.lag as f64);
+        }
     }
     metrics::gauge!("aifi_inbox_held_bytes").set(outlet.room.held() as f64);
-    let healthy = if outlet.writer.is_healthy() { 1.0 } else { 0.0 };
-    metrics::gauge!("aifi_inbox_store_up").set(healthy);
+    let up = if answers && outlet.writer.is_healthy() { 1.0 } else { 0.0 };
+    metrics::gauge!("aifi_inbox_store_up").set(up);
     outlet.metrics.run_upkeep();
     outlet.metrics.render()
 }

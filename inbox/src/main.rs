@@ -13,6 +13,7 @@ mod room;
 mod service;
 mod spool;
 mod store;
+mod telemetry;
 mod writer;
 
 use std::io::Write;
@@ -21,7 +22,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
 use auth::{Access, Secrets};
@@ -34,8 +34,6 @@ use spool::Spool;
 use store::Store;
 use writer::Writer;
 
-/// Bounds of the histograms, in seconds.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 /// How long the service continues, beyond what a relay may take, for calls that are under way.
 const STOPPING: u64 = 20;
 
@@ -86,7 +84,7 @@ async fn serve(url: &str, options: Serve) -> Result<()> {
         "--path must begin with / and name at least one segment."
     );
     serde_json::from_str::<serde_json::Value>(&options.answer).context("--answer must be JSON.")?;
-    let metrics = recorder()?;
+    let metrics = telemetry::record()?;
     let store = Store::open(url).await?;
     let (writer, writing) = Writer::start(store.clone());
     let patience = Duration::from_secs(options.relay_timeout);
@@ -119,13 +117,6 @@ async fn serve(url: &str, options: Serve) -> Result<()> {
     }
     tracing::info!("Stopped.");
     Ok(())
-}
-
-fn recorder() -> Result<PrometheusHandle> {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
-        .install_recorder()
-        .context("Metrics cannot be recorded.")
 }
 
 async fn export(store: &Store, mut after: i64) -> Result<()> {

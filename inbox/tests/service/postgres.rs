@@ -42,6 +42,19 @@ pub(crate) fn database(name: &str) -> Option<String> {
     Some(server?.database(name))
 }
 
+/// A copy of a database, by a dump, on the same server.
+pub(crate) fn copy(url: &str, name: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let copy = format!("{server}/{name}");
+    let dump = tempfile::NamedTempFile::new().unwrap();
+    let tool = |name: &str| Command::new(binaries().unwrap().join(name));
+    let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+    run(tool("pg_dump").args(["--format=custom", url, "--file"]).arg(dump.path()));
+    run(tool("psql").args(["--quiet", "-c", &format!("CREATE DATABASE {name}"), url]));
+    run(tool("pg_restore").args(["--no-owner", "--dbname", &copy]).arg(dump.path()));
+    copy
+}
+
 fn binaries() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
     let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
