@@ -12,7 +12,7 @@ use crate::harness::{Service, Store, event, on_both};
 on_both!(what_was_acknowledged_survives_a_kill, readers_miss_nothing);
 
 /// A count that can be raised by hand.
-fn count(variable: &str, usual: u64) -> u64 {
+pub(crate) fn count(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().map_or(usual, |value| value.parse().unwrap())
 }
 

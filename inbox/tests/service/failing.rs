@@ -157,7 +157,7 @@ async fn a_database_that_hangs_up_loses_nothing_acknowledged() {
 /// PostgreSQL crashes under load, stays away for a while, and comes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_crashes_loses_nothing_acknowledged() {
-    let Some(mut server) = Server::start() else { return };
+    let Some(mut server) = Server::start(false) else { return };
     let store = Store::at(server.database("crashes"));
     let service = store.start(&[]);
     let load = Load::start(&service);

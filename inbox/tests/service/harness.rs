@@ -55,7 +55,7 @@ impl Store {
         let mut shell = Command::new("bash");
         // Ignored, the signal becomes an error of the write.
         shell.args(["-c", r#"trap '' XFSZ; ulimit $1; shift; exec "$@""#, "bash"]);
-        shell.arg(limit).arg(env!("CARGO_BIN_EXE_aifi-inbox"));
+        shell.arg(limit).arg(path());
         self.run_program(shell, "127.0.0.1:0", &[])
     }
 
@@ -80,8 +80,16 @@ impl Store {
     }
 }
 
+/// The program that is tested: what was built with the tests, or another by `AIFI_INBOX_PROGRAM`.
+fn path() -> String {
+    let other = std::env::var("AIFI_INBOX_PROGRAM").ok();
+    // Tests run in the folder of their package, people in that of the workspace.
+    let there = |path: String| Path::new("..").join(path).canonicalize().unwrap().display().to_string();
+    other.map_or(env!("CARGO_BIN_EXE_aifi-inbox").to_owned(), there)
+}
+
 pub(crate) fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_aifi-inbox"))
+    Command::new(path())
 }
 
 /// The program at work.
@@ -165,10 +173,19 @@ impl Service {
         }
     }
 
+    /// The memory that it has, in MiB.
+    pub(crate) fn memory(&self) -> u64 {
+        self.mebibytes("VmRSS:")
+    }
+
     /// The most memory that it has had, in MiB.
     pub(crate) fn peak_memory(&self) -> u64 {
+        self.mebibytes("VmHWM:")
+    }
+
+    fn mebibytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
     }
 

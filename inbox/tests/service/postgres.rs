@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Runs the server until it is told a signal to stop it with. Once the tests' end of the pipe is closed, however they end,
 /// the server's folder is removed as well.
-const GUARD: &str = r#""$1/postgres" -D "$2/data" -p "$3" -c fsync=off -c listen_addresses=127.0.0.1 \
+const GUARD: &str = r#""$1/postgres" -D "$2/data" -p "$3" -c fsync="$4" -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= -c max_connections=200 >>"$2/log" 2>&1 &
 if read -r signal; then
     kill "-$signal" $!
@@ -28,6 +28,7 @@ pub(crate) struct Server {
     binaries: PathBuf,
     folder: PathBuf,
     port: u16,
+    durable: bool,
     /// Its standard input is the pipe.
     guard: Option<Child>,
 }
@@ -35,11 +36,16 @@ pub(crate) struct Server {
 /// A new database on a server that all tests share, or `None` when PostgreSQL is not installed.
 pub(crate) fn database(name: &str) -> Option<String> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(Server::start).as_ref();
+    let server = SERVER.get_or_init(|| Server::start(false)).as_ref();
     if server.is_none() {
         eprintln!("SKIPPED: PostgreSQL is not installed (Debian: postgresql), {name} ran on SQLite alone.");
     }
     Some(server?.database(name))
+}
+
+/// A program of PostgreSQL's.
+pub(crate) fn tool(name: &str) -> Command {
+    Command::new(binaries().unwrap().join(name))
 }
 
 /// A copy of a database, by a dump, on the same server.
@@ -47,7 +53,6 @@ pub(crate) fn copy(url: &str, name: &str) -> String {
     let (server, _) = url.rsplit_once('/').unwrap();
     let copy = format!("{server}/{name}");
     let dump = tempfile::NamedTempFile::new().unwrap();
-    let tool = |name: &str| Command::new(binaries().unwrap().join(name));
     let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
     run(tool("pg_dump").args(["--format=custom", url, "--file"]).arg(dump.path()));
     run(tool("psql").args(["--quiet", "-c", &format!("CREATE DATABASE {name}"), url]));
@@ -81,8 +86,8 @@ fn is_root() -> bool {
 }
 
 impl Server {
-    /// A new server, or `None` when PostgreSQL is not installed.
-    pub(crate) fn start() -> Option<Self> {
+    /// A new server, or `None` when PostgreSQL is not installed. One that is `durable` survives the loss of power.
+    pub(crate) fn start(durable: bool) -> Option<Self> {
         let binaries = binaries()?;
         let folder = tempfile::Builder::new().prefix("aifi-inbox-postgres-").tempdir().unwrap().keep();
         let mut initdb = Command::new(binaries.join("initdb"));
@@ -97,7 +102,7 @@ impl Server {
         // Not one that a client's end of a connection may get while the server is down.
         let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
         let port = std::iter::repeat_with(|| fastrand::u16(20_000..30_000)).take(100).find(free).unwrap();
-        let mut server = Self { binaries, folder, port, guard: None };
+        let mut server = Self { binaries, folder, port, durable, guard: None };
         server.run();
         Some(server)
     }
@@ -108,7 +113,7 @@ impl Server {
         guard
             .args(["-c", GUARD, "guard"])
             .args([&self.binaries, &self.folder])
-            .arg(self.port.to_string())
+            .args([self.port.to_string().as_str(), if self.durable { "on" } else { "off" }])
             .current_dir(&self.folder)
             .stdin(Stdio::piped());
         as_its_user(&mut guard, &self.folder);

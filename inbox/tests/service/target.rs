@@ -13,12 +13,14 @@ pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
     /// How long it thinks.
     pub(crate) delay: Duration,
+    /// Whether the connection stays open for the next request.
+    pub(crate) keep: bool,
 }
 
 impl Answer {
     pub(crate) fn new(status: &str, headers: &str, body: &[u8]) -> Self {
         let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
-        Self { bytes: [head.as_bytes(), body].concat(), delay: Duration::ZERO }
+        Self { bytes: [head.as_bytes(), body].concat(), delay: Duration::ZERO, keep: false }
     }
 }
 
@@ -59,12 +61,18 @@ impl Target {
     }
 }
 
-/// Serves one request; the connection then closes.
+/// Serves one request, or more, then the connection closes.
 async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, got: &Mutex<Vec<Got>>) {
+    let _ = stream.set_nodelay(true);
+    while serve_one(&mut stream, answer, got).await.is_some() {}
+}
+
+/// `Some` if the connection stays.
+async fn serve_one(stream: &mut TcpStream, answer: &Mutex<Answer>, got: &Mutex<Vec<Got>>) -> Option<()> {
     let mut bytes = Vec::new();
     let end = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break end + 4;
@@ -75,11 +83,17 @@ async fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, got: &Mutex<Vec<Go
     let whole = end + length.map_or(0, |length| length.parse::<usize>().unwrap());
     while bytes.len() < whole {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
-    got.lock().unwrap().push(Got { head, body: bytes.split_off(end) });
     let answer = answer.lock().unwrap().clone();
-    tokio::time::sleep(answer.delay).await;
-    let _ = stream.write_all(&answer.bytes).await;
+    if answer.keep {
+        // Figures are taken: nothing is remembered.
+        stream.write_all(&answer.bytes).await.ok()
+    } else {
+        got.lock().unwrap().push(Got { head, body: bytes.split_off(end) });
+        tokio::time::sleep(answer.delay).await;
+        let _ = stream.write_all(&answer.bytes).await;
+        None
+    }
 }
