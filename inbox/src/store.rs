@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Transaction};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 pub(crate) mod append;
@@ -13,6 +13,9 @@ pub(crate) mod read;
 
 /// The lock that serialises the numbering among replicas; any number that no other user of the database takes.
 const NUMBERING: i64 = 0x61_6966_6931;
+
+/// A connection that has rested for so long is tried before it is written on.
+const REST: Duration = Duration::from_secs(1);
 
 /// Which engine holds the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,15 @@ pub(crate) struct Store {
     pool: AnyPool,
     /// The connection that groups are written on. It is out of the pool while it writes, and comes back only after
     /// a commit: after a failure SQLite may keep the transaction open, and the next one on it would not be durable.
-    writing: Arc<Mutex<Option<AnyConnection>>>,
+    writing: Arc<Mutex<Option<Writing>>>,
+}
+
+/// A connection that groups are written on.
+#[derive(Debug)]
+struct Writing {
+    connection: AnyConnection,
+    /// When the last group was committed.
+    since: Instant,
 }
 
 impl Store {
@@ -57,6 +68,8 @@ impl Store {
                             "PRAGMA busy_timeout = 5000",
                             "PRAGMA journal_mode = WAL",
                             "PRAGMA synchronous = FULL",
+                            // In pages of 4 KiB: a busy group writes hundreds, and each checkpoint flushes twice more.
+                            "PRAGMA wal_autocheckpoint = 8000",
                             // What is erased is overwritten, too.
                             "PRAGMA secure_delete = ON",
                         ],
@@ -90,19 +103,14 @@ impl Store {
     ///
     /// PostgreSQL lets go of the lock only once the commit can be seen, so whoever sees a number sees every lower
     /// one. It also keeps two replicas that write the same events from waiting for each other. SQLite has one
-    /// writer, and the first statement being a write makes it wait for its turn.
+    /// writer, and waits here for its turn.
     async fn numbering<'c>(&self, connection: &'c mut AnyConnection) -> sqlx::Result<Transaction<'c, Any>> {
-        let mut transaction = connection.begin().await?;
-        match self.engine {
-            Engine::Sqlite => {
-                transaction.execute("UPDATE log SET head = head WHERE id = 1").await?;
-            }
-            Engine::Postgres => {
-                let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)::text").bind(NUMBERING);
-                transaction.execute(lock).await?;
-            }
-        }
-        Ok(transaction)
+        // One text, so one way to the server and back.
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+            Engine::Postgres => format!("BEGIN; SELECT pg_advisory_xact_lock({NUMBERING})"),
+        };
+        connection.begin_with(AssertSqlSafe(begin)).await
     }
 
     /// A connection to write on that no failure before has touched.
@@ -118,8 +126,8 @@ impl Store {
 
     /// Closes the store after what is under way.
     pub(crate) async fn close(&self) {
-        if let Some(connection) = self.writing.lock().await.take() {
-            let _ = connection.close().await;
+        if let Some(writing) = self.writing.lock().await.take() {
+            let _ = writing.connection.close().await;
         }
         self.pool.close().await;
     }

@@ -14,6 +14,9 @@ use crate::store::append::{Appended, Change};
 const WAITING: usize = 16_384;
 /// How many changes one transaction holds at most.
 const GROUP: usize = 512;
+/// How long the answers of a relay wait for a delivery to be written with: a commit of their own would hold the next
+/// delivery up, and nobody waits for them.
+const COMPANY: Duration = Duration::from_millis(20);
 /// A commit that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,13 @@ impl std::fmt::Debug for Job {
 async fn run(store: Store, mut queue: mpsc::Receiver<Job>, healthy: Arc<AtomicBool>) {
     let mut jobs = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut jobs, GROUP).await > 0 {
+        let until = tokio::time::Instant::now() + COMPANY;
+        while jobs.len() < GROUP && jobs.iter().all(|job| matches!(job.change, Change::Relayed(_))) {
+            let more = queue.recv_many(&mut jobs, GROUP);
+            if tokio::time::timeout_at(until, more).await.unwrap_or(0) == 0 {
+                break;
+            }
+        }
         let (changes, waiting): (Vec<_>, Vec<_>) =
             jobs.drain(..).filter(|job| !job.done.is_closed()).map(|job| (job.change, job.done)).unzip();
         if changes.is_empty() {

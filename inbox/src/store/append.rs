@@ -1,16 +1,17 @@
 //! Writes groups of changes, each in one transaction.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection, Row, Transaction};
 
-use super::Store;
+use super::{REST, Store, Writing};
 use crate::identity::{Recognised, identity};
 
 /// Rows of one statement; powers of two, so that few statements are prepared.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 /// Bytes of bodies in one statement: its text holds a copy of them. One body may be larger.
 const STATEMENT: usize = 4 << 20;
 
@@ -99,6 +100,22 @@ pub(crate) struct Appended {
     pub(crate) repeats: u64,
 }
 
+/// What is written one after the other.
+enum Part<'a> {
+    Delivered(Vec<Folded<'a>>),
+    Relayed(Vec<&'a Outcome>),
+}
+
+impl Part<'_> {
+    /// How many numbers it takes.
+    fn numbers(&self) -> usize {
+        match self {
+            Self::Delivered(folded) => folded.len(),
+            Self::Relayed(outcomes) => outcomes.len(),
+        }
+    }
+}
+
 /// Deliveries of one event within a group.
 struct Folded<'a> {
     last: &'a Delivery,
@@ -114,37 +131,43 @@ impl Store {
     pub(crate) async fn append(&self, changes: &[Change]) -> sqlx::Result<Appended> {
         let mut writing = self.writing.lock().await;
         let mut connection = match writing.take() {
-            Some(connection) => connection,
+            Some(Writing { connection, since }) if since.elapsed() < REST => connection,
+            // The server may have hung up since.
+            Some(Writing { mut connection, .. }) => match connection.ping().await {
+                Ok(()) => connection,
+                Err(_) => self.fresh().await?,
+            },
             None => self.fresh().await?,
         };
-        // The server may have hung up since.
-        if connection.ping().await.is_err() {
-            connection = self.fresh().await?;
-        }
         let appended = self.append_on(&mut connection, changes).await?;
-        *writing = Some(connection);
+        *writing = Some(Writing { connection, since: Instant::now() });
         Ok(appended)
     }
 
     async fn append_on(&self, connection: &mut AnyConnection, changes: &[Change]) -> sqlx::Result<Appended> {
         let mut transaction = self.numbering(connection).await?;
-        let row = sqlx::query("SELECT head FROM log WHERE id = 1").fetch_one(&mut *transaction).await?;
+        let parts = parts(changes);
+        let numbers: usize = parts.iter().map(Part::numbers).sum();
+        let row = sqlx::query("UPDATE log SET head = head + $1 WHERE id = 1 RETURNING head - $1")
+            .bind(numbers as i64)
+            .fetch_one(&mut *transaction)
+            .await?;
         let mut head: i64 = row.try_get(0)?;
         let mut appended = Appended::default();
-        // An outcome follows its delivery, so those before it are written first.
-        for part in changes
-            .chunk_by(|one, other| matches!((one, other), (Change::Delivered(_), Change::Delivered(_))))
-        {
+        for part in &parts {
             match part {
-                [Change::Relayed(outcome)] => {
-                    head += 1;
-                    relayed(&mut transaction, head, outcome).await?;
+                Part::Relayed(outcomes) => {
+                    let mut rest = outcomes.as_slice();
+                    while !rest.is_empty() {
+                        let (now, later) = rest.split_at(fitting(rest, |outcome| outcome.body.as_ref()));
+                        relayed(&mut transaction, &mut head, now).await?;
+                        rest = later;
+                    }
                 }
-                deliveries => {
-                    let folded = fold(deliveries);
+                Part::Delivered(folded) => {
                     let mut rest = folded.as_slice();
                     while !rest.is_empty() {
-                        let (now, later) = rest.split_at(rows(rest));
+                        let (now, later) = rest.split_at(fitting(rest, |event| Some(&event.last.body)));
                         let new = insert(&mut transaction, &mut head, now).await?;
                         appended.new += new;
                         appended.repeats += now.iter().map(|event| event.count as u64).sum::<u64>() - new;
@@ -153,17 +176,41 @@ impl Store {
                 }
             }
         }
-        sqlx::query("UPDATE log SET head = $1 WHERE id = 1").bind(head).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(appended)
     }
 }
 
-fn fold(changes: &[Change]) -> Vec<Folded<'_>> {
-    let mut folded: Vec<Folded> = Vec::with_capacity(changes.len());
-    let mut places = HashMap::new();
+/// All deliveries, then all outcomes, as far as that changes nothing: an outcome comes behind its own delivery, and before a
+/// later one of the same event.
+fn parts(changes: &[Change]) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let (mut deliveries, mut outcomes): (Vec<&Delivery>, HashMap<&str, &Outcome>) = Default::default();
+    let mut flush = |deliveries: &mut Vec<_>, outcomes: &mut HashMap<_, _>| {
+        parts.push(Part::Delivered(fold(deliveries)));
+        parts.push(Part::Relayed(outcomes.drain().map(|(_, outcome)| outcome).collect()));
+        deliveries.clear();
+    };
     for change in changes {
-        let Change::Delivered(delivery) = change else { continue };
+        match change {
+            Change::Delivered(delivery) => {
+                if outcomes.contains_key(delivery.identity.as_str()) {
+                    flush(&mut deliveries, &mut outcomes);
+                }
+                deliveries.push(delivery);
+            }
+            // Of two outcomes of one event the later one stays.
+            Change::Relayed(outcome) => drop(outcomes.insert(&outcome.identity, outcome)),
+        }
+    }
+    flush(&mut deliveries, &mut outcomes);
+    parts
+}
+
+fn fold<'a>(deliveries: &[&'a Delivery]) -> Vec<Folded<'a>> {
+    let mut folded: Vec<Folded> = Vec::with_capacity(deliveries.len());
+    let mut places = HashMap::new();
+    for &delivery in deliveries {
         match places.get(delivery.identity.as_str()) {
             Some(&place) => {
                 let event: &mut Folded = &mut folded[place];
@@ -179,11 +226,11 @@ fn fold(changes: &[Change]) -> Vec<Folded<'_>> {
     folded
 }
 
-/// How many of these events, at least one, the next statement takes.
-fn rows(events: &[Folded<'_>]) -> usize {
+/// How many of these rows, at least one, the next statement takes.
+fn fitting<T>(rows: &[T], body: impl Fn(&T) -> Option<&Bytes>) -> usize {
     let mut bytes = 0;
-    let fit = events.iter().take_while(|event| {
-        bytes += event.last.body.len();
+    let fit = rows.iter().take_while(|row| {
+        bytes += body(row).map_or(0, Bytes::len);
         bytes <= STATEMENT
     });
     1 << fit.take(ROWS).count().max(1).ilog2()
@@ -195,12 +242,6 @@ async fn insert(
     head: &mut i64,
     events: &[Folded<'_>],
 ) -> sqlx::Result<u64> {
-    let places: Vec<String> = (0..events.len())
-        .map(|row| {
-            let place = |column| format!("${}", row * 11 + column);
-            format!("({})", (1..=11).map(place).collect::<Vec<_>>().join(", "))
-        })
-        .collect();
     let sql = format!(
         "INSERT INTO events (identity, seq, order_id, status, time_of_origin, body, first_received, \
          last_received, delivery_count, last_delivery, relay) VALUES {} \
@@ -209,7 +250,7 @@ async fn insert(
          last_delivery = excluded.last_delivery, relay = excluded.relay \
          WHERE events.last_delivery <> excluded.last_delivery \
          RETURNING identity, delivery_count",
-        places.join(", ")
+        places(events.len(), 11)
     );
     // The text holds places of parameters only.
     let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -239,16 +280,82 @@ async fn insert(
     Ok(new)
 }
 
-async fn relayed(transaction: &mut Transaction<'_, Any>, seq: i64, outcome: &Outcome) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE events SET seq = $1, relay = $2, answer_status = $3, answer_body = $4 WHERE identity = $5",
-    )
-    .bind(seq)
-    .bind(outcome.relay.name())
-    .bind(outcome.status.map(i64::from))
-    .bind(outcome.body.as_deref())
-    .bind(outcome.identity.as_str())
-    .execute(&mut **transaction)
-    .await?;
+async fn relayed(
+    transaction: &mut Transaction<'_, Any>,
+    head: &mut i64,
+    outcomes: &[&Outcome],
+) -> sqlx::Result<()> {
+    let sql = format!(
+        "UPDATE events SET seq = told.column1, relay = told.column2, answer_status = told.column3, \
+         answer_body = told.column4 FROM (VALUES {}) AS told WHERE identity = told.column5",
+        places(outcomes.len(), 5)
+    );
+    // The text holds places of parameters only.
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for outcome in outcomes {
+        *head += 1;
+        query = query
+            .bind(*head)
+            .bind(outcome.relay.name())
+            .bind(outcome.status.map(i64::from))
+            .bind(outcome.body.as_deref())
+            .bind(outcome.identity.as_str());
+    }
+    query.execute(&mut **transaction).await?;
     Ok(())
+}
+
+/// Places of parameters: `($1, $2), ($3, $4)` for two rows of two columns.
+fn places(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let places: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered(event: &str) -> Change {
+        let recognised = Recognised::default();
+        let (body, received, relay) = (Bytes::new(), 0, Relay::Unknown);
+        Change::Delivered(Delivery {
+            id: String::new(),
+            identity: event.into(),
+            body,
+            recognised,
+            received,
+            relay,
+        })
+    }
+
+    fn outcome(event: &str, status: u16) -> Change {
+        let identity = event.to_owned();
+        Change::Relayed(Outcome { identity, relay: Relay::Answered, status: Some(status), body: None })
+    }
+
+    /// The parts in short: events, then statuses.
+    fn told(changes: &[Change]) -> Vec<String> {
+        let part = |part: &Part| match part {
+            Part::Delivered(folded) => {
+                folded.iter().map(|event| format!("{}{}", event.last.identity, event.count)).collect()
+            }
+            Part::Relayed(outcomes) => {
+                outcomes.iter().map(|outcome| format!("={}", outcome.status.unwrap())).collect::<String>()
+            }
+        };
+        parts(changes).iter().map(part).filter(|part| !part.is_empty()).collect()
+    }
+
+    #[test]
+    fn deliveries_come_first_unless_an_outcome_of_the_same_event_is_before() {
+        let mixed = [delivered("a"), outcome("a", 200), delivered("b"), delivered("b")];
+        assert_eq!(told(&mixed), ["a1b2", "=200"]);
+        let again = [delivered("a"), outcome("a", 200), delivered("a"), outcome("a", 500)];
+        assert_eq!(told(&again), ["a1", "=200", "a1", "=500"]);
+        assert_eq!(told(&[outcome("a", 200), outcome("a", 500)]), ["=500"], "the later one stays");
+        assert!(told(&[]).is_empty());
+    }
 }

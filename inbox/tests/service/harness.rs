@@ -173,6 +173,13 @@ impl Service {
         }
     }
 
+    /// The processor time that it has taken, in steps of 10 ms.
+    pub(crate) fn processor_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
     /// The memory that it has, in MiB.
     pub(crate) fn memory(&self) -> u64 {
         self.mebibytes("VmRSS:")

@@ -164,7 +164,9 @@ async fn load(store: Store) {
     }
     let numbers = Arc::new(AtomicU64::new(0));
     for connections in [1, 16, 256] {
+        let before = Totals::of(&service).await;
         let times = calls(&service.url("/checkout"), connections, &numbers).await;
+        let totals = Totals::of(&service).await;
         times.print(&format!("{connections} connections"));
         println!(
             "{:>36} {:.1} × the rate of single commits, p99 {:.1} × the p50 of one",
@@ -172,21 +174,45 @@ async fn load(store: Store) {
             times.rate() / floor.rate(),
             times.within(0.99) / floor.within(0.5)
         );
+        totals.print_since(&before);
     }
-    groups(&service).await;
     drop(service);
     relayed(&store, &floor).await;
 }
 
-/// How many events one commit took, and how long.
-async fn groups(service: &Service) {
-    let metrics = service.get("/metrics").await.text().await.unwrap();
-    let value = |name: &str| -> f64 {
-        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap()
-    };
-    let groups = value("aifi_inbox_store_seconds_count ");
-    let (events, seconds) = (value("aifi_inbox_stored_total "), value("aifi_inbox_store_seconds_sum "));
-    println!("{:.1} events a group, {:.2} ms a group", events / groups, seconds / groups * 1000.0);
+/// What the service has done so far.
+struct Totals {
+    groups: f64,
+    events: f64,
+    storing: f64,
+    computing: f64,
+}
+
+impl Totals {
+    async fn of(service: &Service) -> Self {
+        let metrics = service.get("/metrics").await.text().await.unwrap();
+        let value = |name: &str| -> f64 {
+            let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+            found.unwrap_or(0.0)
+        };
+        Self {
+            groups: value("aifi_inbox_store_seconds_count "),
+            events: value("aifi_inbox_stored_total "),
+            storing: value("aifi_inbox_store_seconds_sum "),
+            computing: service.processor_seconds(),
+        }
+    }
+
+    fn print_since(&self, before: &Self) {
+        let (groups, events) = (self.groups - before.groups, self.events - before.events);
+        println!(
+            "{:>36} {:.1} events a group, {:.2} ms a group, {:.0} µs of its processor time an event",
+            "",
+            events / groups,
+            (self.storing - before.storing) / groups * 1e3,
+            (self.computing - before.computing) / events * 1e6
+        );
+    }
 }
 
 /// What the relay adds to a direct call.
