@@ -46,8 +46,13 @@ impl Store {
         self.run_program(program(), address, &[])
     }
 
+    /// Starts it with these tokens for senders.
+    pub(crate) fn start_for(&self, tokens: &str) -> Service {
+        Service::start(program(), &self.url, self.folder.path(), "127.0.0.1:0", tokens, &[])
+    }
+
     fn run_program(&self, program: Command, address: &str, options: &[&str]) -> Service {
-        Service::start(program, &self.url, self.folder.path(), address, options)
+        Service::start(program, &self.url, self.folder.path(), address, "old,new", options)
     }
 
     /// Starts it with a limit of the shell's `ulimit`: `-f 1000` is a disk on which no file grows beyond 1000 KiB.
@@ -100,9 +105,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(mut program: Command, store: &str, folder: &Path, address: &str, options: &[&str]) -> Self {
+    fn start(
+        mut program: Command,
+        store: &str,
+        folder: &Path,
+        address: &str,
+        tokens: &str,
+        options: &[&str],
+    ) -> Self {
         let mut child = program
-            .args(["serve", "--listen", address, "--tokens", "old,new", "--read-tokens", "reader"])
+            .args(["serve", "--listen", address, "--tokens", tokens, "--read-tokens", "reader"])
             .args(["--store", store])
             .args(options)
             .current_dir(folder)

@@ -1,11 +1,12 @@
-//! Backups, upgrades, and replicas that start at the same time.
+//! Backups, upgrades, rotations, and replicas that start at the same time.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use tokio::sync::RwLock;
 
 use crate::harness::{Service, Store, event, on_both, program};
 
@@ -106,4 +107,64 @@ async fn replicas_may_start_together() {
         assert_eq!(service.send(event(order, "a")).await.status(), StatusCode::OK);
     }
     assert_eq!(services[0].events().await.len(), services.len());
+}
+
+/// Two replicas behind a load balancer, which sends nothing to the one that is being restarted.
+struct Balanced {
+    replicas: [RwLock<Service>; 2],
+    token: Mutex<&'static str>,
+    done: AtomicBool,
+}
+
+impl Balanced {
+    /// Sends events until told to end; how many.
+    async fn send(self: Arc<Self>, sender: u64) -> u64 {
+        for number in 0.. {
+            if self.done.load(Ordering::SeqCst) {
+                return number;
+            }
+            let turn = usize::from(number % 2 == 1);
+            let replica = match self.replicas[turn].try_read() {
+                Ok(replica) => replica,
+                Err(_) => self.replicas[1 - turn].read().await,
+            };
+            let token = *self.token.lock().unwrap();
+            let request = replica.client.post(replica.url("/checkout")).bearer_auth(token);
+            let answer = request.body(event(sender * 1_000_000 + number, "a")).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "a call was lost");
+        }
+        unreachable!("there are numbers enough")
+    }
+
+    /// Restarts one replica after the other.
+    async fn restart(&self, store: &Store, tokens: &str) {
+        for replica in &self.replicas {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut replica = replica.write().await;
+            replica.stop();
+            *replica = store.start_for(tokens);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_rotated_without_a_lost_call() {
+    let Some(store) = Store::postgres("a_token_is_rotated") else { return };
+    let replicas = [(); 2].map(|()| RwLock::new(store.start_for("old")));
+    let balanced = Arc::new(Balanced { replicas, token: Mutex::new("old"), done: AtomicBool::new(false) });
+    let senders: Vec<_> = (1..=4).map(|sender| tokio::spawn(balanced.clone().send(sender))).collect();
+    balanced.restart(&store, "old,new").await;
+    *balanced.token.lock().unwrap() = "new";
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    balanced.restart(&store, "new").await;
+    balanced.done.store(true, Ordering::SeqCst);
+    let mut sent = 0;
+    for sender in senders {
+        sent += sender.await.unwrap();
+    }
+    let replica = balanced.replicas[0].read().await;
+    println!("{sent} calls");
+    assert_eq!(replica.events().await.len() as u64, sent);
+    let old = replica.client.post(replica.url("/checkout")).bearer_auth("old").body("{}");
+    assert_eq!(old.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
