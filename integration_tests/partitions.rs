@@ -58,6 +58,45 @@ fn only_what_was_added_is_read_again_and_the_log_names_it() {
 }
 
 #[test]
+fn what_is_read_of_a_store_that_was_added_has_a_receipt_of_its_own() {
+    let sandbox = sandbox(Options { orders: 900, contested_percent: 0, ..Options::default() });
+    let read = |stores: &[u32], states: &[&Value]| {
+        let (config, _) = of_stores(&sandbox, stores);
+        let run = Run::of_streams(&config, "incremental", &["orders", "sync_audit"]);
+        run.resuming_all(states).finish().succeeded()
+    };
+    let first = read(&[1, 2], &[]);
+    let states: Vec<&Value> = first.states();
+    let orders =
+        states.iter().rfind(|state| state["state"]["stream"]["stream_descriptor"]["name"] == "orders");
+    sandbox.advance(TimeDelta::minutes(5));
+    sandbox.add_orders(40);
+    let second = read(&[1, 2, 4], &[orders.unwrap()]);
+    let (mut parts, mut written) = (BTreeSet::new(), 0);
+    for receipt in second.records_of("sync_audit") {
+        let of = |field: &str| receipt[field].as_str().unwrap().to_owned();
+        let (from, until) = (of("fromDraftCreatedAt"), of("untilDraftCreatedAt"));
+        let within = second
+            .records_of("orders")
+            .iter()
+            .filter(|order| {
+                let at = order["draftCreatedAt"].as_str().unwrap();
+                *from <= *at && *at < *until
+            })
+            .count() as u64;
+        let of_receipt = receipt["ordersWritten"].as_u64().unwrap();
+        // Of the others, those that have changed are a part.
+        assert!(of_receipt == within || (of("part") == "changes" && of_receipt < within), "{receipt}");
+        if of_receipt > 0 {
+            parts.insert(of("part"));
+        }
+        written += of_receipt;
+    }
+    assert_eq!(written, second.records_of("orders").len() as u64);
+    assert_eq!(parts, BTreeSet::from(["changes".to_owned(), "range".to_owned()]));
+}
+
+#[test]
 fn roles_are_partitions_too() {
     let sandbox = sandbox(Options { orders: 900, contested_percent: 0, ..Options::default() });
     let mut config = config(&sandbox);

@@ -52,6 +52,8 @@ pub(crate) struct Emitter<'c> {
     unsettled: Option<DateTime<Utc>>,
     steps: Vec<Effect>,
     tally: Totals,
+    /// What is drafted before the cursor, of partitions that are read as a whole: it belongs in no range of this sync.
+    added: Totals,
     /// What the last state said.
     last_state: Option<Value>,
     /// Orders that were handed out since the last state.
@@ -80,6 +82,7 @@ impl<'c> Emitter<'c> {
             changed: None,
             steps: Vec::new(),
             tally: Totals::default(),
+            added: Totals::default(),
             last_state: None,
             since_state: 0,
             superseded: Superseded::default(),
@@ -143,8 +146,9 @@ impl<'c> Emitter<'c> {
         let again = tell_apart(again, &mut self.superseded, true);
         let new = tell_apart(new, &mut self.superseded, false);
         for row in again.into_iter().chain(new) {
+            let added = whole && row.at < self.cursor.start();
             if !row.superseded {
-                self.tally.observe(&row);
+                self.totals(added).observe(&row);
             }
             if let Some(window) = &mut self.window {
                 window.add(selection, &row);
@@ -156,7 +160,7 @@ impl<'c> Emitter<'c> {
             if let Some(row) = row {
                 self.release(selection, row.at);
                 if self.config.wants_status(row.status.as_deref()) {
-                    self.record(row);
+                    self.record(row, added);
                 } else {
                     self.left_out += u64::from(!row.superseded);
                 }
@@ -172,7 +176,7 @@ impl<'c> Emitter<'c> {
     fn release(&mut self, selection: usize, position: DateTime<Utc>) {
         if let (Some(changed), Some(window)) = (&mut self.changed, &self.window) {
             for row in changed.release(selection, position, window) {
-                self.record(row);
+                self.record(row, false);
             }
         }
     }
@@ -192,7 +196,7 @@ impl<'c> Emitter<'c> {
                 if !row.superseded {
                     self.tally.observe(&row);
                 }
-                self.record(row);
+                self.record(row, false);
             }
         }
     }
@@ -219,20 +223,29 @@ impl<'c> Emitter<'c> {
         }
     }
 
-    fn record(&mut self, row: Row) {
+    fn totals(&mut self, added: bool) -> &mut Totals {
+        if added { &mut self.added } else { &mut self.tally }
+    }
+
+    fn record(&mut self, row: Row, added: bool) {
         if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
             self.recent.note(digest(&row));
         }
         if row.superseded {
             self.steps.push(Effect::Superseded(row));
         } else {
-            self.tally.write(&row);
+            self.totals(added).write(&row);
             self.steps.push(Effect::Record(row));
         }
     }
 
     /// Sums up what was written of orders drafted from `from` until `until`: all of them, or those that have changed.
     pub(crate) fn receipt(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, changes: bool) {
+        let added = std::mem::take(&mut self.added);
+        if added.read > 0 {
+            let (from, until) = (Some(self.config.start_date), Some(self.cursor.start()));
+            self.steps.push(Effect::Receipt(Totals { from, until, changes: true, ..added }));
+        }
         let tally = std::mem::take(&mut self.tally);
         self.steps.push(Effect::Receipt(Totals { from: Some(from), until: Some(until), changes, ..tally }));
     }
