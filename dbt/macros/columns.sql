@@ -25,5 +25,7 @@ coalesce(nullif({{ aifi.text(session_id) }}, ''), {{ aifi.text(order_id) }})
 {% macro snowflake__column(name) %}"{{ name | upper }}"{% endmacro %}
 {% macro postgres__column(name) %}"{{ name if var('aifi_keeps_names', false) else name | lower }}"{% endmacro %}
 
-{#- Whether a stream is synced. -#}
-{% macro uses(stream) %}{{ return(var('aifi_using_' ~ stream, stream != 'order_details')) }}{% endmacro %}
+{#- Whether a stream is synced. Two are taken to be only where the reader says so. -#}
+{% macro uses(stream) -%}
+{{ return(var('aifi_using_' ~ stream, stream not in ['order_details', 'unreadable_rows'])) }}
+{%- endmacro %}
