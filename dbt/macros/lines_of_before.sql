@@ -1,4 +1,4 @@
-{#- Takes out what a later version of an order has no more. Nothing in the source tells of it, so it is looked for. -#}
+{#- Deletes lines that a later version of the order no longer has. The source does not announce this, so we look for it. -#}
 {% macro delete_lines_of_before(lines, orders) -%}
 delete from {{ lines }}
 where order_line_key not in (

@@ -1,7 +1,7 @@
-{#- What is true now, out of tables that keep what was. The models are made of these, and so are the views for readers
-without dbt in docs/sql.md: a test renders them with the names of Airbyte's tables and compares. -#}
+{#- What is true now, from tables that keep what was. The models use these macros, and so do the views in docs/sql.md for readers
+without dbt: a test renders them with the names of Airbyte's tables, and compares. -#}
 
-{#- The newest row of each visit: by version, then by what changed last, then by what was read last. -#}
+{#- The newest row of each visit: the highest version, then the latest change, then the latest read. -#}
 {% macro newest_orders(orders, visit_key, version, updated_at, extracted_at) -%}
 {{ aifi.first_of('*', orders, [visit_key], [version, updated_at, extracted_at]) }}
 {%- endmacro %}

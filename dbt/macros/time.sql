@@ -1,5 +1,5 @@
-{#- A moment in UTC: a timestamp without a zone, and BigQuery's timestamp. Whether the table's column has a zone is the
-destination's choice, so the macros hold for either. -#}
+{#- A timestamp in UTC, without a zone except in BigQuery. Destinations differ in whether the table's column has a zone, so the
+macros accept both. -#}
 {% macro utc(expression) %}{{ adapter.dispatch('utc', 'aifi')(expression) }}{% endmacro %}
 {% macro default__utc(expression) %}make_timestamp(epoch_us({{ expression }})){% endmacro %}
 {% macro postgres__utc(expression) -%}
@@ -10,7 +10,7 @@ to_timestamp(extract(epoch from {{ expression }})) at time zone 'UTC'
 to_timestamp_ntz(date_part(epoch_microsecond, {{ expression }}), 6)
 {%- endmacro %}
 
-{#- The day of a moment in UTC, where the clocks show `zone`. -#}
+{#- The day of a timestamp in UTC, in the time zone `zone`. -#}
 {% macro local_day(moment, zone) %}{{ adapter.dispatch('local_day', 'aifi')(moment, zone) }}{% endmacro %}
 {% macro default__local_day(moment, zone) -%}
 cast({{ moment }} at time zone 'UTC' at time zone {{ zone }} as date)
@@ -34,7 +34,7 @@ cast(extract(epoch from {{ end }} - {{ start }}) as bigint)
 {% macro bigquery__seconds_between(start, end) %}timestamp_diff({{ end }}, {{ start }}, second){% endmacro %}
 {% macro snowflake__seconds_between(start, end) %}datediff(second, {{ start }}, {{ end }}){% endmacro %}
 
-{#- From when on an incremental model looks for rows: some time before the newest that it has. -#}
+{#- The point from which an incremental model looks for rows: some hours before its newest row. -#}
 {% macro since() -%}
 coalesce(
     (select {{ aifi.hours_before('max(extracted_at)', var('aifi_lookback_hours', 72)) }} from {{ this }}),

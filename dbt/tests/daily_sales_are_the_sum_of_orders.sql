@@ -1,13 +1,13 @@
 -- Stores whose days do not add up to their orders, to the last decimal.
 with days as (
     select store_id, sum(orders) as orders, sum(revenue) as revenue
-    from {{ ref('daily_store_sales') }}
+    from {{ ref('aifi', 'daily_store_sales') }}
     group by store_id
 ),
 
 sales as (
     select store_id, count(*) as orders, sum(total_price) as revenue
-    from {{ ref('orders_current') }}
+    from {{ ref('aifi', 'orders_current') }}
     where status in ({% for status in var('aifi_sale_statuses', ['paid', 'contested', 'reviewed']) %}'{{ status }}'{{ ', ' if not loop.last }}{% endfor %})
     group by store_id
 )

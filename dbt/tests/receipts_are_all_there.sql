@@ -1,6 +1,6 @@
 {{ config(enabled=aifi.uses('sync_audit')) }}
--- Syncs of which a receipt is missing.
+-- Syncs that lack a receipt.
 select started_at
-from {{ ref('stg_aifi__sync_audit') }}
+from {{ ref('aifi', 'stg_aifi__sync_audit') }}
 group by started_at
-having min(slice) <> 1 or max(slice) <> count(*)
+having min(slice) <> 1 or max(slice) <> count(distinct slice)

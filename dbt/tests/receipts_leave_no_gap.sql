@@ -1,5 +1,5 @@
 {{ config(enabled=aifi.uses('sync_audit')) }}
--- Times of which no receipt tells that their orders were read.
+-- Periods that no receipt covers.
 with pieces as (
     select
         started_at,
@@ -8,7 +8,7 @@ with pieces as (
         max(until_draft_created_at) over (
             order by started_at, slice rows between unbounded preceding and 1 preceding
         ) as read_until
-    from {{ ref('stg_aifi__sync_audit') }}
+    from {{ ref('aifi', 'stg_aifi__sync_audit') }}
     where part = 'range'
 )
 

@@ -1,8 +1,9 @@
 {{ config(enabled=aifi.uses('sync_audit')) }}
--- What the last sync has written is in the table: as many orders, the sum of their totals to the last decimal, and the sum
--- of their ids; of this one the first fifteen digits, since PyAirbyte keeps no more in PostgreSQL. A sync that has failed has written orders without a receipt; the next one that ends well puts it right.
+-- What the last sync wrote is in the table: the number of orders, the sum of their totals to the last decimal, and the sum of
+-- their ids. Of the ids the first fifteen digits count, because PyAirbyte keeps no more in PostgreSQL. A failed sync leaves
+-- orders without a receipt until the next successful one. Orders without a draft date have no receipt.
 with last_sync as (
-    select max(started_at) as started_at from {{ ref('stg_aifi__sync_audit') }}
+    select max(started_at) as started_at from {{ ref('aifi', 'stg_aifi__sync_audit') }}
 ),
 
 receipts as (
@@ -10,7 +11,7 @@ receipts as (
         sum(a.orders_written) as orders,
         sum(a.total_price) as total_price,
         sum(a.id_sum) as id_sum
-    from {{ ref('stg_aifi__sync_audit') }} a
+    from {{ ref('aifi', 'stg_aifi__sync_audit') }} a
     join last_sync on a.started_at = last_sync.started_at
 ),
 
@@ -19,8 +20,9 @@ in_table as (
         count(*) as orders,
         coalesce(sum(o.total_price), 0) as total_price,
         coalesce(sum({{ aifi.read('whole', 'o.order_id') }}), 0) as id_sum
-    from {{ ref('stg_aifi__orders') }} o
+    from {{ ref('aifi', 'stg_aifi__orders') }} o
     join last_sync on o.extracted_at >= last_sync.started_at
+    where o.draft_created_at is not null
 )
 
 select

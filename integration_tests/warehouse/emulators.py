@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 
 Row = dict[str, Any]
 Statement = str | Row
+Types = dict[str, dict[str, str]]
 
 # Airbyte's own columns.
 OWN = {"_airbyte_extracted_at": "date-time", "_airbyte_meta": "object"}
@@ -43,6 +44,12 @@ TYPES = {
         "object": "json",
         "array": "json",
     },
+}
+
+# Those of PyAirbyte's caches, where they are others.
+CACHE_TYPES = TYPES | {
+    "snowflake": TYPES["snowflake"]
+    | {"number": "number(38, 9)", "date-time": "timestamp_ntz", "object": "variant", "array": "variant"}
 }
 
 
@@ -108,11 +115,11 @@ class Emulator:
     def table(self, stream: str) -> str:
         return f"{self.dataset}.{stream}"
 
-    def create(self, stream: str, columns: dict[str, str]) -> str:
-        declared = ", ".join(f"{self.name(name)} {TYPES[self.kind][of]}" for name, of in columns.items())
-        return f"create table {self.table(stream)} ({declared})"
+    def create(self, table: str, columns: dict[str, str], types: Types = TYPES) -> str:
+        declared = ", ".join(f"{self.name(name)} {types[self.kind][of]}" for name, of in columns.items())
+        return f"create table {table} ({declared})"
 
-    def fill(self, stream: str, columns: dict[str, str], rows: list[Row]) -> Iterator[Statement]:
+    def fill(self, table: str, columns: dict[str, str], rows: list[Row], types: Types = TYPES) -> Iterator[Statement]:
         raise NotImplementedError
 
     def name(self, name: str) -> str:
@@ -139,6 +146,11 @@ def literal(of: Any) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
+def standard_literal(of: Any) -> str:
+    """As DuckDB and PostgreSQL read it."""
+    return "'" + of.replace("'", "''") + "'" if isinstance(of, str) else literal(of)
+
+
 class Snowflake(Emulator):
     """fakesnow: Snowflake's statements, translated for DuckDB."""
 
@@ -148,8 +160,11 @@ class Snowflake(Emulator):
     def name(self, name: str) -> str:
         return f'"{name.upper()}"'
 
-    def fill(self, stream: str, columns: dict[str, str], rows: list[Row]) -> Iterator[Statement]:
-        read = {"object": "parse_json({})::object", "array": "parse_json({})::array", "date-time": "{}::timestamp_tz"}
+    def fill(self, table: str, columns: dict[str, str], rows: list[Row], types: Types = TYPES) -> Iterator[Statement]:
+        read = {
+            of: ("parse_json({})::" if of in ("object", "array") else "{}::") + types[self.kind][of]
+            for of in ("object", "array", "date-time")
+        }
         selected = ", ".join(
             read.get(of, "{}").format(f"column{at}") for at, of in enumerate(columns.values(), 1)
         )
@@ -158,7 +173,7 @@ class Snowflake(Emulator):
                 "(" + ", ".join(literal(row[name]) for name in columns) + ")"
                 for row in rows[start : start + 50]
             ]
-            yield f"insert into {self.table(stream)} select {selected} from values {', '.join(values)}"
+            yield f"insert into {table} select {selected} from values {', '.join(values)}"
 
 
 class BigQuery(Emulator):
@@ -169,11 +184,11 @@ class BigQuery(Emulator):
     def name(self, name: str) -> str:
         return f"`{name}`"
 
-    def fill(self, stream: str, columns: dict[str, str], rows: list[Row]) -> Iterator[Statement]:
+    def fill(self, table: str, columns: dict[str, str], rows: list[Row], types: Types = TYPES) -> Iterator[Statement]:
         """Sent as rows: it takes a minute to read them as literals."""
         for start in range(0, len(rows), 500):
             sent = [
                 {name: str(of) if isinstance(of, Decimal) else of for name, of in row.items()}
                 for row in rows[start : start + 500]
             ]
-            yield {"table": f"retailer.{self.table(stream)}", "rows": sent}
+            yield {"table": f"retailer.{table}", "rows": sent}

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PACKAGE = ROOT / "dbt"
 MARTS_SCHEMA = "analytics_aifi"
+STAGING_SCHEMA = "analytics_aifi_staging"
+LOGS = Path(os.environ["WAREHOUSE_LOGS"]) if "WAREHOUSE_LOGS" in os.environ else None
 
 
 class Project:
@@ -40,6 +43,8 @@ class Dbt:
     ) -> None:
         self.project, self.folder, self.target = project, folder, target
         self.dbt = python.parent / "dbt"
+        # That of the test's folder, which has a number.
+        self.name = next(part for part in reversed(folder.parts) if part[-1].isdigit())
         self.environment = os.environ | {
             "AIFI_PACKAGE": str(PACKAGE),
             **{f"WAREHOUSE_{name.upper()}": value for name, value in place.items()},
@@ -56,6 +61,10 @@ class Dbt:
         )
         last = [line.partition("  ")[2] for line in done.stdout.splitlines() if "Done. PASS" in line]
         print(f"dbt {' '.join(arguments)} on {self.target}:", *last)
+        if LOGS is not None:
+            # One file for each database: what dbt has said, in the order of its commands.
+            with (LOGS / f"{self.target}-{self.name}.log").open("a") as log:
+                log.write(f"dbt {' '.join(arguments)} {json.dumps(variables) if variables else ''}\n{done.stdout}\n")
         assert (done.returncode != 0) == fails, done.stdout[-6000:] + done.stderr
         results = self.folder / "target" / "run_results.json"
         return json.loads(results.read_text())["results"] if last else []
@@ -70,6 +79,25 @@ class Dbt:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """How many of each there were, and how they ended."""
+    counts = Counter((result["unique_id"].partition(".")[0], result["status"]) for result in results)
+    kinds = {"seed": "seeds", "model": "models", "test": "tests"}
+    told = [
+        f"{sum(count for (of, _), count in counts.items() if of == kind)} {name}"
+        for kind, name in kinds.items()
+    ]
+    ended = Counter(result["status"] for result in results if result["unique_id"].startswith("test."))
+    ends = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
+    return ", ".join(told) + (f" ({ends})" if ends else "")
+
+
+def models(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of the package."""
+    nodes = manifest["nodes"].values()
+    return [node for node in nodes if node["resource_type"] == "model" and node["package_name"] == "aifi"]
 
 
 def names(results: list[dict[str, Any]], *statuses: str) -> list[str]:

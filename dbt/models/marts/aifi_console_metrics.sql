@@ -2,7 +2,7 @@
 
 with sessions as (
     {{ aifi.first_of(
-        'session_id, created_at', ref('stg_aifi__sessions'), ['session_id'], ['updated_at', 'extracted_at']
+        'session_id, created_at', ref('aifi', 'stg_aifi__sessions'), ['session_id'], ['updated_at', 'extracted_at']
     ) | indent(4) }}
 ),
 
@@ -10,14 +10,14 @@ sales as (
     select
         s.order_id,
         s.store_id,
-        {{ aifi.local_day('coalesce(v.created_at, s.draft_created_at)', 's.time_zone') }} as visited_on
-    from {{ ref('int_aifi__sales') }} s
+        {{ aifi.local_day('coalesce(v.created_at, s.sold_at)', 's.time_zone') }} as visited_on
+    from {{ ref('aifi', 'int_aifi__sales') }} s
     left join sessions v on s.session_id = v.session_id
 ),
 
 lines as (
     select order_id, quantity, total_price
-    from {{ ref('order_lines_current') }}
+    from {{ ref('aifi', 'order_lines_current') }}
     where not coalesce(is_externally_added, false)
 )
 

@@ -7,5 +7,5 @@ select
     sum(subtotal_price) as net_revenue,
     sum(total_tax) as tax,
     sum(total_price) as revenue
-from {{ ref('int_aifi__sales') }}
+from {{ ref('aifi', 'int_aifi__sales') }}
 group by store_id, sold_on

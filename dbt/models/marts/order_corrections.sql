@@ -1,7 +1,7 @@
 {{ config(enabled=aifi.uses('contests')) }}
 
 with contests as (
-    {{ aifi.first_of('*', ref('stg_aifi__contests'), ['contest_id'], ['updated_at', 'extracted_at']) | indent(4) }}
+    {{ aifi.first_of('*', ref('aifi', 'stg_aifi__contests'), ['contest_id'], ['updated_at', 'extracted_at']) | indent(4) }}
 )
 
 select
@@ -23,5 +23,5 @@ select
     o.total_price as order_total_price,
     o.payment_refunded
 from contests c
-left join {{ ref('orders_current') }} o on c.visit_key = o.visit_key
+left join {{ ref('aifi', 'orders_current') }} o on c.visit_key = o.visit_key
 where c.deleted_at is null

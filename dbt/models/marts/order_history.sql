@@ -7,10 +7,10 @@
 ) }}
 
 with versions as (
-    select * from {{ ref('stg_aifi__order_versions') }}
+    select * from {{ ref('aifi', 'stg_aifi__order_versions') }}
     {%- if is_incremental() %}
     where visit_key in (
-        select visit_key from {{ ref('stg_aifi__order_versions') }} where extracted_at >= {{ aifi.since() }}
+        select visit_key from {{ ref('aifi', 'stg_aifi__order_versions') }} where extracted_at >= {{ aifi.since() }}
     )
     {%- endif %}
 ),
@@ -32,7 +32,7 @@ begun as (
     select
         compared.*,
         case
-            when previous_version is null then draft_created_at
+            when previous_version is null then coalesce(draft_created_at, created_at)
             when created_at > previous_created_at then created_at
             else updated_at
         end as valid_from

@@ -6,10 +6,10 @@
 ) }}
 
 with orders as (
-    select * from {{ ref('stg_aifi__orders') }}
+    select * from {{ ref('aifi', 'stg_aifi__orders') }}
     {%- if is_incremental() %}
     where visit_key in (
-        select visit_key from {{ ref('stg_aifi__orders') }} where extracted_at >= {{ aifi.since() }}
+        select visit_key from {{ ref('aifi', 'stg_aifi__orders') }} where extracted_at >= {{ aifi.since() }}
     )
     {%- endif %}
 )

@@ -10,14 +10,14 @@ with lines as (
         l.subtotal_price,
         l.total_tax,
         l.total_price
-    from {{ ref('order_lines_current') }} l
-    join {{ ref('int_aifi__sales') }} s on l.order_id = s.order_id
+    from {{ ref('aifi', 'order_lines_current') }} l
+    join {{ ref('aifi', 'int_aifi__sales') }} s on l.order_id = s.order_id
 )
 
 {%- if aifi.uses('products') %},
 
 products as (
-    {{ aifi.first_of('*', ref('stg_aifi__products'), ['product_id'], ['extracted_at']) | indent(4) }}
+    {{ aifi.first_of('*', ref('aifi', 'stg_aifi__products'), ['product_id'], ['extracted_at']) | indent(4) }}
 )
 {%- endif %}
 

@@ -2,12 +2,12 @@
 
 with sessions as (
     {{ aifi.first_of(
-        '*', ref('stg_aifi__sessions'), ['customer_shopping_session_id'], ['updated_at', 'extracted_at']
+        '*', ref('aifi', 'stg_aifi__sessions'), ['customer_shopping_session_id'], ['updated_at', 'extracted_at']
     ) | indent(4) }}
 ),
 
 newest as (
-    select max(draft_created_at) as draft_created_at from {{ ref('orders_current') }}
+    select max(draft_created_at) as draft_created_at from {{ ref('aifi', 'orders_current') }}
 )
 
 select
@@ -33,5 +33,5 @@ select
     o.total_price
 from sessions v
 cross join newest n
-left join {{ ref('int_aifi__store_time_zones') }} z on v.store_id = z.store_id
-left join {{ ref('orders_current') }} o on v.session_id = o.session_id
+left join {{ ref('aifi', 'int_aifi__store_time_zones') }} z on v.store_id = z.store_id
+left join {{ ref('aifi', 'orders_current') }} o on v.session_id = o.session_id
