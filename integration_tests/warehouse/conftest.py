@@ -391,7 +391,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
                 lambda kind, in_kind, there: in_kind(of[kind].result(), there), kind, in_kind, folder("by_hand")
             )
         for name, todo in JOBS.items():
-            of[name] = pool.submit(todo, of, folder("job"))
+            of[name] = pool.submit(todo, of, folder(name.replace(" ", "_")))
         yield of
         pool.shutdown(cancel_futures=True)
 
