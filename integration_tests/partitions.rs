@@ -108,6 +108,20 @@ fn roles_are_partitions_too() {
     assert_holds(&second.records(), &sandbox.expected(&of("employee")), true);
 }
 
+/// All orders were being read when the sync was cut off, so nothing is known of a store among them.
+#[test]
+fn a_store_of_a_partition_that_was_not_read_to_its_end_is_read_as_a_whole() {
+    let sandbox = sandbox(Options { orders: 900, contested_percent: 0, ..Options::default() });
+    let (config, filter) = of_stores(&sandbox, &[1]);
+    let first = Run::incremental(&config).finish().succeeded();
+    let mut state = first.last_state().clone();
+    let fields = state["state"]["stream"]["stream_state"].as_object_mut().unwrap();
+    fields.remove("partitions");
+    fields.insert("unseen".to_owned(), json!(["all"]));
+    let second = Run::incremental(&config).resuming(&state).finish().succeeded();
+    assert_holds(&second.records(), &sandbox.expected(&filter), true);
+}
+
 #[test]
 fn lists_bring_the_rows_of_a_store_that_is_added_later() {
     let sandbox = sandbox(Options { orders: 700, stores: 9, contested_percent: 40, ..Options::default() });

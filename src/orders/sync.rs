@@ -131,9 +131,10 @@ impl<'c> Sync<'c> {
         if let Some(line) = log::added(&added) {
             writing.log(Level::Info, line);
         }
-        let mut unseen = cursor.resumed().map_or_else(Vec::new, |saved| saved.unseen.clone());
-        unseen.extend(added);
-        let mut partitions = Partitions::new(selections, &unseen);
+        let whole = |partition: &Selection| {
+            cursor.resumed().is_some_and(|saved| !saved.covers(partition) || saved.is_unseen(partition))
+        };
+        let mut partitions = Partitions::new(selections, whole);
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
         let probe =

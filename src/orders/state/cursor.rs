@@ -176,10 +176,14 @@ impl Saved {
         })
     }
 
-    /// Whether it speaks of a partition.
+    /// Whether a partition is one of those that it speaks of, or a part of one.
     pub fn covers(&self, partition: &Selection) -> bool {
-        let mut covering = self.partitions.iter().filter_map(|name| Selection::named(name));
-        self.partitions.is_empty() || covering.any(|one| one.covers(partition))
+        self.partitions.is_empty() || is_part_of_one(partition, &self.partitions)
+    }
+
+    /// Whether it says nothing of a partition yet.
+    pub fn is_unseen(&self, partition: &Selection) -> bool {
+        is_part_of_one(partition, &self.unseen)
     }
 
     /// Its window, in the order of these partitions: others may have been configured when it was written.
@@ -205,6 +209,10 @@ impl Saved {
             SyncMode::FullRefresh => self.full_refresh || self.complete,
         }
     }
+}
+
+fn is_part_of_one(partition: &Selection, names: &[String]) -> bool {
+    names.iter().filter_map(|name| Selection::named(name)).any(|one| one.covers(partition))
 }
 
 fn names(value: &Value) -> Vec<String> {

@@ -30,11 +30,11 @@ impl DerefMut for Partitions {
 }
 
 impl Partitions {
-    /// For these selections. Those named in `unseen` are read as a whole.
-    pub(crate) fn new(selections: Vec<Selection>, unseen: &[String]) -> Self {
+    /// For these selections. Those that are `whole` are read as a whole.
+    pub(crate) fn new(selections: Vec<Selection>, whole: impl Fn(&Selection) -> bool) -> Self {
         let count = selections.len();
         let partition = |selection: Selection| {
-            let whole = unseen.contains(&selection.to_string());
+            let whole = whole(&selection);
             Partition::new(selection, count, whole)
         };
         Self(selections.into_iter().map(partition).collect())
