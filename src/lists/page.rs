@@ -11,7 +11,6 @@ use crate::failure::FailureKind;
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::list;
-use crate::record::shape::Shape;
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
 use crate::unreadable::{self, Item, Reason};
@@ -55,15 +54,13 @@ impl PageReader {
     /// For a list.
     pub fn new(list: &'static List) -> Self {
         let shape = &list.schema.shape;
-        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        let position = |name: &str| properties.iter().position(|property| property.name == name);
         Self {
             list,
             transcoder: Transcoder::new(shape),
-            id: position(list.key).expect("the schema declares the primary key, which a test proves"),
-            updated: position(UPDATED_FIELD),
-            created: position(CREATED_FIELD).filter(|_| list.incremental),
-            store: list.store.first().and_then(|name| position(name)),
+            id: shape.position_of(list.key),
+            updated: shape.position(UPDATED_FIELD),
+            created: shape.position(CREATED_FIELD).filter(|_| list.incremental),
+            store: list.store.first().and_then(|name| shape.position(name)),
         }
     }
 

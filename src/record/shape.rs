@@ -62,6 +62,28 @@ impl Shape {
             other => panic!("a schema file declares a type that is not supported: {other:?}"),
         }
     }
+
+    /// The declared fields of a stream's record.
+    ///
+    /// # Panics
+    /// Where this is not an object, which every stream's schema is.
+    pub fn fields(&self) -> &[Property] {
+        let Self::Object(fields) = self else { unreachable!("every stream's schema is an object") };
+        fields
+    }
+
+    /// The position of a declared field.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields().iter().position(|field| field.name == name)
+    }
+
+    /// The position of a field that is declared for certain.
+    ///
+    /// # Panics
+    /// Where it is not: a test proves each field that we look at.
+    pub fn position_of(&self, name: &str) -> usize {
+        self.position(name).expect("the schema declares the fields we look at, which a test proves")
+    }
 }
 
 impl Property {

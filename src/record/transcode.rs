@@ -42,8 +42,7 @@ pub struct Written {
 impl<'s> Transcoder<'s> {
     /// For the stream with this schema.
     pub fn new(shape: &'s Shape) -> Self {
-        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        Self { properties, findings: Findings::default() }
+        Self { properties: shape.fields(), findings: Findings::default() }
     }
 
     /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is

@@ -14,7 +14,6 @@ use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::object;
-use crate::record::shape::{Property, Shape};
 use crate::record::transcode::Transcoder;
 use crate::timestamp;
 
@@ -71,20 +70,12 @@ impl DetailReader {
     /// For the stream `order_details`.
     pub fn of_details() -> Self {
         let shape = &OrderStream::Details.schema().shape;
-        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        let position = |name: &str| {
-            let is_it = |property: &Property| property.name == name;
-            properties
-                .iter()
-                .position(is_it)
-                .expect("the schema declares the fields we look at, which a test proves")
-        };
         Self {
             transcoder: Transcoder::new(shape),
-            id: position(PRIMARY_KEY),
-            at: position(CURSOR_FIELD),
-            version: position("version"),
-            updated: position("updatedAt"),
+            id: shape.position_of(PRIMARY_KEY),
+            at: shape.position_of(CURSOR_FIELD),
+            version: shape.position_of("version"),
+            updated: shape.position_of("updatedAt"),
         }
     }
 

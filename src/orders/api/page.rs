@@ -11,7 +11,7 @@ use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::list;
-use crate::record::shape::{Property, Shape};
+use crate::record::shape::Shape;
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
 use crate::unreadable::{self, Item, Reason};
@@ -150,14 +150,7 @@ impl PageReader {
 
 impl Fields {
     fn of(shape: &Shape) -> Self {
-        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        let position = |name: &str| -> usize {
-            let is_it = |property: &Property| property.name == name;
-            properties
-                .iter()
-                .position(is_it)
-                .expect("the schema declares the fields we look at, which a test proves")
-        };
+        let position = |name: &str| shape.position_of(name);
         Self {
             id: position(PRIMARY_KEY),
             at: position(CURSOR_FIELD),

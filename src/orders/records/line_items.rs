@@ -58,10 +58,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// For the stream `order_line_items`. `shape` is [`Self::shape`].
     pub(crate) fn new(shape: &'static Shape) -> Self {
-        let Shape::Object(properties) = shape else { unreachable!("every stream's schema is an object") };
-        let id = properties.iter().position(|property| property.name == "id");
-        let id = id.expect("the schema declares the fields we look at, which a test proves");
-        Self { transcoder: Transcoder::new(shape), id, unnumbered: 0 }
+        Self { transcoder: Transcoder::new(shape), id: shape.position_of("id"), unnumbered: 0 }
     }
 
     /// The lines of an order, in its order.
