@@ -178,14 +178,14 @@ impl Position for Numbered {
 
     /// Counted from 1, page 1 is the first one again, though a row or two of it may have moved since.
     fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool {
-        let second = matches!(asked.part, PageRequest::Page { page: Some(1), .. }) && self.first_page == 0;
+        if self.first_page > 0 || !matches!(asked.part, PageRequest::Page { page: Some(1), .. }) {
+            return false;
+        }
         let first = &self.first[..rows.len().min(self.first.len())];
         let again = rows.iter().filter(|row| first.contains(&digest(&row.id))).count();
-        if second && 2 * again > rows.len() {
-            self.first_page = 1;
-            return true;
-        }
-        false
+        let counted_from_one = 2 * again > rows.len();
+        self.first_page = usize::from(counted_from_one);
+        counted_from_one
     }
 
     fn begins_anew(&mut self) -> bool {
