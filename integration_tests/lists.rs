@@ -195,11 +195,6 @@ one_in_five! {
 }
 
 /// The last state of a stream.
-fn state<'o>(outcome: &'o Outcome, list: &str) -> &'o Value {
-    let of_list = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == list;
-    outcome.of_type("STATE").filter(of_list).last().expect("a state")
-}
-
 /// Reads one list twice, and says what the second sync brought, and how many requests it took.
 fn again(sandbox: &Sandbox, list: &str, state: &Value) -> (Outcome, u64) {
     sandbox.reset_stats();
@@ -213,9 +208,13 @@ fn a_sync_without_changes_takes_two_requests() {
         let sandbox = sandbox(options(Behaviour::default()));
         let first = read(&config(&sandbox), &[list], "incremental").finish().succeeded();
         sandbox.advance(TimeDelta::hours(1));
-        let (second, requests) = again(&sandbox, list, state(&first, list));
+        let (second, requests) = again(&sandbox, list, first.last_state_of(list));
         assert_eq!((second.records_of(list).len(), requests), (0, most), "{list}");
-        assert_eq!(state(&second, list)["state"]["stream"], state(&first, list)["state"]["stream"], "{list}");
+        assert_eq!(
+            second.last_state_of(list)["state"]["stream"],
+            first.last_state_of(list)["state"]["stream"],
+            "{list}"
+        );
     }
 }
 
@@ -273,7 +272,7 @@ fn only_what_has_changed_comes_again() {
         sandbox.add_orders(20);
         sandbox.advance(TimeDelta::minutes(10));
         for (list, least, most) in [("contests", changed, changed + 20), ("sessions", 20, 60)] {
-            let (second, _) = again(&sandbox, list, state(&first, list));
+            let (second, _) = again(&sandbox, list, first.last_state_of(list));
             let count = second.records_of(list).len();
             assert!((least..=most).contains(&count), "{list} {filter:?}: {count} records");
             let mut all = first.records_of(list);
@@ -311,7 +310,10 @@ fn sessions_that_were_cut_off_go_on() {
         assert!(read < rows + 4 * 1_300, "{sync_mode}: little is repeated: {read} of {rows}");
         let last = outcomes.last().unwrap();
         assert!(last.records_of("sessions").len() < rows, "it went on");
-        assert_eq!(state(last, "sessions")["state"]["stream"], state(&whole, "sessions")["state"]["stream"]);
+        assert_eq!(
+            last.last_state_of("sessions")["state"]["stream"],
+            whole.last_state_of("sessions")["state"]["stream"]
+        );
     }
 }
 
@@ -321,10 +323,15 @@ fn a_complete_full_refresh_has_nothing_left() {
     let config = config(&sandbox);
     let first = read(&config, &["contests"], "full_refresh").finish().succeeded();
     sandbox.reset_stats();
-    let again =
-        read(&config, &["contests"], "full_refresh").resuming(state(&first, "contests")).finish().succeeded();
+    let again = read(&config, &["contests"], "full_refresh")
+        .resuming(first.last_state_of("contests"))
+        .finish()
+        .succeeded();
     assert_eq!((again.records_of("contests").len(), sandbox.stats().requests), (0, 0));
-    assert_eq!(state(&again, "contests")["state"]["stream"], state(&first, "contests")["state"]["stream"]);
+    assert_eq!(
+        again.last_state_of("contests")["state"]["stream"],
+        first.last_state_of("contests")["state"]["stream"]
+    );
 }
 
 #[test]
@@ -367,8 +374,10 @@ fn a_wrong_answer_that_persists_is_a_failure_and_what_came_before_has_its_state(
     let cut = read(&config, &["sessions"], "incremental").finish().failed("transient_error");
     assert!(cut.message().contains("sessions") && cut.message().contains("empty"), "{}", cut.message());
     sandbox.set_faults(Faults::default());
-    let rest =
-        read(&config, &["sessions"], "incremental").resuming(state(&cut, "sessions")).finish().succeeded();
+    let rest = read(&config, &["sessions"], "incremental")
+        .resuming(cut.last_state_of("sessions"))
+        .finish()
+        .succeeded();
     let mut all = cut.records_of("sessions");
     assert!(all.len() > 1_000 && rest.records_of("sessions").len() < 1_300);
     all.extend(rest.records_of("sessions"));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::children::{few, sync};
 use crate::complete::settled;
-use crate::harness::{FAMILY, Run, Truth, Warehouse, assert_holds, config, sandbox};
+use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, assert_holds, config, sandbox};
 
 fn of_stores(sandbox: &Sandbox, stores: &[u32]) -> (Value, Filter) {
     let mut config = config(sandbox);
@@ -66,12 +66,9 @@ fn what_is_read_of_a_store_that_was_added_has_a_receipt_of_its_own() {
         run.resuming_all(states).finish().succeeded()
     };
     let first = read(&[1, 2], &[]);
-    let states: Vec<&Value> = first.states();
-    let orders =
-        states.iter().rfind(|state| state["state"]["stream"]["stream_descriptor"]["name"] == "orders");
     sandbox.advance(TimeDelta::minutes(5));
     sandbox.add_orders(40);
-    let second = read(&[1, 2, 4], &[orders.unwrap()]);
+    let second = read(&[1, 2, 4], &[first.last_state_of("orders")]);
     let (mut parts, mut written) = (BTreeSet::new(), 0);
     for receipt in second.records_of("sync_audit") {
         let of = |field: &str| receipt[field].as_str().unwrap().to_owned();
@@ -130,15 +127,8 @@ fn lists_bring_the_rows_of_a_store_that_is_added_later() {
         let (config, _) = of_stores(&sandbox, stores);
         Run::of_streams(&config, "incremental", &streams).resuming_all(states).finish().succeeded()
     };
-    let ids = |outcome: &crate::harness::Outcome, stream: &str| -> BTreeSet<String> {
+    let ids = |outcome: &Outcome, stream: &str| -> BTreeSet<String> {
         outcome.records_of(stream).iter().map(|record| record["id"].to_string()).collect()
-    };
-    let last = |outcome: &crate::harness::Outcome| -> Vec<Value> {
-        let of = |stream: &str| {
-            let is_it = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == stream;
-            outcome.of_type("STATE").filter(is_it).last().unwrap().clone()
-        };
-        streams.iter().map(|stream| of(stream)).collect()
     };
     let whole = read(&[], &[]);
     let mut held = [BTreeSet::new(), BTreeSet::new()];
@@ -153,7 +143,7 @@ fn lists_bring_the_rows_of_a_store_that_is_added_later() {
             }
             held.extend(new);
         }
-        states = last(&outcome);
+        states = streams.map(|stream| outcome.last_state_of(stream).clone()).into();
         let again = read(stores, &states.iter().collect::<Vec<_>>());
         assert_eq!(again.records().len(), 0, "{stores:?}");
     }

@@ -190,47 +190,35 @@ fn the_sample_files_of_the_connector_fit() {
 /// The two arrows of the architecture that clippy cannot see.
 #[test]
 fn only_the_doors_name_what_is_behind_them() {
-    let root = format!("{}/src", env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![std::path::PathBuf::from(root)];
-    let mut seen = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            if path.extension().is_none_or(|extension| extension != "rs") {
-                continue;
-            }
-            seen += 1;
-            let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-            let ends = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
-            // `reqwest::Url` is a value; the client is the network.
-            let network = code.contains("reqwest::Client") || code.contains("RequestBuilder");
-            assert!(!network || ends(&["aifi/http.rs"]), "{}: the network has one door", path.display());
-            let runtime = code.contains("tokio::");
-            let may = [
-                "aifi/answer.rs",
-                "aifi/http.rs",
-                "effects.rs",
-                "orders/driver.rs",
-                "lists/driver.rs",
-                "run.rs",
-                "aifi/dns.rs",
-                "run/check.rs",
-                "run/doctor.rs",
-                "run/read.rs",
-                "main.rs",
-                "clock.rs",
-                "signals.rs",
-            ];
-            assert!(!runtime || ends(&may), "{}: what decides does not wait", path.display());
-        }
+    let sources = sources();
+    for file in &sources {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let ends = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+        // `reqwest::Url` is a value; the client is the network.
+        let network = code.contains("reqwest::Client") || code.contains("RequestBuilder");
+        assert!(!network || ends(&["aifi/http.rs"]), "{}: the network has one door", path.display());
+        let runtime = code.contains("tokio::");
+        let may = [
+            "aifi/answer.rs",
+            "aifi/http.rs",
+            "effects.rs",
+            "orders/driver.rs",
+            "lists/driver.rs",
+            "run.rs",
+            "aifi/dns.rs",
+            "run/check.rs",
+            "run/doctor.rs",
+            "run/read.rs",
+            "main.rs",
+            "clock.rs",
+            "signals.rs",
+        ];
+        assert!(!runtime || ends(&may), "{}: what decides does not wait", path.display());
     }
-    assert!(seen > 30, "{seen} files");
+    assert!(sources.len() > 30, "{} files", sources.len());
 }
 
 /// The sources, but for those of tests alone.

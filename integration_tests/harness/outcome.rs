@@ -133,6 +133,13 @@ impl Outcome {
         self.states().last().expect("a state")
     }
 
+    /// The last state message of a stream.
+    #[track_caller]
+    pub fn last_state_of(&self, stream: &str) -> &Value {
+        let is_it = |state: &&Value| state["state"]["stream"]["stream_descriptor"]["name"] == stream;
+        self.of_type("STATE").filter(is_it).last().expect("a state")
+    }
+
     /// Those of the orders.
     pub fn statuses(&self) -> Vec<String> {
         self.statuses_of("orders")
