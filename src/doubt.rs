@@ -22,7 +22,7 @@ impl Doubt {
         Self { kind, what: what.into() }
     }
 
-    /// The failure that a doubt about a list becomes after `looks` looks.
+    /// The failure that a doubt about a list becomes after so many attempts.
     pub fn into_failure(self, list: &str, looks: u32) -> Failure {
         let advice = match self.kind {
             FailureKind::MissingOrder | FailureKind::Restless => {

@@ -67,7 +67,7 @@ impl<'a> Asker<'a> {
         self.pages.borrow().findings().clone()
     }
 
-    /// See [`look`].
+    /// See [`ask_once`].
     pub(crate) async fn ask_once(&self, ask: &Request) -> Result<Response, Failure> {
         ask_once(self.http, &self.pages, ask, None).await.map(|(answer, ..)| answer)
     }

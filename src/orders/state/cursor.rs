@@ -98,8 +98,8 @@ pub(crate) fn without_digests(mut state: Value, late: &LaggingDetails) -> Value 
     state
 }
 
-/// What `next` will say, of the orders drafted before `at` only, after `standing` was said. None, where that is not more than
-/// `standing` says. What had just changed is what `standing` knows of it: a change that was written since is written again.
+/// What `next` will say, of the orders drafted before `at` only, after `last_state` was said. None, where that is not more than
+/// `last_state` says. What had just changed is what `last_state` knows of it: a change that was written since is written again.
 pub fn partly(next: &Value, last_state: &Value, at: DateTime<Utc>) -> Option<Value> {
     let position = |state: &Value| state[CURSOR_FIELD].as_str().and_then(timestamp::parse);
     if at >= position(next)? || position(last_state).is_some_and(|last_state| at <= last_state) {
