@@ -392,3 +392,21 @@ fn a_state_of_another_shape_is_refused() {
     let outcome = run.finish().failed("config_error");
     assert!(outcome.message().contains("contests"), "{}", outcome.message());
 }
+
+/// By position in the output: from the first record of one stream to its last one, there are records of the other.
+#[test]
+fn streams_are_read_at_the_same_time() {
+    let latency = std::time::Duration::from_millis(30);
+    let sandbox = sandbox(Options { orders: 1_500, latency, ..options(Behaviour::default()) });
+    let outcome =
+        read(&config(&sandbox), &["orders", "sessions", "products"], "incremental").finish().succeeded();
+    let streams: Vec<&str> =
+        outcome.of_type("RECORD").map(|message| message["record"]["stream"].as_str().unwrap()).collect();
+    let ends = |name: &str| {
+        let first = streams.iter().position(|stream| *stream == name).unwrap();
+        (first, streams.iter().rposition(|stream| *stream == name).unwrap())
+    };
+    let (orders, sessions) = (ends("orders"), ends("sessions"));
+    assert!(orders.0 < sessions.1 && sessions.0 < orders.1, "orders {orders:?}, sessions {sessions:?}");
+    assert_equal(&sandbox, "sessions", &outcome.records_of("sessions"));
+}

@@ -204,9 +204,7 @@ fn only_the_doors_name_what_is_behind_them() {
         let may = [
             "aifi/answer.rs",
             "aifi/http.rs",
-            "effects.rs",
-            "orders/driver.rs",
-            "lists/driver.rs",
+            "engine/driver.rs",
             "run.rs",
             "aifi/dns.rs",
             "run/check.rs",

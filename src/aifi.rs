@@ -12,7 +12,10 @@
 //!
 //! Nothing here knows of orders.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 mod answer;
+pub mod counts;
 pub mod dns;
 pub mod http;
 pub mod pace;
@@ -22,3 +25,8 @@ pub mod sign_in;
 mod tls;
 pub mod token;
 mod transport;
+
+/// What a mutex holds, also after a panic of another holder: all that is kept in one is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

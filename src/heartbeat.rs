@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::aifi::http::Event;
+use crate::aifi::http::Waiting;
 use crate::clock;
 use crate::failure::Failure;
 use crate::protocol::message::Level;
@@ -24,18 +24,11 @@ impl Heartbeat {
     /// Logs a wait, and repeats the last state where it is due. `stream` is the stream that waits.
     pub fn observe(
         &mut self,
-        event: Event,
+        Waiting { wait, rate_limited, what, attempt, .. }: Waiting,
         output: &mut Output,
         stream: &str,
         last_state: impl FnOnce() -> Value,
     ) -> Result<(), Failure> {
-        let (wait, rate_limited, what, attempt) = match event {
-            Event::Fetched(token) => {
-                output.keep_secret(token.expose());
-                return Ok(());
-            }
-            Event::Waiting { wait, rate_limited, what, attempt } => (wait, rate_limited, what, attempt),
-        };
         // A single repetition is everyday life; from the third on somebody may want to know.
         if attempt == 3 || (attempt > 3 && wait.as_secs() >= 1) {
             let text =

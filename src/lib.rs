@@ -8,7 +8,7 @@
 //! orders        the stream: what to ask, what to believe, what to say in the state
 //! lists         the streams that are lists of the API, declared, and read by one loop
 //! waiting, findings   what is logged while the API is waited for, and of values that nobody declared
-//! effects       what a driver reads from and writes to
+//! engine        one driver for all streams, and what a family of streams is to it
 //! unreadable    the stream of items that no record can be made of
 //! horizon       up to when a sync may believe what it reads
 //! record        an object of the API becomes a record that keeps the schema's promises
@@ -39,7 +39,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doubt;
-pub mod effects;
+pub mod engine;
 pub mod failure;
 pub mod findings;
 pub mod heartbeat;

@@ -8,13 +8,12 @@
 //! 2. [`query`] spells the question, [`page`] reads the answer.
 //! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
 //!    passes it takes.
-//! 4. [`driver`] runs all of it against the API; `log` is what people read. [`check`] proves that a list can be read.
+//! 4. [`reading`] is all of this as one machine; `log` is what people read. [`check`] proves that a list can be read.
 //!
-//! All of it but [`driver`] and [`check`] is pure.
+//! All of it but [`check`] is without network.
 
 pub mod check;
 pub mod declared;
-pub mod driver;
 mod keyed;
 mod log;
 mod numbered;
@@ -23,5 +22,6 @@ pub mod pass;
 pub mod passes;
 mod position;
 pub mod query;
+pub mod reading;
 pub mod state;
 pub mod sync;

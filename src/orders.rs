@@ -25,7 +25,8 @@
 //! | [`state`] | what a state says |
 //! | [`sync`] | one sync as a machine: requests out, responses in, effects out |
 //! | [`records`] | what leaves, by stream |
-//! | `ask`, [`driver`], [`check`], [`diagnose`] | the only files that wait |
+//! | `reading`, [`family`] | the machine that the driver runs |
+//! | `ask`, [`check`], [`diagnose`] | the only files that wait |
 //!
 //! # How the orders are read completely
 //!
@@ -42,13 +43,15 @@
 //! 5. [`sync::versions`] tells the newest version of each order from the older ones.
 //! 6. [`sync`] is all of this as one machine: `plan` decides what is read, `emitter` turns rows into effects,
 //!    [`state::cursor`] says what a state means, [`records::audit`] makes receipts of what was written.
-//! 7. [`driver`] runs the machine: against the API, at its pace.
+//! 7. `reading` is the machine together with the records that it feeds, and the pages of single orders; [`family`] takes one
+//!    reading after the other, as the states of the streams need it. The [`driver`](crate::engine::driver) runs it.
 
 pub mod api;
 mod ask;
 pub mod check;
 pub mod diagnose;
-pub mod driver;
+pub mod family;
+pub(crate) mod reading;
 pub mod records;
 pub mod slice;
 pub mod state;
@@ -61,3 +64,9 @@ pub const NAME: &str = "orders";
 pub const PRIMARY_KEY: &str = "id";
 /// The cursor field.
 pub const CURSOR_FIELD: &str = "draftCreatedAt";
+/// The path of the list.
+const PATH: &str = "/orders";
+/// What pages of single orders are called, where requests are counted.
+const DETAILS: &str = "details of orders";
+/// What is asked for.
+const KINDS: &[&str] = &[NAME, DETAILS];

@@ -15,7 +15,9 @@ use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Body, body, header};
+use super::counts::Counts;
 use super::dns;
+use super::lock;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
 use super::retry::{self, Decision, Hope};
@@ -40,29 +42,35 @@ const TROUBLE: u32 = 3;
 /// While we wait, a sign of life at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
-/// What the reader of the stream should know while a question is being asked.
+/// What the reader of the streams should know while questions are being asked.
 #[derive(Debug)]
 pub enum Event {
     /// We wait before we ask again.
-    Waiting {
-        /// For how long from now.
-        wait: Duration,
-        /// Whether the API refused the request as one too many.
-        rate_limited: bool,
-        /// What happened, in a few words.
-        what: String,
-        /// Which attempt it was, from 1; 0 for a further sign of life during one wait.
-        attempt: u32,
-    },
+    Waiting(Waiting),
     /// A token was fetched, which no output may show.
     Fetched(Secret),
+}
+
+/// A wait before a question is asked again.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What is asked for, as in [`Question::what`].
+    pub of: &'static str,
+    /// For how long from now.
+    pub wait: Duration,
+    /// Whether the API refused the request as one too many.
+    pub rate_limited: bool,
+    /// What happened, in a few words.
+    pub what: String,
+    /// Which attempt it was, from 1; 0 for a further sign of life during one wait.
+    pub attempt: u32,
 }
 
 /// What to ask the API.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// What is asked for, as people call it: "orders".
-    pub what: &'a str,
+    pub what: &'static str,
     /// The path below the base URL.
     pub path: &'a str,
     /// The query, encoded.
@@ -76,28 +84,6 @@ pub struct Answer<T> {
     pub value: T,
     /// The server's clock.
     pub date: Option<DateTime<Utc>>,
-}
-
-/// How much was asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asks {
-    /// Requests to the Admin API, all attempts counted.
-    pub requests: u64,
-    /// Requests that the API refused as too many.
-    pub refused: u64,
-    /// Other attempts that had to be repeated.
-    pub repeated: u64,
-}
-
-impl Asks {
-    /// How much of it came after `before`.
-    pub fn since(self, before: Self) -> Self {
-        Self {
-            requests: self.requests - before.requests,
-            refused: self.refused - before.refused,
-            repeated: self.repeated - before.repeated,
-        }
-    }
 }
 
 /// The API, as a thing to ask.
@@ -124,10 +110,7 @@ pub struct Http {
     scrubber: Mutex<Scrubber>,
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
-    requests: AtomicU64,
-    refused: AtomicU64,
-    repeated: AtomicU64,
-    in_trouble: AtomicU64,
+    counts: Counts,
 }
 
 /// How fetching tokens went.
@@ -219,10 +202,7 @@ impl Http {
             scrubber: Mutex::new(scrubber),
             stop,
             events,
-            requests: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            repeated: AtomicU64::new(0),
-            in_trouble: AtomicU64::new(0),
+            counts: Counts::default(),
         };
         Ok((http, receiver))
     }
@@ -233,9 +213,8 @@ impl Http {
     }
 
     /// How much was asked so far.
-    pub fn asks(&self) -> Asks {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Asks { requests: read(&self.requests), refused: read(&self.refused), repeated: read(&self.repeated) }
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Waits for the turn of one more request. It is nobody else's until the request has started, or the turn is dropped.
@@ -244,11 +223,6 @@ impl Http {
         let next = lock(&self.pace).next(clock::instant());
         clock::sleep_until(next).await;
         Turn { http: self, _queue: queue }
-    }
-
-    /// Whether a question has failed several times: then further ones would only add to the trouble.
-    pub fn is_in_trouble(&self) -> bool {
-        self.in_trouble.load(Ordering::Relaxed) > 0
     }
 
     /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
@@ -269,7 +243,7 @@ impl Http {
         loop {
             attempt += 1;
             if attempt == TROUBLE {
-                trouble = Some(InTrouble::new(&self.in_trouble));
+                trouble = Some(self.counts.in_trouble(question.what));
             }
             let outcome =
                 self.unless_stopped(self.attempt(question, &url, turn.take(), renewed, &mut read)).await?;
@@ -287,16 +261,17 @@ impl Http {
                     // Of what hardly passes only its own attempts count.
                     unlikely += u32::from(trouble.hope != Hope::Passes);
                     let counted = if trouble.hope == Hope::Passes { attempt } else { unlikely };
-                    self.wait_or_give_up(trouble, attempt, counted, path).await?;
+                    self.wait_or_give_up(trouble, attempt, counted, question).await?;
                 }
             }
         }
     }
 
     /// Waits before a question is asked again that had an answer which cannot be believed. `look` counts from 1.
-    pub async fn wait_before_look(&self, look: u32, what: &str) -> Result<(), Failure> {
-        self.repeated.fetch_add(1, Ordering::Relaxed);
-        self.wait(retry::backoff(look, fastrand::f64()), false, what, look).await
+    /// `of` is what it asked for.
+    pub async fn wait_before_look(&self, of: &'static str, look: u32, what: &str) -> Result<(), Failure> {
+        self.counts.count(of, |asks| asks.repeated += 1);
+        self.wait(of, retry::backoff(look, fastrand::f64()), false, what, look).await
     }
 
     /// Notes that a question was answered.
@@ -329,10 +304,10 @@ impl Http {
         trouble: Trouble,
         attempt: u32,
         counted: u32,
-        path: &str,
+        Question { what, path, .. }: Question<'_>,
     ) -> Result<(), Failure> {
-        let counter = if trouble.is_refusal() { &self.refused } else { &self.repeated };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let refused = trouble.is_refusal();
+        self.counts.count(what, |asks| if refused { asks.refused += 1 } else { asks.repeated += 1 });
         let since = clock::instant() - *lock(&self.progress);
         let (hope, asked) = (trouble.hope, trouble.retry_after);
         match retry::decide(hope, counted, since, asked, self.patience, fastrand::f64()) {
@@ -340,12 +315,13 @@ impl Http {
             Decision::AskedTooLong(asked) => {
                 Err(trouble.into_long_wait(asked, self.patience, attempt).at(format!("GET {path}")))
             }
-            Decision::Wait(wait) => self.wait(wait, trouble.is_refusal(), &trouble.what, attempt).await,
+            Decision::Wait(wait) => self.wait(what, wait, refused, &trouble.what, attempt).await,
         }
     }
 
     async fn wait(
         &self,
+        of: &'static str,
         wait: Duration,
         rate_limited: bool,
         what: &str,
@@ -359,7 +335,13 @@ impl Http {
                 return Ok(());
             }
             // Nobody listens when the reader has gone; then nobody needs to know.
-            _ = self.events.send(Event::Waiting { wait: left, rate_limited, what: what.to_owned(), attempt });
+            _ = self.events.send(Event::Waiting(Waiting {
+                of,
+                wait: left,
+                rate_limited,
+                what: what.to_owned(),
+                attempt,
+            }));
             attempt = 0;
             self.unless_stopped(clock::sleep_until(until.min(clock::instant() + SIGN_OF_LIFE))).await?;
         }
@@ -402,7 +384,7 @@ impl Http {
             Some(turn) => turn.start().await,
             None => self.turn().await.start().await,
         };
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.counts.count(question.what, |asks| asks.requests += 1);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let answered = || self.answered(question);
         let response = self.send(request, Asked::WithToken, answered).await?;
@@ -580,24 +562,4 @@ impl Turn<'_> {
             clock::sleep_until(next).await;
         }
     }
-}
-
-/// A question that has failed several times, for as long as it lives.
-struct InTrouble<'a>(&'a AtomicU64);
-
-impl<'a> InTrouble<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for InTrouble<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

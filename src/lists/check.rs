@@ -21,7 +21,7 @@ pub async fn check(list: &'static List, http: &Http) -> Result<(), Failure> {
             Err(doubt) if look >= MAX_ATTEMPTS => {
                 return Err(doubt.into_failure(list.name, look).at(format!("GET {}?{query}", list.path)));
             }
-            Err(doubt) => http.wait_before_look(look, &doubt.what).await?,
+            Err(doubt) => http.wait_before_look(list.name, look, &doubt.what).await?,
         }
         look += 1;
     }

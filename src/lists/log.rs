@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::declared::List;
 use super::sync::Sync;
-use crate::aifi::http::Asks;
+use crate::aifi::counts::Asks;
 use crate::timestamp;
 
 /// What is read, and from where.

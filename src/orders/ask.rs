@@ -4,21 +4,17 @@ use std::cell::RefCell;
 
 use chrono::{DateTime, Utc};
 
-use crate::aifi::http::{Http, Question, Turn};
+use crate::aifi::http::{Http, Question};
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::{Failure, FailureKind};
-use crate::orders::NAME;
-use crate::orders::api::detail::Due;
-use crate::orders::api::detail::{Detail, DetailReader};
+use crate::orders::api::detail::{Detail, DetailReader, Due};
 use crate::orders::api::page::{PageReader, Row};
 use crate::orders::api::query::Query;
 use crate::orders::api::query::Request;
+use crate::orders::reading::ATTEMPTS_AT_A_PAGE;
 use crate::orders::sync::Response;
+use crate::orders::{DETAILS, NAME, PATH};
 use crate::record::findings::Findings;
-use crate::unreadable::Item;
-
-/// The path of the orders list.
-const PATH: &str = "/orders";
 
 /// The question with this query.
 fn question(query: &str) -> Question<'_> {
@@ -56,7 +52,7 @@ impl<'a> Asker<'a> {
                 Err(doubt) if attempt >= MAX_ATTEMPTS => {
                     return Err(doubt.into_failure(NAME, attempt).at(format!("GET {PATH}?{encoded}")));
                 }
-                Err(doubt) => self.http.wait_before_look(attempt, &doubt.what).await?,
+                Err(doubt) => self.http.wait_before_look(NAME, attempt, &doubt.what).await?,
             }
             attempt += 1;
         }
@@ -67,50 +63,34 @@ impl<'a> Asker<'a> {
         self.pages.borrow().findings().clone()
     }
 
-    /// See [`ask_once`].
+    /// Asks once; the answer may be doubtful. Before a question is asked again, it waits.
     pub(crate) async fn ask_once(&self, ask: &Request) -> Result<Response, Failure> {
-        ask_once(self.http, &self.pages, ask, None).await.map(|(answer, ..)| answer)
+        if ask.attempt > 1 {
+            let doubted = "an answer does not fit what is known";
+            self.http.wait_before_look(NAME, ask.attempt - 1, doubted).await?;
+        }
+        let query = ask.query.encode();
+        let answer = self.http.get(question(&query), None, |body| self.pages.borrow_mut().read(body)).await?;
+        if answer.value.is_ok() {
+            self.http.progressed();
+        }
+        Ok(Response::read(answer.value, answer.date).0)
     }
 }
 
-/// Asks once; the answer may be doubtful. With it come its request, and the items that are not orders. Before a question is
-/// asked again, it waits. The first attempt takes `turn`, if there is one.
-pub(crate) async fn ask_once(
-    http: &Http,
-    pages: &RefCell<PageReader>,
-    ask: &Request,
-    turn: Option<Turn<'_>>,
-) -> Result<(Response, String, Vec<Item>), Failure> {
-    if ask.attempt > 1 {
-        http.wait_before_look(ask.attempt - 1, "an answer does not fit what is known").await?;
-    }
-    let query = ask.query.encode();
-    let answer = http.get(question(&query), turn, |body| pages.borrow_mut().read(body)).await?;
-    let request = format!("GET {PATH}?{query}");
-    if answer.value.is_ok() {
-        http.progressed();
-    }
-    let (answer, unreadable) = Response::read(answer.value, answer.date);
-    Ok((answer, request, unreadable))
-}
-
-/// How often a page that is not there, or older than the list, is asked for before that is believed.
-const LOOKS_AT_A_PAGE: u32 = 3;
-
-/// Asks for the page of an order; none, if it has none. The first attempt takes `turn`.
+/// Asks for the page of an order; none, if it has none.
 pub(crate) async fn detail(
     http: &Http,
     pages: &RefCell<DetailReader>,
     due: &Due,
-    mut turn: Option<Turn<'_>>,
 ) -> Result<Option<Detail>, Failure> {
     let path = format!("{PATH}/{}", due.id);
     let mut attempt = 1;
     loop {
-        let question = Question { what: "details of orders", path: &path, query: "" };
+        let question = Question { what: DETAILS, path: &path, query: "" };
         let read = |body: &[u8]| pages.borrow_mut().read(body, due);
-        let doubt = match http.get(question, turn.take(), read).await.map(|answer| answer.value) {
-            Ok(Ok(detail)) if !detail.behind || attempt >= LOOKS_AT_A_PAGE => {
+        let doubt = match http.get(question, None, read).await.map(|answer| answer.value) {
+            Ok(Ok(detail)) if !detail.behind || attempt >= ATTEMPTS_AT_A_PAGE => {
                 http.progressed();
                 return Ok(Some(detail));
             }
@@ -119,14 +99,14 @@ pub(crate) async fn detail(
                 return Err(doubt.into_failure("order details", attempt).at(format!("GET {path}")));
             }
             Ok(Err(doubt)) => doubt.what,
-            Err(failure) if failure.kind == FailureKind::NotFound && attempt >= LOOKS_AT_A_PAGE => {
+            Err(failure) if failure.kind == FailureKind::NotFound && attempt >= ATTEMPTS_AT_A_PAGE => {
                 http.progressed();
                 return Ok(None);
             }
             Err(failure) if failure.kind == FailureKind::NotFound => "a listed order has no page".to_owned(),
             Err(failure) => return Err(failure),
         };
-        http.wait_before_look(attempt, &doubt).await?;
+        http.wait_before_look(DETAILS, attempt, &doubt).await?;
         attempt += 1;
     }
 }

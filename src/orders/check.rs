@@ -99,7 +99,7 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
 /// Proves that the details of an order can be read.
 pub async fn details(http: &Http, due: &Due) -> Result<(), Failure> {
     let pages = RefCell::new(DetailReader::of_details());
-    ask::detail(http, &pages, due, None).await?.map(|_| ()).ok_or_else(|| {
+    ask::detail(http, &pages, due).await?.map(|_| ()).ok_or_else(|| {
         let text =
             format!("The newest order, {}, has no details (404), so order_details cannot be read.", due.id);
         Failure::new(FailureKind::NotFound, text)

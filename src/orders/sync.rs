@@ -1,7 +1,7 @@
 //! A whole sync of the stream, as a machine: questions out, answers in, records and states out. Pure.
 //!
 //! It knows neither network nor time, so the tests drive it against a model of the API: any order of answers, any fault,
-//! any moment of an end. [`super::driver`] drives it against the API itself.
+//! any moment of an end. The [`driver`](crate::engine::driver) drives it against the API itself.
 
 pub(crate) mod emitter;
 pub mod filter_probe;

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::check::{self, Reachable};
 use super::configuration;
-use crate::aifi::http::{Asks, Event, Http};
+use crate::aifi::counts::Asks;
+use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
 use crate::aifi::{dns, token};
 use crate::config::secret::Secret;
@@ -88,7 +89,7 @@ pub(super) async fn doctor(
     // What was waited for the other streams is not held against these questions.
     http.progressed();
     let behaviour = clock::before(deadline, diagnose::behaviour(&config, &http)).await;
-    if let Some(text) = refusals(http.asks()) {
+    if let Some(text) = refusals(http.counts().asks()) {
         say(output, Mark::Note, "limit", &text)?;
     }
     let unknown = match behaviour {

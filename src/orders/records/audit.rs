@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::aifi::http::Asks;
+use crate::aifi::counts::Asks;
 use crate::failure::Failure;
 use crate::orders::api::totals::Totals;
 use crate::protocol::catalog::Entry;

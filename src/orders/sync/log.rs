@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::aifi::http::Asks;
+use crate::aifi::counts::Asks;
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::query::Query;
 use crate::orders::api::totals::Totals;

@@ -1,0 +1,105 @@
+//! How much was asked, for each kind of request: what receipts and logs say, and which kinds are in trouble.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::lock;
+
+/// How much was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Requests to the Admin API, all attempts counted.
+    pub requests: u64,
+    /// Requests that the API refused as too many.
+    pub refused: u64,
+    /// Other attempts that had to be repeated.
+    pub repeated: u64,
+}
+
+impl Asks {
+    /// How much of it came after `before`.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            refused: self.refused - before.refused,
+            repeated: self.repeated - before.repeated,
+        }
+    }
+
+    /// The sum of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            refused: self.refused + other.refused,
+            repeated: self.repeated + other.repeated,
+        }
+    }
+}
+
+/// The counts, by kind: "orders".
+#[derive(Debug, Default)]
+pub struct Counts {
+    kinds: Mutex<HashMap<&'static str, (Asks, u32)>>,
+}
+
+impl Counts {
+    /// How much was asked so far, of all kinds.
+    pub fn asks(&self) -> Asks {
+        lock(&self.kinds).values().fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
+    }
+
+    /// How much was asked so far, of these kinds.
+    pub fn asks_of(&self, kinds: &[&'static str]) -> Asks {
+        let counts = lock(&self.kinds);
+        let asks = kinds.iter().filter_map(|kind| counts.get(kind));
+        asks.fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
+    }
+
+    /// Whether a request of one of these kinds has failed several times: further ones would only add to the trouble.
+    pub fn are_in_trouble(&self, kinds: &[&'static str]) -> bool {
+        let counts = lock(&self.kinds);
+        kinds.iter().any(|kind| counts.get(kind).is_some_and(|(_, troubled)| *troubled > 0))
+    }
+
+    /// Counts something of this kind.
+    pub(super) fn count(&self, kind: &'static str, count: impl FnOnce(&mut Asks)) {
+        count(&mut lock(&self.kinds).entry(kind).or_default().0);
+    }
+
+    /// A request of this kind has failed several times: it counts for as long as the result lives.
+    pub(super) fn in_trouble(&self, kind: &'static str) -> InTrouble<'_> {
+        lock(&self.kinds).entry(kind).or_default().1 += 1;
+        InTrouble { counts: self, kind }
+    }
+}
+
+/// A request that has failed several times.
+pub(super) struct InTrouble<'a> {
+    counts: &'a Counts,
+    kind: &'static str,
+}
+
+impl Drop for InTrouble<'_> {
+    fn drop(&mut self) {
+        lock(&self.counts.kinds).entry(self.kind).or_default().1 -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_counts_and_trouble_of_its_own() {
+        let counts = Counts::default();
+        counts.count("orders", |asks| asks.requests += 2);
+        counts.count("contests", |asks| asks.refused += 1);
+        let trouble = counts.in_trouble("contests");
+        assert_eq!(counts.asks(), Asks { requests: 2, refused: 1, repeated: 0 });
+        assert_eq!(counts.asks_of(&["orders", "stores"]), Asks { requests: 2, ..Asks::default() });
+        assert!(counts.are_in_trouble(&["stores", "contests"]) && !counts.are_in_trouble(&["orders"]));
+        drop(trouble);
+        assert!(!counts.are_in_trouble(&["contests"]));
+    }
+}

@@ -1,0 +1,106 @@
+//! One driver for all streams: what a family of streams is to it, and what it gives to one.
+//!
+//! A [`Family`] is one stream, or several that are read from the same answers. It is a machine: it says what to ask next, takes
+//! what comes, and writes what is due. It knows neither network nor time. [`driver`] asks for all families at once, at the one
+//! pace that the API allows; [`ending`] says how each stream ended.
+
+pub mod driver;
+pub mod ending;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::aifi::counts::Counts;
+use crate::failure::Failure;
+use crate::protocol::output::Output;
+use crate::unreadable::UnreadableRows;
+use ending::Endings;
+
+/// What a family writes to, and asks of the driver.
+pub struct Doors<'a> {
+    /// Where messages go.
+    pub output: &'a mut Output,
+    /// Where items go that no record can be made of.
+    pub unreadable: &'a mut UnreadableRows,
+    /// How much was asked so far.
+    pub counts: &'a Counts,
+    /// How streams ended.
+    pub endings: &'a mut Endings,
+}
+
+/// Reads a body, and keeps what it holds for the family.
+pub type BodyReader = Box<dyn FnMut(&[u8]) -> Result<(), anyhow::Error>>;
+
+/// A request that is to be made.
+pub struct Call {
+    /// Names the answer: see [`Family::answered`].
+    pub ticket: u64,
+    /// What is asked for, as people call it. One of [`Family::kinds`].
+    pub what: &'static str,
+    /// The path below the base URL.
+    pub path: String,
+    /// The query, encoded.
+    pub query: String,
+    /// How often it has been made, this time included. It waits before it is made again.
+    pub attempt: u32,
+    /// What was wrong with the answer before, as a clause.
+    pub doubted: String,
+    /// Reads the body. An error says that it is not whole, so that the request is made again.
+    pub read: BodyReader,
+}
+
+/// What an answer was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It brought the reading on.
+    Progress,
+    /// It could not be believed.
+    None,
+}
+
+/// Streams that are read from the same answers.
+pub trait Family {
+    /// The stream that stands for all of them, in the log and in the heartbeat.
+    fn name(&self) -> &'static str;
+
+    /// What it asks for: the [`Call::what`] of its calls.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// What the last state of [`Self::name`] said, to say it again while nothing gets on.
+    fn last_state(&self) -> Value;
+
+    /// How many records were written, and up to when everything is.
+    fn progress(&self) -> (u64, Option<DateTime<Utc>>);
+
+    /// Whether it waits until it is alone.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// What is most worth asking now. None, while only answers bring it on.
+    fn next(&mut self) -> Result<Option<Call>, Failure>;
+
+    /// The call with this ticket was answered, and its body read. `date` is the server's clock.
+    fn answered(
+        &mut self,
+        ticket: u64,
+        date: Option<DateTime<Utc>>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure>;
+
+    /// The call with this ticket failed. The failure comes back where the reading cannot do without.
+    fn refused(&mut self, ticket: u64, failure: Failure, doors: &mut Doors<'_>) -> Result<(), Failure>;
+
+    /// Writes what is due.
+    fn write(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure>;
+
+    /// Whether everything is read and written.
+    fn is_done(&self) -> bool;
+
+    /// The reading has ended, complete or with its failure: says so of its streams. Whether another part follows, whose answers
+    /// are to be told apart from those of this one.
+    fn end(&mut self, result: Result<(), Failure>, doors: &mut Doors<'_>) -> Result<bool, Failure>;
+
+    /// The sync ends for another reason: states what was written, and says that the streams are not complete.
+    fn leave(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure>;
+}

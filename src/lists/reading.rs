@@ -1,0 +1,267 @@
+//! The reading of one list in one sync, as a machine: calls out, answers in, records and states out.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::declared::List;
+use super::log;
+use super::page::{Page, PageReader};
+use super::passes::Passes;
+use super::query::encode;
+use super::sync::{RECORDS_PER_STATE, Sync};
+use crate::clock;
+use crate::config::Config;
+use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::engine::{Call, Doors, Family, Use};
+use crate::failure::{Failure, FailureKind};
+use crate::findings::FindingsLog;
+use crate::horizon;
+use crate::protocol::catalog::SyncMode;
+use crate::protocol::message::{Level, Status};
+
+/// See the module.
+pub struct Reading {
+    list: &'static List,
+    passes: Passes,
+    pages: Rc<RefCell<PageReader>>,
+    /// The page that was read last from a body.
+    page: Rc<Cell<Option<Result<Page, Doubt>>>>,
+    findings: FindingsLog,
+    started: Instant,
+    /// This machine's clock at the start.
+    now: DateTime<Utc>,
+    records: u64,
+    /// From 1: how often the question is asked.
+    attempt: u32,
+    /// What was wrong with the answer before.
+    doubted: String,
+    /// The query that is under way.
+    asked: Option<String>,
+    calls: u64,
+    done: bool,
+}
+
+impl Reading {
+    /// Begins to read what is due, and says so.
+    pub fn new(
+        list: &'static List,
+        config: &Config,
+        mode: SyncMode,
+        saved: Option<&Value>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Self, Failure> {
+        doors.output.status(list.name, Status::Running)?;
+        let passes = Passes::new(list, Sync::new(list, config, mode, saved)?);
+        doors.output.log(Level::Info, &log::range(list, &passes.sync))?;
+        Ok(Self {
+            list,
+            done: passes.sync.is_complete(),
+            passes,
+            pages: Rc::new(RefCell::new(PageReader::new(list))),
+            page: Rc::default(),
+            findings: FindingsLog::default(),
+            started: clock::instant(),
+            now: clock::now(),
+            records: 0,
+            attempt: 1,
+            doubted: String::new(),
+            asked: None,
+            calls: 0,
+        })
+    }
+
+    /// The question as people read it.
+    fn request(&self, query: &str) -> String {
+        format!("GET {}?{query}", self.list.path)
+    }
+
+    /// Believes the rows of an answer, or asks again.
+    fn accept(
+        &mut self,
+        page: Result<Page, Doubt>,
+        query: &str,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure> {
+        let name = self.list.name;
+        let rows = match page {
+            Ok(Page { rows, unreadable }) => {
+                doors.unreadable.write(doors.output, name, &self.request(query), unreadable)?;
+                self.passes.accept(rows)
+            }
+            Err(doubt) => Err(doubt),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(doubt) if self.attempt >= MAX_ATTEMPTS => {
+                return Err(doubt.into_failure(name, self.attempt).at(self.request(query)));
+            }
+            Err(doubt) => {
+                self.attempt += 1;
+                self.doubted = doubt.what;
+                return Ok(Use::None);
+            }
+        };
+        self.attempt = 1;
+        self.findings.observe(doors.output, name, self.pages.borrow().findings())?;
+        for row in rows {
+            doors.output.record(name, &row.data, &row.changes)?;
+            self.findings.count(&row.changes);
+            self.records += 1;
+        }
+        if self.passes.holds() && doors.output.records_since_state(name) >= RECORDS_PER_STATE {
+            doors.output.state(name, &self.passes.state())?;
+        }
+        self.go_on()?;
+        Ok(Use::Progress)
+    }
+
+    fn go_on(&mut self) -> Result<(), Failure> {
+        let more = self.passes.go_on().map_err(|doubt| doubt.into_failure(self.list.name, MAX_ATTEMPTS))?;
+        self.done = !more;
+        Ok(())
+    }
+
+    /// Fixes the horizon with the first answer, and logs what it shows.
+    fn begin(&mut self, date: Option<DateTime<Utc>>, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        if self.passes.is_answered() {
+            return Ok(());
+        }
+        let horizon = horizon::settled(horizon::server_now(date, self.now));
+        self.passes.begin(horizon);
+        let Some(from) = self.passes.sync.from() else { return Ok(()) };
+        let name = self.list.name;
+        let clock = match date {
+            None => Some(log::no_clock(self.list)),
+            Some(date) => horizon::clocks_differ(date, self.now).map(|line| format!("{name}: {line}")),
+        };
+        let filter = (!self.passes.is_filtered()).then(|| log::no_filter(self.list));
+        let future = horizon::in_the_future(name, from, horizon);
+        let mut lines = [clock, filter, future].into_iter().flatten();
+        lines.try_for_each(|line| doors.output.log(Level::Warn, &line))
+    }
+
+    fn row_too_large(&self, failure: &Failure) -> Failure {
+        let (part, bound) = self.passes.question();
+        let (List { name, path, .. }, query) = (self.list, encode(self.list, &part, bound));
+        let text = format!(
+            "A record of {name} cannot be read, also where it is asked for among {} only (GET {path}?{query}). {} If it is this record alone, ask AiFi what it holds, or deselect the stream.",
+            part.count(),
+            failure.message
+        );
+        Failure::new(FailureKind::TooLarge, text)
+    }
+
+    /// Says at the end what was written, and what it took.
+    fn complete(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        let name = self.list.name;
+        doors.output.state(name, &self.passes.sync.end())?;
+        if self.passes.sync.is_complete() {
+            return Ok(());
+        }
+        let took = clock::instant() - self.started;
+        self.findings.finish(doors.output, name, self.pages.borrow().findings())?;
+        let asks = doors.counts.asks_of(self.kinds());
+        let receipt = log::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
+        doors.output.log(Level::Info, &receipt)
+    }
+
+    /// Says what was written, if a state has not said so. The failure that led here is the one to tell, also if this cannot be
+    /// written.
+    fn checkpoint(&self, doors: &mut Doors<'_>) {
+        if doors.output.records_since_state(self.list.name) > 0 {
+            _ = doors.output.state(self.list.name, &self.passes.state());
+        }
+    }
+}
+
+impl Family for Reading {
+    fn name(&self) -> &'static str {
+        self.list.name
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        std::slice::from_ref(&self.list.name)
+    }
+
+    fn last_state(&self) -> Value {
+        self.passes.state()
+    }
+
+    fn progress(&self) -> (u64, Option<DateTime<Utc>>) {
+        (self.records, None)
+    }
+
+    fn next(&mut self) -> Result<Option<Call>, Failure> {
+        if self.done || self.asked.is_some() {
+            return Ok(None);
+        }
+        let (part, bound) = self.passes.question();
+        let query = encode(self.list, &part, bound);
+        let (pages, page) = (self.pages.clone(), self.page.clone());
+        self.calls += 1;
+        self.asked = Some(query.clone());
+        Ok(Some(Call {
+            ticket: self.calls,
+            what: self.list.name,
+            path: self.list.path.to_owned(),
+            query,
+            attempt: self.attempt,
+            doubted: std::mem::take(&mut self.doubted),
+            read: Box::new(move |body| {
+                page.set(Some(pages.borrow_mut().read(body)?));
+                Ok(())
+            }),
+        }))
+    }
+
+    fn answered(
+        &mut self,
+        _: u64,
+        date: Option<DateTime<Utc>>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure> {
+        let (Some(query), Some(page)) = (self.asked.take(), self.page.take()) else { return Ok(Use::None) };
+        self.begin(date, doors)?;
+        self.accept(page, &query, doors)
+    }
+
+    fn refused(&mut self, _: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {
+        self.asked = None;
+        self.attempt = 1;
+        match failure.kind {
+            FailureKind::TooLarge if self.passes.asks_for_less() => Ok(()),
+            FailureKind::TooLarge => Err(self.row_too_large(&failure)),
+            kind if self.passes.asks_otherwise(kind) => Ok(()),
+            _ => Err(failure),
+        }
+    }
+
+    fn write(&mut self, _: &mut Doors<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn end(&mut self, result: Result<(), Failure>, doors: &mut Doors<'_>) -> Result<bool, Failure> {
+        let result = match result {
+            Ok(()) => self.complete(doors),
+            Err(failure) => {
+                self.checkpoint(doors);
+                Err(failure)
+            }
+        };
+        doors.endings.end(doors.output, self.list.name, &result)?;
+        doors.endings.keep(result).map(|()| false)
+    }
+
+    fn leave(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        self.checkpoint(doors);
+        doors.output.status(self.list.name, Status::Incomplete)
+    }
+}

@@ -1,0 +1,242 @@
+//! The family of the orders' streams: the readings that their states need, one after the other, and the receipts for them.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::clock;
+use crate::config::Config;
+use crate::engine::{Call, Doors, Family, Use};
+use crate::failure::Failure;
+use crate::orders::KINDS;
+use crate::orders::reading::{Reading, SyncStart};
+use crate::orders::records::audit::{self, Audit};
+use crate::orders::state::groups::{Group, Selected, groups};
+use crate::orders::streams::OrderStream;
+use crate::protocol::catalog::ConfiguredStream;
+use crate::protocol::message::{Level, Status};
+use crate::protocol::state::SavedStates;
+
+/// See the module.
+pub struct OrdersFamily<'c> {
+    config: &'c Config,
+    reading: Option<Reading<'c>>,
+    /// What is read after it.
+    groups: VecDeque<Group>,
+    /// Details that have a reading of their own come last of all: each is a request.
+    details: Option<Group>,
+    /// When the sync began.
+    began: SyncStart,
+    audited: bool,
+    /// The receipts, while no reading holds them.
+    receipts: Option<Audit>,
+    /// The state of the receipts.
+    audit_state: Value,
+    /// No reading of the stream `orders` has failed.
+    orders_are_whole: bool,
+    /// Records of readings that have ended.
+    records: u64,
+}
+
+impl<'c> OrdersFamily<'c> {
+    /// Of the streams that were selected, with their states. A state that cannot be read fails its own stream.
+    pub fn new(
+        config: &'c Config,
+        streams: &[ConfiguredStream],
+        states: &SavedStates,
+        doors: &mut Doors<'_>,
+    ) -> Result<Self, Failure> {
+        let mut selected = Vec::new();
+        let mut orders_are_whole = true;
+        for ConfiguredStream { name, sync_mode, .. } in streams {
+            let Some(stream) = OrderStream::named(name) else { continue };
+            doors.output.status(name, Status::Started)?;
+            match states.of(name).map(|state| stream.saved(state)).transpose() {
+                Ok(saved) => selected.push(Selected { stream, mode: *sync_mode, saved }),
+                Err(failure) => {
+                    orders_are_whole &= stream != OrderStream::Orders;
+                    let result = Err(failure);
+                    doors.endings.end(doors.output, name, &result)?;
+                    doors.endings.keep(result)?;
+                }
+            }
+        }
+        let saved = states.of(audit::NAME);
+        let mut family = Self {
+            config,
+            reading: None,
+            audited: streams.iter().any(|stream| stream.name == audit::NAME),
+            receipts: Audit::new(clock::now(), saved),
+            audit_state: saved.cloned().unwrap_or_default(),
+            groups: VecDeque::new(),
+            details: None,
+            began: SyncStart { here: clock::now(), there: None },
+            orders_are_whole,
+            records: 0,
+        };
+        if family.audited {
+            family.begin_audit(selected.iter().any(|one| one.stream == OrderStream::Orders), doors)?;
+        } else {
+            family.receipts = None;
+        }
+        for group in groups(selected, config.start_date) {
+            if group.streams == [OrderStream::Details] {
+                family.details = Some(group);
+            } else {
+                family.groups.push_back(group);
+            }
+        }
+        family.begin(doors)?;
+        Ok(family)
+    }
+
+    fn begin_audit(&mut self, with_orders: bool, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        doors.output.status(audit::NAME, Status::Started)?;
+        doors.output.status(audit::NAME, Status::Running)?;
+        if !with_orders {
+            doors.output.log(
+                Level::Warn,
+                "sync_audit: There are no receipts, since the stream orders is not selected. Select it, too.",
+            )?;
+        }
+        if let Some(receipts) = &self.receipts {
+            self.audit_state = receipts.state();
+        }
+        Ok(())
+    }
+
+    /// Begins the next reading; whether there is one.
+    fn begin(&mut self, doors: &mut Doors<'_>) -> Result<bool, Failure> {
+        let group = match self.groups.pop_front() {
+            Some(group) => group,
+            None => {
+                self.end_audit(true, doors)?;
+                let Some(group) = self.details.take() else { return Ok(false) };
+                group
+            }
+        };
+        for stream in &group.streams {
+            doors.output.status(stream.name(), Status::Running)?;
+        }
+        let receipts = if group.streams.contains(&OrderStream::Orders) { self.receipts.take() } else { None };
+        self.reading = Some(Reading::new(self.config, receipts, group, self.began, doors)?);
+        Ok(true)
+    }
+
+    /// Receipts tell of what was written, so they are whole even where the orders are not.
+    fn end_audit(&mut self, whole: bool, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        if !std::mem::take(&mut self.audited) {
+            return Ok(());
+        }
+        doors.output.state(audit::NAME, &self.audit_state)?;
+        let whole = whole && self.orders_are_whole;
+        doors.output.status(audit::NAME, if whole { Status::Complete } else { Status::Incomplete })
+    }
+
+    /// Says of streams whose reading never began that they are not complete. Why, is said of the one that failed.
+    fn leave_the_rest(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        for group in self.groups.drain(..).chain(self.details.take()) {
+            for stream in group.streams {
+                doors.output.status(stream.name(), Status::Incomplete)?;
+            }
+        }
+        self.end_audit(false, doors)
+    }
+
+    /// Says how the streams of the reading ended.
+    fn end_reading(&mut self, result: Result<(), Failure>, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        let Some(mut reading) = self.reading.take() else { return result };
+        let result = reading.finish(result, doors);
+        self.records += reading.records.written;
+        self.began.there = reading.sync.server_now();
+        let streams = reading.records.streams().to_vec();
+        let Reading { left, failed_details, .. } = reading;
+        let left = left.filter(|_| result.is_ok());
+        for stream in &streams {
+            match stream {
+                // It has another reading.
+                OrderStream::Details if left.is_some() => (),
+                OrderStream::Details if failed_details.is_err() => {
+                    doors.endings.end(doors.output, stream.name(), &failed_details)?;
+                }
+                _ => doors.endings.end(doors.output, stream.name(), &result)?,
+            }
+        }
+        self.orders_are_whole &= !streams.contains(&OrderStream::Orders) || result.is_ok();
+        self.details = left.or(self.details.take());
+        doors.endings.keep(result)?;
+        doors.endings.keep(failed_details)
+    }
+}
+
+impl Family for OrdersFamily<'_> {
+    fn name(&self) -> &'static str {
+        self.reading.as_ref().map_or(crate::orders::NAME, |reading| reading.first.name())
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn last_state(&self) -> Value {
+        self.reading.as_ref().map(Reading::last_state).unwrap_or_default()
+    }
+
+    fn progress(&self) -> (u64, Option<DateTime<Utc>>) {
+        let reading = self.reading.as_ref();
+        let written = reading.map_or(0, |reading| reading.records.written);
+        (self.records + written, reading.and_then(|reading| reading.sync.position()))
+    }
+
+    fn waits(&self) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.first == OrderStream::Details)
+    }
+
+    fn next(&mut self) -> Result<Option<Call>, Failure> {
+        Ok(self.reading.as_mut().and_then(Reading::next))
+    }
+
+    fn answered(
+        &mut self,
+        ticket: u64,
+        date: Option<DateTime<Utc>>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure> {
+        self.reading.as_mut().map_or(Ok(Use::None), |reading| reading.answered(ticket, date, doors))
+    }
+
+    fn refused(&mut self, ticket: u64, failure: Failure, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        self.reading.as_mut().map_or(Ok(()), |reading| reading.refused(ticket, failure, doors))
+    }
+
+    fn write(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        self.reading.as_mut().map_or(Ok(()), |reading| reading.write(doors))
+    }
+
+    fn is_done(&self) -> bool {
+        self.reading.as_ref().is_none_or(Reading::is_done)
+    }
+
+    fn end(&mut self, result: Result<(), Failure>, doors: &mut Doors<'_>) -> Result<bool, Failure> {
+        match self.end_reading(result, doors).and_then(|()| self.begin(doors)) {
+            Err(failure) => {
+                // The first failure is the one to tell.
+                _ = self.leave_the_rest(doors);
+                Err(failure)
+            }
+            goes_on => goes_on,
+        }
+    }
+
+    fn leave(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        if let Some(reading) = &mut self.reading {
+            let streams = reading.records.streams().to_vec();
+            reading.checkpoint(doors);
+            for stream in streams {
+                doors.output.status(stream.name(), Status::Incomplete)?;
+            }
+        }
+        self.leave_the_rest(doors)
+    }
+}

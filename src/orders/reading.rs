@@ -1,0 +1,382 @@
+//! One reading of the list of orders, for the streams that share it: the machine of a sync, with the pages of single orders
+//! beside it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::aifi::counts::Asks;
+use crate::clock;
+use crate::config::Config;
+use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::engine::{Call, Doors, Use};
+use crate::failure::{Failure, FailureKind};
+use crate::findings::FindingsLog;
+use crate::orders::api::detail::{Detail, DetailReader, Due};
+use crate::orders::api::page::{Page, PageReader};
+use crate::orders::api::query::Request;
+use crate::orders::api::totals::Totals;
+use crate::orders::records::audit::Audit;
+use crate::orders::records::details::Details;
+use crate::orders::records::{self, Records};
+use crate::orders::state::groups::Group;
+use crate::orders::streams::OrderStream;
+use crate::orders::sync::log;
+use crate::orders::sync::{Effect, Response, Sync};
+use crate::orders::{DETAILS, KINDS, NAME, PATH};
+use crate::protocol::catalog::SyncMode;
+use crate::protocol::message::Level;
+
+/// Beside other streams, so many pages of orders may wait. Where there are more, the details have a reading of their own, so
+/// that the orders need not wait for what takes two hundred times as many requests.
+const MOST_WAITING: usize = 10_000;
+
+/// How often a page that is not there, or older than the list, is asked for before that is believed.
+pub(crate) const ATTEMPTS_AT_A_PAGE: u32 = 3;
+
+/// When a sync began, for all readings of it: so they end at the same horizon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SyncStart {
+    /// By this machine's clock.
+    pub here: DateTime<Utc>,
+    /// By the server's, as soon as it has told.
+    pub there: Option<DateTime<Utc>>,
+}
+
+/// Where a body's content is put when it has been read.
+type Slot<T> = Rc<Cell<Option<Result<T, Doubt>>>>;
+
+/// What is under way.
+enum Asked {
+    Page { ticket: u64, query: String, page: Slot<Page> },
+    Detail { due: Due, attempt: u32, detail: Slot<Detail> },
+}
+
+/// See the module.
+pub(crate) struct Reading<'c> {
+    /// Receipts, where somebody wants them.
+    pub(crate) audit: Option<Audit>,
+    pub(crate) sync: Sync<'c>,
+    pub(crate) records: Records,
+    pub(crate) first: OrderStream,
+    mode: SyncMode,
+    /// The failure of the details, should they have failed while the others went on.
+    pub(crate) failed_details: Result<(), Failure>,
+    /// What is left of the details, should they have been too many to wait for: a reading of their own.
+    pub(crate) left: Option<Group>,
+    /// What the sync had to say was not written whole, so no state may speak of it.
+    half_written: bool,
+    started: Instant,
+    /// What had been asked before.
+    asks: Asks,
+    /// How many pages of orders were asked for.
+    details_asked: u64,
+    sum: Totals,
+    findings: FindingsLog,
+    findings_in_details: FindingsLog,
+    pages: Rc<RefCell<PageReader>>,
+    details: Rc<RefCell<DetailReader>>,
+    asked: HashMap<u64, Asked>,
+    /// Pages of orders that are asked for once more: how often it will be then, and why.
+    again: VecDeque<(Due, u32, String)>,
+    calls: u64,
+}
+
+impl<'c> Reading<'c> {
+    /// Begins to read for the streams of a group.
+    pub(crate) fn new(
+        config: &'c Config,
+        mut audit: Option<Audit>,
+        group: Group,
+        began: SyncStart,
+        doors: &mut Doors<'_>,
+    ) -> Result<Self, Failure> {
+        let Group { streams, mode, saved } = group;
+        let mut sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        let asks = doors.counts.asks_of(KINDS);
+        if let Some(audit) = &mut audit {
+            audit.begin(asks);
+        }
+        sync.state_each_page(streams.contains(&OrderStream::Details));
+        if let Some(line) = records::log::together(&streams) {
+            doors.output.log(Level::Info, &line)?;
+        }
+        Ok(Self {
+            audit,
+            first: streams[0],
+            mode,
+            records: Records::of(streams, sync.last_state()),
+            sync,
+            failed_details: Ok(()),
+            left: None,
+            half_written: false,
+            started: clock::instant(),
+            asks,
+            details_asked: 0,
+            sum: Totals::default(),
+            findings: FindingsLog::default(),
+            findings_in_details: FindingsLog::default(),
+            pages: Rc::new(RefCell::new(PageReader::of_orders())),
+            details: Rc::new(RefCell::new(DetailReader::of_details())),
+            asked: HashMap::new(),
+            again: VecDeque::new(),
+            calls: 0,
+        })
+    }
+
+    /// Whether everything is read and written.
+    pub(crate) fn is_done(&self) -> bool {
+        let nobody_is_left = self.failed_details.is_err() && self.records.of_the_list().next().is_none();
+        let details_are_done = || self.records.details.as_ref().is_none_or(Details::is_idle);
+        nobody_is_left || (self.sync.is_done() && details_are_done())
+    }
+
+    /// The end of the reading: what the log says of it. On a failure, what was written before it has its state.
+    pub(crate) fn finish(
+        &mut self,
+        result: Result<(), Failure>,
+        doors: &mut Doors<'_>,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(()) => self.complete(doors),
+            Err(failure) => {
+                self.checkpoint(doors);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Says what was written. Nothing is closed: the state covers what has been handed out, and no more. If even that cannot
+    /// be written, the failure that led here is the one to tell.
+    pub(crate) fn checkpoint(&mut self, doors: &mut Doors<'_>) {
+        if !self.half_written {
+            self.sync.checkpoint();
+            _ = self.write(doors);
+        }
+    }
+
+    fn complete(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        self.findings.finish(doors.output, NAME, self.pages.borrow().findings())?;
+        let name = OrderStream::Details.name();
+        self.findings_in_details.finish(doors.output, name, self.details.borrow().findings())?;
+        for (level, line) in records::log::records(&self.records, self.details_asked) {
+            doors.output.log(level, &line)?;
+        }
+        Ok(())
+    }
+
+    /// What is most worth asking now. Beside other streams the list comes first; on its own, the details do, so that they
+    /// never wait in numbers.
+    pub(crate) fn next(&mut self) -> Option<Call> {
+        let alone = self.first == OrderStream::Details;
+        if !alone && let Some((ticket, request)) = self.sync.question() {
+            return Some(self.page_call(ticket, &request));
+        }
+        if let Some((due, attempt, doubted)) = self.again.pop_front() {
+            return Some(self.detail_call(due, attempt, doubted));
+        }
+        let newest = self.sync.newest();
+        if let Some(due) = self.records.details.as_mut().and_then(|details| details.question(newest)) {
+            self.details_asked += 1;
+            return Some(self.detail_call(due, 1, String::new()));
+        }
+        let (ticket, request) = self.sync.question().filter(|_| alone)?;
+        Some(self.page_call(ticket, &request))
+    }
+
+    fn page_call(&mut self, ticket: u64, request: &Request) -> Call {
+        let (query, pages, page) = (request.query.encode(), self.pages.clone(), Slot::<Page>::default());
+        self.calls += 1;
+        self.asked.insert(self.calls, Asked::Page { ticket, query: query.clone(), page: page.clone() });
+        Call {
+            ticket: self.calls,
+            what: NAME,
+            path: PATH.to_owned(),
+            query,
+            attempt: request.attempt,
+            doubted: "an answer does not fit what is known".to_owned(),
+            read: Box::new(move |body| {
+                page.set(Some(pages.borrow_mut().read(body)?));
+                Ok(())
+            }),
+        }
+    }
+
+    fn detail_call(&mut self, due: Due, attempt: u32, doubted: String) -> Call {
+        let (details, detail) = (self.details.clone(), Slot::<Detail>::default());
+        self.calls += 1;
+        self.asked.insert(self.calls, Asked::Detail { due, attempt, detail: detail.clone() });
+        Call {
+            ticket: self.calls,
+            what: DETAILS,
+            path: format!("{PATH}/{}", due.id),
+            query: String::new(),
+            attempt,
+            doubted,
+            read: Box::new(move |body| {
+                detail.set(Some(details.borrow_mut().read(body, &due)?));
+                Ok(())
+            }),
+        }
+    }
+
+    /// The call with this ticket was answered at `date`, by the server's clock.
+    pub(crate) fn answered(
+        &mut self,
+        ticket: u64,
+        date: Option<DateTime<Utc>>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure> {
+        let used = match self.asked.remove(&ticket) {
+            Some(Asked::Page { ticket, query, page }) => {
+                let Some(page) = page.take() else { return Ok(Use::None) };
+                let used = if page.is_ok() { Use::Progress } else { Use::None };
+                let (response, unreadable) = Response::read(page, date);
+                doors.unreadable.write(doors.output, NAME, &format!("GET {PATH}?{query}"), unreadable)?;
+                self.sync.answer(ticket, response)?;
+                used
+            }
+            Some(Asked::Detail { due, attempt, detail }) => {
+                let Some(detail) = detail.take() else { return Ok(Use::None) };
+                self.take_page(due, attempt, detail, doors)?
+            }
+            None => Use::None,
+        };
+        self.findings.observe(doors.output, NAME, self.pages.borrow().findings())?;
+        let name = OrderStream::Details.name();
+        self.findings_in_details.observe(doors.output, name, self.details.borrow().findings())?;
+        Ok(used)
+    }
+
+    /// The call with this ticket failed.
+    pub(crate) fn refused(
+        &mut self,
+        ticket: u64,
+        failure: Failure,
+        doors: &mut Doors<'_>,
+    ) -> Result<(), Failure> {
+        match self.asked.remove(&ticket) {
+            Some(Asked::Page { ticket, .. }) => self.sync.refused(ticket, failure),
+            Some(Asked::Detail { due, attempt, .. }) if failure.kind == FailureKind::NotFound => {
+                if attempt < ATTEMPTS_AT_A_PAGE {
+                    self.again.push_back((due, attempt + 1, "a listed order has no page".to_owned()));
+                    return Ok(());
+                }
+                self.take_detail(&due, Ok(None), doors)
+            }
+            Some(Asked::Detail { due, .. }) => self.take_detail(&due, Err(failure), doors),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the page of an order, or asks for it again.
+    fn take_page(
+        &mut self,
+        due: Due,
+        attempt: u32,
+        page: Result<Detail, Doubt>,
+        doors: &mut Doors<'_>,
+    ) -> Result<Use, Failure> {
+        let doubted = match page {
+            Ok(detail) if !detail.behind || attempt >= ATTEMPTS_AT_A_PAGE => {
+                return self.take_detail(&due, Ok(Some(detail)), doors).map(|()| Use::Progress);
+            }
+            Ok(_) => "the page of an order is older than the list".to_owned(),
+            Err(doubt) if attempt >= MAX_ATTEMPTS => {
+                let failure =
+                    doubt.into_failure("order details", attempt).at(format!("GET {PATH}/{}", due.id));
+                return self.take_detail(&due, Err(failure), doors).map(|()| Use::None);
+            }
+            Err(doubt) => doubt.what,
+        };
+        self.again.push_back((due, attempt + 1, doubted));
+        Ok(Use::None)
+    }
+
+    /// Takes the page of an order. Where it cannot be read, the other streams are read without.
+    fn take_detail(
+        &mut self,
+        due: &Due,
+        detail: Result<Option<Detail>, Failure>,
+        doors: &mut Doors<'_>,
+    ) -> Result<(), Failure> {
+        if let Ok(Some(detail)) = &detail {
+            self.findings_in_details.count(&detail.changes);
+        }
+        let taken = detail.and_then(|detail| self.records.detail(doors.output, due, detail));
+        match taken {
+            Err(failure) if !failure.kind.ends_the_sync() => {
+                self.records.details = None;
+                self.again.clear();
+                if self.failed_details.is_ok() {
+                    self.failed_details = Err(failure);
+                }
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
+    /// Writes what the sync has to say.
+    pub(crate) fn write(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        self.half_written = true;
+        for step in self.sync.steps() {
+            match step {
+                Effect::Record(row) | Effect::Superseded(row) => {
+                    self.records.write(doors.output, &row)?;
+                    self.findings.count(&row.changes);
+                    self.part_with_details(doors)?;
+                }
+                Effect::Receipt(tally) => {
+                    self.sum = self.sum.and(&tally);
+                    if let Some(audit) = &mut self.audit {
+                        audit.slice(doors.output, &tally, doors.counts.asks_of(KINDS))?;
+                    }
+                }
+                Effect::State(state) => self.records.state(doors.output, state)?,
+                Effect::Estimate(rows) => {
+                    if self.first == OrderStream::Orders {
+                        doors.output.estimate(NAME, rows)?;
+                    }
+                }
+                Effect::Log(level, line) => doors.output.log(level, &line)?,
+                Effect::Complete(summary) => {
+                    let took = clock::instant() - self.started;
+                    let mut asks = doors.counts.asks_of(KINDS).since(self.asks);
+                    asks.requests = asks.requests.saturating_sub(self.details_asked);
+                    for (level, line) in log::receipt(&summary, &self.sum, asks, took, self.first) {
+                        doors.output.log(level, &line)?;
+                    }
+                }
+            }
+        }
+        self.half_written = false;
+        Ok(())
+    }
+
+    /// Where too many pages of orders wait, the others are read without.
+    fn part_with_details(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        let waiting = self.records.details.as_ref().map_or(0, Details::waiting);
+        if self.first == OrderStream::Details || waiting <= MOST_WAITING {
+            return Ok(());
+        }
+        let last_state = self.records.details.take().map(Details::leave).unwrap_or_default();
+        self.again.clear();
+        self.sync.state_each_page(false);
+        let saved = OrderStream::Details.saved(&last_state)?;
+        self.left = Some(Group { streams: vec![OrderStream::Details], mode: self.mode, saved: Some(saved) });
+        doors.output.log(Level::Info, records::log::DETAILS_LATER)
+    }
+
+    /// What the last state of the first stream said, to say it again while nothing gets on.
+    pub(crate) fn last_state(&self) -> Value {
+        match (&self.records.details, self.first) {
+            (Some(details), OrderStream::Details) => details.last_state.clone(),
+            _ => self.first.spell(&self.sync.last_state()),
+        }
+    }
+}
