@@ -48,7 +48,7 @@ fn fields(list: &str) -> &'static [&'static str] {
             "orderId",
             "orderVersion",
             "status",
-            "order/storeId",
+            "contestedOrder/storeId",
             "reviewedTotalPrice",
             "contestedTotalPrice",
             "updatedAt",

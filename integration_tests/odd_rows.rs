@@ -172,7 +172,7 @@ fn items_that_are_no_order_are_kept_raw_and_the_others_arrive() {
     let unreadable = outcome.records_of("unreadable_rows");
     let row = &unreadable[0];
     assert_eq!((unreadable.len(), &row["stream"], &row["reason"]), (1, &json!("orders"), &json!("no_id")));
-    let raw: Value = serde_json::from_str(row["raw"].as_str().unwrap()).unwrap();
+    let raw: Value = serde_json::from_str(row["rawItem"].as_str().unwrap()).unwrap();
     assert_eq!(raw["totalPrice"], "9.99");
     assert!(row["request"].as_str().unwrap().starts_with("GET /orders?"), "{row}");
     assert_eq!(outcome.statuses_of("unreadable_rows"), ["STARTED", "RUNNING", "COMPLETE"]);

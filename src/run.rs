@@ -3,6 +3,8 @@
 mod check;
 mod doctor;
 mod read;
+#[cfg(test)]
+mod reserved;
 
 use std::path::Path;
 

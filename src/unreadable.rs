@@ -124,7 +124,7 @@ impl UnreadableRows {
                     "reason": item.reason.name(),
                     "previousId": item.previous,
                     "nextId": item.next,
-                    "raw": item.raw,
+                    "rawItem": item.raw,
                 });
                 output.record(NAME, record.to_string().as_bytes(), &[])?;
                 written = true;

@@ -22,7 +22,7 @@ ELSEWHERE: dict[tuple[str, str], str | None] = {
     ("order_line_items", "updatedAt"): "orderUpdatedAt",
     ("order_line_items", "status"): None,
     ("order_details", "products"): "lineItems",
-    ("contests", "storeId"): "order.storeId",
+    ("contests", "storeId"): "contestedOrder.storeId",
     ("sessions", "bought"): None,
 }
 

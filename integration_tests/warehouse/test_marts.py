@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_read_are_there_as_they_were_sent(builds: Builds, ki
     if isinstance(built, Emulated):
         built = built.built
     rows = built.database.query(
-        "select stream, reason, request, previous_id, raw, unreadable_row_id"
+        "select stream, reason, request, previous_id, raw_item, unreadable_row_id"
         f" from {warehouse.STAGING_SCHEMA}.stg_aifi__unreadable_rows"
     )
     assert {reason: json.loads(raw) for _, reason, _, _, raw, _ in rows} == unreadable.ITEMS

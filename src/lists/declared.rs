@@ -65,7 +65,7 @@ pub static CONTESTS: List = List {
     paging: Paging::Page,
     sort: None,
     incremental: true,
-    store: &["order", "storeId"],
+    store: &["contestedOrder", "storeId"],
 };
 
 /// Stores. Nothing says when one was changed, so they are read as a whole.

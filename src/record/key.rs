@@ -45,7 +45,8 @@ impl Visitor<'_> for KeySeed<'_> {
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
         let count = self.properties.len();
-        let position = (0..count).map(|n| (self.hint + n) % count).find(|&n| self.properties[n].name == key);
+        let position =
+            (0..count).map(|n| (self.hint + n) % count).find(|&n| self.properties[n].aifi_name == key);
         Ok(position.map_or_else(|| Key::Unknown(key.to_owned()), Key::Known))
     }
 }

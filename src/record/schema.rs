@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::shape::Shape;
+use super::shape::{AIFI_NAME, Shape};
 
 /// A stream's schema.
 #[derive(Debug)]
 pub struct Schema {
-    /// The file.
+    /// The file, without the keywords that are ours alone.
     pub json: Value,
     /// The same, compiled.
     pub shape: Shape,
@@ -19,8 +19,40 @@ impl Schema {
     /// # Panics
     /// If it is not JSON, or no schema that [`Shape::compile`] takes. A test proves it of each file.
     pub fn embedded(text: &str) -> Self {
-        let json = serde_json::from_str(text).expect("the embedded schema is JSON, which a test proves");
+        let mut json = serde_json::from_str(text).expect("the embedded schema is JSON, which a test proves");
         let shape = Shape::compile(&json);
+        drop_keywords(&mut json);
         Self { json, shape }
+    }
+}
+
+/// Takes our own keywords out of a schema; a field may have such a name all the same.
+fn drop_keywords(schema: &mut Value) {
+    let Value::Object(keywords) = schema else { return };
+    keywords.shift_remove(AIFI_NAME);
+    if let Some(items) = keywords.get_mut("items") {
+        drop_keywords(items);
+    }
+    if let Some(Value::Object(fields)) = keywords.get_mut("properties") {
+        fields.values_mut().for_each(drop_keywords);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn our_keywords_are_not_told() {
+        let field = json!({"type": "integer", "aifiName": "order"});
+        let text = json!({"type": "object", "properties": {"aifiName": field, "lines": {"type": "array", "items": {"type": "object", "properties": {"a": field}}}}});
+        let schema = Schema::embedded(&text.to_string());
+        assert_eq!(
+            schema.json,
+            json!({"type": "object", "properties": {"aifiName": {"type": "integer"}, "lines": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "integer"}}}}}})
+        );
+        assert_eq!(schema.shape.fields()[0].aifi_name, "order");
     }
 }

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
+/// Keyword of a schema file: what the API calls a field whose column has another name.
+pub const AIFI_NAME: &str = "aifiName";
+
 /// What a value has to be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A string.
     Text,
@@ -24,10 +27,12 @@ pub enum Shape {
 }
 
 /// A declared field of an object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
-    /// The field's name.
+    /// The column's name.
     pub name: String,
+    /// What the API calls the field: the column's name, unless the schema file has an [`AIFI_NAME`].
+    pub aifi_name: String,
     /// The name as it is written: `"name":`.
     pub encoded: Vec<u8>,
     /// What its value has to be.
@@ -55,9 +60,7 @@ impl Shape {
             Some("array") => Self::Array(Box::new(Self::compile(&schema["items"]))),
             Some("object") => {
                 let fields = schema["properties"].as_object().into_iter().flatten();
-                Self::Object(
-                    fields.map(|(name, schema)| Property::new(name, Self::compile(schema))).collect(),
-                )
+                Self::Object(fields.map(|(name, schema)| Property::declared(name, schema)).collect())
             }
             other => panic!("a schema file declares a type that is not supported: {other:?}"),
         }
@@ -87,8 +90,10 @@ impl Shape {
 }
 
 impl Property {
-    fn new(name: &str, shape: Shape) -> Self {
-        Self { name: name.to_owned(), encoded: format!("{}:", Value::from(name)).into_bytes(), shape }
+    fn declared(name: &str, schema: &Value) -> Self {
+        let aifi_name = schema[AIFI_NAME].as_str().unwrap_or(name).to_owned();
+        let encoded = format!("{}:", Value::from(name)).into_bytes();
+        Self { name: name.to_owned(), aifi_name, encoded, shape: Shape::compile(schema) }
     }
 }
 
@@ -103,10 +108,16 @@ mod tests {
         let schema = json!({"type": "object", "properties": {
             "at": {"type": ["null", "string"], "format": "date-time"},
             "lines": {"type": ["null", "array"], "items": {"type": ["null", "object"], "properties": {"rate": {"type": "string", "x-json-text": true}}}}}});
-        let line = Shape::Object(vec![Property::new("rate", Shape::JsonText)]);
+        let property = |name: &str, shape| Property {
+            name: name.to_owned(),
+            aifi_name: name.to_owned(),
+            encoded: format!("\"{name}\":").into_bytes(),
+            shape,
+        };
+        let line = Shape::Object(vec![property("rate", Shape::JsonText)]);
         let expected = Shape::Object(vec![
-            Property::new("at", Shape::Timestamp),
-            Property::new("lines", Shape::Array(Box::new(line))),
+            property("at", Shape::Timestamp),
+            property("lines", Shape::Array(Box::new(line))),
         ]);
         assert_eq!(Shape::compile(&schema), expected);
     }

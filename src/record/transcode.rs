@@ -365,6 +365,23 @@ mod tests {
     }
 
     #[test]
+    fn a_column_may_have_another_name_than_the_field() {
+        let shape = Shape::compile(&json!({"type": "object", "properties": {
+            "renamed": {"type": "integer", "aifiName": "order"}, "additionalFields": {"type": "object"}}}));
+        for (json, record) in [
+            (r#"{"order":1}"#, r#"{"renamed":1}"#),
+            (r#"{"order":"x"}"#, r#"{"renamed":null,"additionalFields":{"renamed":"x"}}"#),
+            // A field that the API sends under our name is one that the schema does not know.
+            (r#"{"order":1,"renamed":2}"#, r#"{"renamed":1,"additionalFields":{"renamed":2}}"#),
+        ] {
+            let mut out = Vec::new();
+            let mut deserializer = serde_json::Deserializer::from_str(json);
+            Transcoder::new(&shape).seed(&mut out).deserialize(&mut deserializer).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), record);
+        }
+    }
+
+    #[test]
     fn unknown_fields_are_kept_in_one_object() {
         let (record, _, unknown) =
             transcode(r#"{"new":{"a": 1},"id":1,"additionalFields":3,"x\"y":null,"lines":[{"z":1}]}"#);

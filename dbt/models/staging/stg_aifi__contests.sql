@@ -16,8 +16,8 @@ select
     {{ aifi.moment('createdAt') }} as created_at,
     {{ aifi.moment('updatedAt') }} as updated_at,
     {{ aifi.moment('deletedAt') }} as deleted_at,
-    {{ aifi.nested('order') }} as contested_order,
+    {{ aifi.nested('contestedOrder') }} as contested_order,
     {{ aifi.nested('additionalFields') }} as additional_fields,
-    {{ aifi.inside('order', 'storeId', 'text') }} as store_id,
+    {{ aifi.inside('contestedOrder', 'storeId', 'text') }} as store_id,
     {{ aifi.moment('_airbyte_extracted_at') }} as extracted_at
 from {{ source('aifi', 'contests') }}

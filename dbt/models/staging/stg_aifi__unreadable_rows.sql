@@ -10,6 +10,6 @@ select
     {{ aifi.text('reason') }} as reason,
     {{ aifi.text('previousId') }} as previous_id,
     {{ aifi.text('nextId') }} as next_id,
-    {{ aifi.text('raw') }} as raw,
+    {{ aifi.text('rawItem') }} as raw_item,
     {{ aifi.moment('_airbyte_extracted_at') }} as extracted_at
 from {{ source('aifi', 'unreadable_rows') }}

@@ -115,7 +115,7 @@ impl Lines {
 /// The shape of a line as the API sends it: without the columns of the order.
 pub(crate) fn shape() -> &'static Shape {
     static SHAPE: std::sync::LazyLock<Shape> = std::sync::LazyLock::new(|| {
-        let Shape::Object(all) = Shape::compile(&OrderStream::LineItems.schema().json) else {
+        let Shape::Object(all) = OrderStream::LineItems.schema().shape.clone() else {
             unreachable!("every stream's schema is an object")
         };
         let own = |property: &Property| !OF_THE_ORDER.contains(&property.name.as_str());
