@@ -48,7 +48,7 @@ ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     AIRBYTE_ENTRYPOINT=/airbyte/source-aifi
 WORKDIR /airbyte
 USER 1000:1000
-ARG VERSION=0.3.0
+ARG VERSION=0.4.0
 ARG VCS_REF=unknown
 # Where the source lies is not known here: a build gives it with --label org.opencontainers.image.source=...
 LABEL io.airbyte.name="airbyte/source-aifi" \

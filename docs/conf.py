@@ -30,6 +30,7 @@ CONTENTS = """
 Start here <self>
 add-to-airbyte
 aifi
+aifi-migrations
 inbox
 state
 troubleshooting
