@@ -42,6 +42,7 @@ troubleshooting
 
 model
 data-dictionary
+personal-data
 dbt
 sql
 console

@@ -1,6 +1,6 @@
 //! The data dictionary, made from the catalog that `discover` tells: `cargo run --example data_dictionary` prints it.
-//! With `-- --write` it goes to `docs/data-dictionary.md`, and the sample of a configured catalog beside the tests is made
-//! anew.
+//! With `-- --write` it goes to `docs/data-dictionary.md`, and the page of personal data and the sample of a configured
+//! catalog beside the tests are made anew.
 
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
@@ -8,6 +8,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use source_aifi::record::schema::PERSONAL;
 use source_aifi::run;
 
 /// Where the rows of a stream come from. The page has the streams in this order.
@@ -48,7 +49,7 @@ what the types become in a warehouse in the [type map](aifi.md#data-type-map).
 fn main() -> Result<(), Box<dyn Error>> {
     let page = dictionary(&catalog())?;
     if std::env::args().any(|argument| argument == "--write") {
-        for (path, text) in [(PAGE, page), (SAMPLE, sample(&catalog()))] {
+        for (path, text) in [(PAGE, page), (PERSONAL_PAGE, personal_data()), (SAMPLE, sample(&catalog()))] {
             std::fs::write(file(path), text)?;
             println!("written: {path}");
         }
@@ -59,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 const PAGE: &str = "docs/data-dictionary.md";
+const PERSONAL_PAGE: &str = "docs/personal-data.md";
 const SAMPLE: &str = "integration_tests/configured_catalog.json";
 /// Not in the sample: a request for each order, and receipts that never repeat.
 const BESIDE: [&str; 2] = ["order_details", "sync_audit"];
@@ -103,6 +105,52 @@ fn dictionary(catalog: &Value) -> Result<String, String> {
     placed.sort_by_key(|(place, _)| *place);
     let sections = placed.into_iter().map(|(place, stream)| section(stream, SOURCES[place].1));
     Ok(std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n"))
+}
+
+const PERSONAL_HEAD: &str = "\
+# Personal data
+
+Every column that holds, or may hold, what belongs to a person. This page is made from the marker `personal` in the schema
+files: change those, then run `cargo run --example data_dictionary -- --write`.
+
+A column of unknown fields or of rows kept raw is listed, since nobody knows what AiFi will send there. The connector writes all
+of them as AiFi sent them. Deselect a column in the connection to keep it out of the destination; that works for whole columns
+only, not for fields within one (those with a dot).
+";
+
+/// The page of personal columns.
+fn personal_data() -> String {
+    let mut page = PERSONAL_HEAD.to_owned();
+    for (stream, _) in SOURCES {
+        let mut columns = Vec::new();
+        personal(&schema_file(stream), "", &mut columns);
+        if !columns.is_empty() {
+            page +=
+                &format!("\n## {stream}\n\n| column | description |\n| --- | --- |\n{}", columns.concat());
+        }
+    }
+    page
+}
+
+fn schema_file(stream: &str) -> Value {
+    let path = format!("spec/{stream}.json");
+    let text = std::fs::read_to_string(file(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A row for each field with the marker, also in lists and objects.
+fn personal(object: &Value, path: &str, out: &mut Vec<String>) {
+    for (name, field) in object["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}{name}");
+        if field[PERSONAL] == true {
+            out.push(format!(
+                "| `{path}` | {} |\n",
+                field["description"].as_str().unwrap_or_default().replace('|', "\\|")
+            ));
+        }
+        personal(field, &format!("{path}."), out);
+        personal(&field["items"], &format!("{path}[]."), out);
+    }
 }
 
 fn section(stream: &Value, source: &str) -> String {
@@ -197,6 +245,31 @@ An order.
     }
 
     #[test]
+    fn a_personal_field_is_marked_wherever_it_stands() {
+        fn fields(object: &Value, out: &mut Vec<(String, bool)>) {
+            for (name, field) in object["properties"].as_object().into_iter().flatten() {
+                out.push((name.clone(), field[PERSONAL] == true));
+                fields(field, out);
+                fields(&field["items"], out);
+            }
+        }
+        let mut all = Vec::new();
+        SOURCES.iter().for_each(|(stream, _)| fields(&schema_file(stream), &mut all));
+        let marked: std::collections::BTreeSet<_> =
+            all.iter().filter(|(_, marked)| *marked).map(|(name, _)| name.as_str()).collect();
+        for name in
+            ["customerId", "sessionToken", "code", "customerPaymentInstrumentId", "message", "rawItem"]
+        {
+            assert!(marked.contains(name), "{name}");
+        }
+        // The facts of a session have the name of an event's facts, and are listed one by one.
+        for (name, is_marked) in all.iter().filter(|(name, _)| name != "metadata") {
+            assert_eq!(*is_marked, marked.contains(name.as_str()), "{name} is marked here and not there");
+        }
+        assert!(!catalog().to_string().contains("\"personal\""), "the marker is ours alone");
+    }
+
+    #[test]
     fn a_stream_without_an_endpoint_is_refused() {
         let catalog = json!({"streams": [{"name": "orders"}, {"name": "unheard_of"}]});
         let refused = dictionary(&catalog).unwrap_err();
@@ -207,7 +280,7 @@ An order.
     fn the_page_is_that_of_the_catalog() {
         let catalog = catalog();
         let page = dictionary(&catalog).unwrap_or_else(|error| panic!("{error}"));
-        for (path, made) in [(PAGE, page), (SAMPLE, sample(&catalog))] {
+        for (path, made) in [(PAGE, page), (PERSONAL_PAGE, personal_data()), (SAMPLE, sample(&catalog))] {
             let kept = std::fs::read_to_string(file(path)).unwrap();
             assert!(
                 kept == made,

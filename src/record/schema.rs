@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::shape::{AIFI_NAME, Shape};
 
+/// Keyword of a schema file: the field holds, or may hold, what belongs to a person.
+pub const PERSONAL: &str = "personal";
+
 /// A stream's schema.
 #[derive(Debug)]
 pub struct Schema {
@@ -29,7 +32,7 @@ impl Schema {
 /// Takes our own keywords out of a schema; a field may have such a name all the same.
 fn drop_keywords(schema: &mut Value) {
     let Value::Object(keywords) = schema else { return };
-    keywords.shift_remove(AIFI_NAME);
+    keywords.retain(|name, _| ![AIFI_NAME, PERSONAL].contains(&name.as_str()));
     if let Some(items) = keywords.get_mut("items") {
         drop_keywords(items);
     }
@@ -46,7 +49,7 @@ mod tests {
 
     #[test]
     fn our_keywords_are_not_told() {
-        let field = json!({"type": "integer", "aifiName": "order"});
+        let field = json!({"type": "integer", "aifiName": "order", "personal": true});
         let text = json!({"type": "object", "properties": {"aifiName": field, "lines": {"type": "array", "items": {"type": "object", "properties": {"a": field}}}}});
         let schema = Schema::embedded(&text.to_string());
         assert_eq!(
