@@ -19,13 +19,15 @@ SIMPLE_TYPES = {"array", "boolean", "integer", "null", "number", "object", "stri
 
 
 def mended(schema: Any) -> Any:
-    """The published schema names types that are none (`ConnectorMetric`, where a reference was meant)."""
+    """The published schema names types that are none (`ConnectorMetric`, where a reference was meant), and its parts have
+    addresses of their own, against which references to the whole do not resolve."""
     if isinstance(schema, list):
         return [mended(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     broken = isinstance(schema.get("type"), str) and schema["type"] not in SIMPLE_TYPES
-    return {key: mended(part) for key, part in schema.items() if not (broken and key == "type")}
+    left_out = {"$id"} | ({"type"} if broken else set())
+    return {key: mended(part) for key, part in schema.items() if key not in left_out}
 
 
 @pytest.fixture
