@@ -410,3 +410,17 @@ fn streams_are_read_at_the_same_time() {
     assert!(orders.0 < sessions.1 && sessions.0 < orders.1, "orders {orders:?}, sessions {sessions:?}");
     assert_equal(&sandbox, "sessions", &outcome.records_of("sessions"));
 }
+
+/// Long enough that its pages are asked for ahead.
+#[test]
+fn a_long_list_by_key_is_whole_also_where_answers_ahead_are_wrong() {
+    for (fault, share) in
+        [(Fault::Empty, 0.0), (Fault::Empty, 0.1), (Fault::Unavailable503, 0.1), (Fault::Short, 0.2)]
+    {
+        let latency = std::time::Duration::from_millis(5);
+        let sandbox = sandbox(Options { orders: 5_000, latency, ..options(Behaviour::default()) });
+        sandbox.set_faults(Faults::rate(fault, share, 7));
+        let outcome = read(&config(&sandbox), &["sessions"], "incremental").finish().succeeded();
+        assert_equal(&sandbox, "sessions", &outcome.records_of("sessions"));
+    }
+}

@@ -45,6 +45,8 @@ pub struct Call {
     pub attempt: u32,
     /// What was wrong with the answer before, as a clause.
     pub doubted: String,
+    /// It is asked for ahead, on a guess: a refusal is not argued with.
+    pub guess: bool,
     /// Reads the body. An error says that it is not whole, so that the request is made again.
     pub read: BodyReader,
 }

@@ -8,6 +8,7 @@
 //! 2. [`query`] spells the question, [`page`] reads the answer.
 //! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
 //!    passes it takes.
+//!    `leads` says what is asked for ahead.
 //! 4. [`reading`] is all of this as one machine; `log` is what people read. [`check`] proves that a list can be read.
 //!
 //! All of it but [`check`] is without network.
@@ -15,6 +16,7 @@
 pub mod check;
 pub mod declared;
 mod keyed;
+mod leads;
 mod log;
 mod numbered;
 pub mod page;

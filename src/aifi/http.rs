@@ -75,6 +75,8 @@ pub struct Question<'a> {
     pub path: &'a str,
     /// The query, encoded.
     pub query: &'a str,
+    /// Nothing depends on the answer: what hardly passes is not repeated.
+    pub guess: bool,
 }
 
 /// A usable answer.
@@ -257,6 +259,10 @@ impl Http {
                     return Err(failure.at(format!("GET {path}, attempt {attempt}")));
                 }
                 Err(Outcome::Renew) => renewed = true,
+                Err(Outcome::Again(trouble)) if question.guess && trouble.hope != Hope::Passes => {
+                    let since = clock::instant() - *lock(&self.progress);
+                    return Err(trouble.into_failure(since, attempt).at(format!("GET {path}")));
+                }
                 Err(Outcome::Again(trouble)) => {
                     // Of what hardly passes only its own attempts count.
                     unlikely += u32::from(trouble.hope != Hope::Passes);
@@ -457,7 +463,7 @@ impl Http {
         let answered = || if issued { Answered::Form } else { Answered::Nothing };
         let response = self.send(request, Asked::TokenEndpoint, answered).await?;
         if !response.status().is_success() {
-            let question = Question { what: "tokens", path: "", query: "" };
+            let question = Question { what: "tokens", path: "", query: "", guess: false };
             return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);
         }
         let Body { bytes: body, .. } = &body(response, Asked::TokenEndpoint, &self.large).await?;

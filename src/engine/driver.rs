@@ -211,7 +211,7 @@ fn poll(seats: &mut [Seat<'_>], context: &mut Context<'_>) -> Poll<(usize, Arriv
 
 /// Makes a call. The first attempt takes the turn; a later one waits first, and then for a turn of its own.
 async fn answer<'a>(http: &'a Http, call: Call, turn: Turn<'a>) -> Arrival {
-    let Call { ticket, what, path, query, attempt, doubted, mut read } = call;
+    let Call { ticket, what, path, query, attempt, doubted, guess, mut read } = call;
     let mut turn = Some(turn);
     if attempt > 1 {
         turn = None;
@@ -219,7 +219,7 @@ async fn answer<'a>(http: &'a Http, call: Call, turn: Turn<'a>) -> Arrival {
             return (ticket, Err(failure));
         }
     }
-    let question = Question { what, path: &path, query: &query };
+    let question = Question { what, path: &path, query: &query, guess };
     let answer = http.get(question, turn, |body| read(body)).await;
     (ticket, answer.map(|answer| answer.date))
 }

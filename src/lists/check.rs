@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub async fn check(list: &'static List, http: &Http) -> Result<(), Failure> {
     let pages = RefCell::new(PageReader::new(list));
     let query = encode(list, &PageRequest::first(list.paging, 1), None);
-    let question = Question { what: list.name, path: list.path, query: &query };
+    let question = Question { what: list.name, path: list.path, query: &query, guess: false };
     let mut look = 1;
     loop {
         match http.get(question, None, |body| pages.borrow_mut().read(body)).await?.value {

@@ -103,6 +103,11 @@ impl Pass {
         self.place.ask(self.aim, self.longest).part
     }
 
+    /// Whether the next question is for new rows.
+    pub fn advances(&self) -> bool {
+        self.aim == Aim::Advance && !self.done
+    }
+
     /// Whether everything has been handed out.
     pub fn is_done(&self) -> bool {
         self.done

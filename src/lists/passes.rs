@@ -118,6 +118,11 @@ impl Passes {
         (self.pass.question(), bound.filter(|_| self.manner.filtered))
     }
 
+    /// Whether the next question is for new rows.
+    pub fn advances(&self) -> bool {
+        self.pass.advances()
+    }
+
     /// Whether the API has answered.
     pub fn is_answered(&self) -> bool {
         self.answered

@@ -1,6 +1,7 @@
 //! The reading of one list in one sync, as a machine: calls out, answers in, records and states out.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::declared::List;
+use super::leads::Leads;
 use super::log;
 use super::page::{Page, PageReader};
 use super::passes::Passes;
@@ -23,13 +25,22 @@ use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 
+/// Where a body's content is put when it has been read.
+type Slot = Rc<Cell<Option<Result<Page, Doubt>>>>;
+
+/// What is under way.
+struct Asked {
+    query: String,
+    page: Slot,
+    /// It is asked for ahead, behind this id.
+    lead: Option<u64>,
+}
+
 /// See the module.
 pub struct Reading {
     list: &'static List,
     passes: Passes,
     pages: Rc<RefCell<PageReader>>,
-    /// The page that was read last from a body.
-    page: Rc<Cell<Option<Result<Page, Doubt>>>>,
     findings: FindingsLog,
     started: Instant,
     /// This machine's clock at the start.
@@ -39,8 +50,9 @@ pub struct Reading {
     attempt: u32,
     /// What was wrong with the answer before.
     doubted: String,
-    /// The query that is under way.
-    asked: Option<String>,
+    /// What is under way, by ticket.
+    asked: HashMap<u64, Asked>,
+    leads: Leads,
     calls: u64,
     done: bool,
 }
@@ -62,14 +74,14 @@ impl Reading {
             done: passes.sync.is_complete(),
             passes,
             pages: Rc::new(RefCell::new(PageReader::new(list))),
-            page: Rc::default(),
             findings: FindingsLog::default(),
             started: clock::instant(),
             now: clock::now(),
             records: 0,
             attempt: 1,
             doubted: String::new(),
-            asked: None,
+            asked: HashMap::new(),
+            leads: Leads::default(),
             calls: 0,
         })
     }
@@ -102,6 +114,7 @@ impl Reading {
             Err(doubt) => {
                 self.attempt += 1;
                 self.doubted = doubt.what;
+                self.leads.give_up();
                 return Ok(Use::None);
             }
         };
@@ -122,7 +135,38 @@ impl Reading {
     fn go_on(&mut self) -> Result<(), Failure> {
         let more = self.passes.go_on().map_err(|doubt| doubt.into_failure(self.list.name, MAX_ATTEMPTS))?;
         self.done = !more;
+        self.leads.follow(&self.passes.question().0, self.passes.advances());
         Ok(())
+    }
+
+    /// Takes what was asked for ahead, as long as it has come.
+    fn take_leads(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
+        while let Some(lead) = self.leads.fits().filter(|_| !self.done && self.attempt == 1) {
+            let Some(page) = self.leads.take(lead) else { break };
+            // Items that cannot be read were written when it came.
+            self.accept(Ok(page), "", doors)?;
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, query: String, lead: Option<u64>) -> Call {
+        let (pages, page) = (self.pages.clone(), Slot::default());
+        self.calls += 1;
+        self.asked.insert(self.calls, Asked { query: query.clone(), page: page.clone(), lead });
+        let own = lead.is_none();
+        Call {
+            ticket: self.calls,
+            what: self.list.name,
+            path: self.list.path.to_owned(),
+            query,
+            attempt: if own { self.attempt } else { 1 },
+            doubted: if own { std::mem::take(&mut self.doubted) } else { String::new() },
+            guess: !own,
+            read: Box::new(move |body| {
+                page.set(Some(pages.borrow_mut().read(body)?));
+                Ok(())
+            }),
+        }
     }
 
     /// Fixes the horizon with the first answer, and logs what it shows.
@@ -196,41 +240,56 @@ impl Family for Reading {
     }
 
     fn next(&mut self) -> Result<Option<Call>, Failure> {
-        if self.done || self.asked.is_some() {
+        if self.done {
             return Ok(None);
         }
         let (part, bound) = self.passes.question();
-        let query = encode(self.list, &part, bound);
-        let (pages, page) = (self.pages.clone(), self.page.clone());
-        self.calls += 1;
-        self.asked = Some(query.clone());
-        Ok(Some(Call {
-            ticket: self.calls,
-            what: self.list.name,
-            path: self.list.path.to_owned(),
-            query,
-            attempt: self.attempt,
-            doubted: std::mem::take(&mut self.doubted),
-            read: Box::new(move |body| {
-                page.set(Some(pages.borrow_mut().read(body)?));
-                Ok(())
-            }),
-        }))
+        let is_asked = self.asked.values().any(|asked| asked.lead.is_none());
+        let leads = &self.leads;
+        let comes = self.attempt == 1
+            && (leads.asks_next() || leads.fits().is_some_and(|lead| leads.is_waited_for(lead)));
+        if !is_asked && !comes {
+            return Ok(Some(self.call(encode(self.list, &part, bound), None)));
+        }
+        let Some((lead, part)) = self.leads.next(&part) else { return Ok(None) };
+        Ok(Some(self.call(encode(self.list, &part, bound), Some(lead))))
     }
 
     fn answered(
         &mut self,
-        _: u64,
+        ticket: u64,
         date: Option<DateTime<Utc>>,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let (Some(query), Some(page)) = (self.asked.take(), self.page.take()) else { return Ok(Use::None) };
-        self.begin(date, doors)?;
-        self.accept(page, &query, doors)
+        let Some(Asked { query, page, lead }) = self.asked.remove(&ticket) else { return Ok(Use::None) };
+        let Some(page) = page.take() else { return Ok(Use::None) };
+        let used = match (lead, page) {
+            (None, page) => {
+                self.begin(date, doors)?;
+                self.accept(page, &query, doors)?
+            }
+            (Some(lead), Ok(mut page)) if self.leads.is_waited_for(lead) => {
+                let unreadable = std::mem::take(&mut page.unreadable);
+                doors.unreadable.write(doors.output, self.list.name, &self.request(&query), unreadable)?;
+                self.leads.answered(lead, page, self.passes.question().0.count());
+                Use::Progress
+            }
+            (Some(_), Ok(_)) => Use::None,
+            (Some(_), Err(_)) => {
+                self.leads.give_up();
+                Use::None
+            }
+        };
+        self.take_leads(doors)?;
+        Ok(used)
     }
 
-    fn refused(&mut self, _: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {
-        self.asked = None;
+    fn refused(&mut self, ticket: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {
+        let lead = self.asked.remove(&ticket).and_then(|asked| asked.lead);
+        self.leads.give_up();
+        if lead.is_some() {
+            return if failure.kind.ends_the_sync() { Err(failure) } else { Ok(()) };
+        }
         self.attempt = 1;
         match failure.kind {
             FailureKind::TooLarge if self.passes.asks_for_less() => Ok(()),

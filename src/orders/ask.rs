@@ -18,7 +18,7 @@ use crate::record::findings::Findings;
 
 /// The question with this query.
 fn question(query: &str) -> Question<'_> {
-    Question { what: NAME, path: PATH, query }
+    Question { what: NAME, path: PATH, query, guess: false }
 }
 
 /// The API, together with what reads its pages.
@@ -87,7 +87,7 @@ pub(crate) async fn detail(
     let path = format!("{PATH}/{}", due.id);
     let mut attempt = 1;
     loop {
-        let question = Question { what: DETAILS, path: &path, query: "" };
+        let question = Question { what: DETAILS, path: &path, query: "", guess: false };
         let read = |body: &[u8]| pages.borrow_mut().read(body, due);
         let doubt = match http.get(question, None, read).await.map(|answer| answer.value) {
             Ok(Ok(detail)) if !detail.behind || attempt >= ATTEMPTS_AT_A_PAGE => {

@@ -199,6 +199,7 @@ impl<'c> Reading<'c> {
             query,
             attempt: request.attempt,
             doubted: "an answer does not fit what is known".to_owned(),
+            guess: false,
             read: Box::new(move |body| {
                 page.set(Some(pages.borrow_mut().read(body)?));
                 Ok(())
@@ -217,6 +218,7 @@ impl<'c> Reading<'c> {
             query: String::new(),
             attempt,
             doubted,
+            guess: false,
             read: Box::new(move |body| {
                 detail.set(Some(details.borrow_mut().read(body, &due)?));
                 Ok(())
