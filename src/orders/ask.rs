@@ -6,12 +6,11 @@ use chrono::{DateTime, Utc};
 
 use crate::aifi::http::{Http, Question};
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
-use crate::failure::{Failure, FailureKind};
-use crate::orders::api::detail::{Detail, DetailReader, Due};
+use crate::failure::Failure;
+use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
 use crate::orders::api::page::{PageReader, Row};
 use crate::orders::api::query::Query;
 use crate::orders::api::query::Request;
-use crate::orders::reading::ATTEMPTS_AT_A_PAGE;
 use crate::orders::sync::Response;
 use crate::orders::{DETAILS, NAME, PATH};
 use crate::record::findings::Findings;
@@ -85,28 +84,20 @@ pub(crate) async fn detail(
     due: &Due,
 ) -> Result<Option<Detail>, Failure> {
     let path = format!("{PATH}/{}", due.id);
+    let question = Question { what: DETAILS, path: &path, query: "", guess: false };
     let mut attempt = 1;
     loop {
-        let question = Question { what: DETAILS, path: &path, query: "", guess: false };
-        let read = |body: &[u8]| pages.borrow_mut().read(body, due);
-        let doubt = match http.get(question, None, read).await.map(|answer| answer.value) {
-            Ok(Ok(detail)) if !detail.behind || attempt >= ATTEMPTS_AT_A_PAGE => {
-                http.progressed();
-                return Ok(Some(detail));
+        let answer = http.get(question, None, |body| pages.borrow_mut().read(body, due)).await;
+        let page = match detail::judge(due, attempt, answer.map(|answer| answer.value))? {
+            Verdict::Page(page) => Some(page),
+            Verdict::NoPage => None,
+            Verdict::Again(doubted) => {
+                http.wait_before_look(DETAILS, attempt, &doubted).await?;
+                attempt += 1;
+                continue;
             }
-            Ok(Ok(_)) => "the page of an order is older than the list".to_owned(),
-            Ok(Err(doubt)) if attempt >= MAX_ATTEMPTS => {
-                return Err(doubt.into_failure("order details", attempt).at(format!("GET {path}")));
-            }
-            Ok(Err(doubt)) => doubt.what,
-            Err(failure) if failure.kind == FailureKind::NotFound && attempt >= ATTEMPTS_AT_A_PAGE => {
-                http.progressed();
-                return Ok(None);
-            }
-            Err(failure) if failure.kind == FailureKind::NotFound => "a listed order has no page".to_owned(),
-            Err(failure) => return Err(failure),
         };
-        http.wait_before_look(DETAILS, attempt, &doubt).await?;
-        attempt += 1;
+        http.progressed();
+        return Ok(page);
     }
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::aifi::counts::Asks;
 use crate::clock;
 use crate::config::Config;
-use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::doubt::Doubt;
 use crate::engine::{Call, Doors, Use};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::findings::FindingsLog;
-use crate::orders::api::detail::{Detail, DetailReader, Due};
+use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
 use crate::orders::api::page::{Page, PageReader};
 use crate::orders::api::query::Request;
 use crate::orders::api::totals::Totals;
@@ -34,9 +34,6 @@ use crate::protocol::message::Level;
 /// Beside other streams, so many pages of orders may wait. Where there are more, the details have a reading of their own, so
 /// that the orders need not wait for what takes two hundred times as many requests.
 const MOST_WAITING: usize = 10_000;
-
-/// How often a page that is not there, or older than the list, is asked for before that is believed.
-pub(crate) const ATTEMPTS_AT_A_PAGE: u32 = 3;
 
 /// When a sync began, for all readings of it: so they end at the same horizon.
 #[derive(Clone, Copy, Debug)]
@@ -244,7 +241,7 @@ impl<'c> Reading<'c> {
             }
             Some(Asked::Detail { due, attempt, detail }) => {
                 let Some(detail) = detail.take() else { return Ok(Use::None) };
-                self.take_page(due, attempt, detail, doors)?
+                self.judge_detail(due, attempt, Ok(detail), doors)?
             }
             None => Use::None,
         };
@@ -263,40 +260,31 @@ impl<'c> Reading<'c> {
     ) -> Result<(), Failure> {
         match self.asked.remove(&ticket) {
             Some(Asked::Page { ticket, .. }) => self.sync.refused(ticket, failure),
-            Some(Asked::Detail { due, attempt, .. }) if failure.kind == FailureKind::NotFound => {
-                if attempt < ATTEMPTS_AT_A_PAGE {
-                    self.again.push_back((due, attempt + 1, "a listed order has no page".to_owned()));
-                    return Ok(());
-                }
-                self.take_detail(&due, Ok(None), doors)
+            Some(Asked::Detail { due, attempt, .. }) => {
+                self.judge_detail(due, attempt, Err(failure), doors).map(|_| ())
             }
-            Some(Asked::Detail { due, .. }) => self.take_detail(&due, Err(failure), doors),
             None => Ok(()),
         }
     }
 
     /// Takes the page of an order, or asks for it again.
-    fn take_page(
+    fn judge_detail(
         &mut self,
         due: Due,
         attempt: u32,
-        page: Result<Detail, Doubt>,
+        answer: Result<Result<Detail, Doubt>, Failure>,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let doubted = match page {
-            Ok(detail) if !detail.behind || attempt >= ATTEMPTS_AT_A_PAGE => {
-                return self.take_detail(&due, Ok(Some(detail)), doors).map(|()| Use::Progress);
+        let (detail, used) = match detail::judge(&due, attempt, answer) {
+            Ok(Verdict::Page(detail)) => (Ok(Some(detail)), Use::Progress),
+            Ok(Verdict::NoPage) => (Ok(None), Use::None),
+            Ok(Verdict::Again(doubted)) => {
+                self.again.push_back((due, attempt + 1, doubted));
+                return Ok(Use::None);
             }
-            Ok(_) => "the page of an order is older than the list".to_owned(),
-            Err(doubt) if attempt >= MAX_ATTEMPTS => {
-                let failure =
-                    doubt.into_failure("order details", attempt).at(format!("GET {PATH}/{}", due.id));
-                return self.take_detail(&due, Err(failure), doors).map(|()| Use::None);
-            }
-            Err(doubt) => doubt.what,
+            Err(failure) => (Err(failure), Use::None),
         };
-        self.again.push_back((due, attempt + 1, doubted));
-        Ok(Use::None)
+        self.take_detail(&due, detail, doors).map(|()| used)
     }
 
     /// Takes the page of an order. Where it cannot be read, the other streams are read without.

@@ -6,11 +6,11 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::doubt::Doubt;
-use crate::failure::FailureKind;
+use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::failure::{Failure, FailureKind};
 use crate::orders::api::page::{Row, UNDATED};
 use crate::orders::streams::OrderStream;
-use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
+use crate::orders::{CURSOR_FIELD, PATH, PRIMARY_KEY};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::object;
@@ -55,6 +55,42 @@ pub struct Detail {
     pub changes: Vec<Change>,
     /// It is older than what was listed.
     pub behind: bool,
+}
+
+/// How often a page that is not there, or older than the list, is asked for before that is believed.
+const ATTEMPTS: u32 = 3;
+
+/// What an answer to the question for the page of an order says.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The page.
+    Page(Detail),
+    /// The order has no page.
+    NoPage,
+    /// It cannot be believed yet, for this reason.
+    Again(String),
+}
+
+/// Judges what came for an order at the nth attempt, from 1.
+///
+/// # Errors
+/// Where the page cannot be read, however often it is asked for.
+pub(crate) fn judge(
+    order: &Due,
+    attempt: u32,
+    answer: Result<Result<Detail, Doubt>, Failure>,
+) -> Result<Verdict, Failure> {
+    match answer {
+        Ok(Ok(detail)) if !detail.behind || attempt >= ATTEMPTS => Ok(Verdict::Page(detail)),
+        Ok(Ok(_)) => Ok(Verdict::Again("the page of an order is older than the list".to_owned())),
+        Ok(Err(doubt)) if attempt >= MAX_ATTEMPTS => {
+            Err(doubt.into_failure("order details", attempt).at(format!("GET {PATH}/{}", order.id)))
+        }
+        Ok(Err(doubt)) => Ok(Verdict::Again(doubt.what)),
+        Err(failure) if failure.kind != FailureKind::NotFound => Err(failure),
+        Err(_) if attempt >= ATTEMPTS => Ok(Verdict::NoPage),
+        Err(_) => Ok(Verdict::Again("a listed order has no page".to_owned())),
+    }
 }
 
 /// Reads pages of single orders.
