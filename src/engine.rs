@@ -7,10 +7,14 @@
 pub mod driver;
 pub mod ending;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::aifi::counts::Counts;
+use crate::doubt::Doubt;
 use crate::failure::Failure;
 use crate::protocol::output::Output;
 use crate::unreadable::UnreadableRows;
@@ -30,6 +34,29 @@ pub struct Doors<'a> {
 
 /// Reads a body, and keeps what it holds for the family.
 pub type BodyReader = Box<dyn FnMut(&[u8]) -> Result<(), anyhow::Error>>;
+
+/// Where the content of a call's body is kept until the family takes it.
+pub struct Slot<T>(Rc<Cell<Option<Result<T, Doubt>>>>);
+
+impl<T: 'static> Slot<T> {
+    /// An empty slot, and what reads a body into it by `read`.
+    pub fn new(
+        mut read: impl FnMut(&[u8]) -> Result<Result<T, Doubt>, anyhow::Error> + 'static,
+    ) -> (Self, BodyReader) {
+        let content = Rc::new(Cell::new(None));
+        let slot = Self(content.clone());
+        let reader = move |body: &[u8]| {
+            content.set(Some(read(body)?));
+            Ok(())
+        };
+        (slot, Box::new(reader))
+    }
+
+    /// What was read, if something was.
+    pub fn take(&self) -> Option<Result<T, Doubt>> {
+        self.0.take()
+    }
+}
 
 /// A request that is to be made.
 pub struct Call {

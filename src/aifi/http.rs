@@ -214,6 +214,11 @@ impl Http {
         *lock(&self.progress) = clock::instant();
     }
 
+    /// For how long there has been none.
+    fn since_progress(&self) -> Duration {
+        clock::instant() - *lock(&self.progress)
+    }
+
     /// How much was asked so far.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -260,8 +265,9 @@ impl Http {
                 }
                 Err(Outcome::Renew) => renewed = true,
                 Err(Outcome::Again(trouble)) if question.guess && trouble.hope != Hope::Passes => {
-                    let since = clock::instant() - *lock(&self.progress);
-                    return Err(trouble.into_failure(since, attempt).at(format!("GET {path}")));
+                    return Err(trouble
+                        .into_failure(self.since_progress(), attempt)
+                        .at(format!("GET {path}")));
                 }
                 Err(Outcome::Again(trouble)) => {
                     // Of what hardly passes only its own attempts count.
@@ -314,7 +320,7 @@ impl Http {
     ) -> Result<(), Failure> {
         let refused = trouble.is_refusal();
         self.counts.count(what, |asks| if refused { asks.refused += 1 } else { asks.repeated += 1 });
-        let since = clock::instant() - *lock(&self.progress);
+        let since = self.since_progress();
         let (hope, asked) = (trouble.hope, trouble.retry_after);
         match retry::decide(hope, counted, since, asked, self.patience, fastrand::f64()) {
             Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
@@ -496,7 +502,7 @@ impl Http {
         answered: impl Fn() -> Answered,
     ) -> Result<Response, Outcome> {
         // An attempt does not outlast our patience, or a check would.
-        let left = self.patience.saturating_sub(clock::instant() - *lock(&self.progress));
+        let left = self.patience.saturating_sub(self.since_progress());
         let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
         request.timeout(timeout).send().await.map_err(|error| match transport::sort(error, asked) {
             Err(failure) if answered() >= Answered::Some => Outcome::Again(Trouble::contradiction(

@@ -110,9 +110,7 @@ impl<'a, 'd> Driver<'a, 'd> {
         while let Some(seat) = self.seats.get_mut(place) {
             match seat.family.write(&mut self.doors) {
                 Ok(()) if !seat.family.is_done() => place += 1,
-                result => {
-                    self.end(place, result)?;
-                }
+                result => self.end(place, result)?,
             }
         }
         Ok(())
@@ -132,9 +130,8 @@ impl<'a, 'd> Driver<'a, 'd> {
 
     /// Lets the seat ask whose turn it is.
     fn ask(&mut self, turn: Turn<'a>) -> Result<(), Failure> {
-        let seats = self.seats.len();
-        let places = (0..seats).map(|step| (self.first + step) % seats).collect::<Vec<_>>();
-        for place in places {
+        let (first, seats) = (self.first, self.seats.len());
+        for place in (first..first + seats).map(|place| place % seats) {
             if !self.may_ask(place) {
                 continue;
             }

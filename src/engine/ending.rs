@@ -20,7 +20,7 @@ impl Default for Endings {
 }
 
 impl Endings {
-    /// Says how a stream ended. That we were asked to stop is no error, and who closed our output cannot read it.
+    /// Says how a stream ended. Being asked to stop is not an error, and whoever closed our output cannot read it.
     pub fn end(
         &mut self,
         output: &mut Output,
@@ -37,6 +37,17 @@ impl Endings {
         }
         output.status(stream, Status::Incomplete)?;
         if interrupted { Ok(()) } else { output.failure(failure, Some(stream)) }
+    }
+
+    /// Says how a stream ended that shares its reading with no other, and keeps its failure.
+    pub fn close(
+        &mut self,
+        output: &mut Output,
+        stream: &str,
+        result: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.end(output, stream, &result)?;
+        self.keep(result)
     }
 
     /// Keeps the first failure. One that the other streams would share comes back: it ends the sync.

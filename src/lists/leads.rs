@@ -74,7 +74,7 @@ impl Leads {
                     _ => (self.span - self.span / 4) + step / 4,
                 };
                 self.followed += 1;
-                self.answers = self.answers.split_off(&at.min(before + 1));
+                self.answers = self.answers.split_off(&(before + 1));
             }
             _ => {
                 self.followed = 0;

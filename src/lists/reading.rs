@@ -1,6 +1,6 @@
 //! The reading of one list in one sync, as a machine: calls out, answers in, records and states out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
@@ -18,20 +18,17 @@ use super::sync::{RECORDS_PER_STATE, Sync};
 use crate::clock;
 use crate::config::Config;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
-use crate::engine::{Call, Doors, Family, Use};
+use crate::engine::{Call, Doors, Family, Slot, Use};
 use crate::failure::{Failure, FailureKind};
 use crate::findings::FindingsLog;
 use crate::horizon;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 
-/// Where a body's content is put when it has been read.
-type Slot = Rc<Cell<Option<Result<Page, Doubt>>>>;
-
 /// What is under way.
 struct Asked {
     query: String,
-    page: Slot,
+    page: Slot<Page>,
     /// It is asked for ahead, behind this id.
     lead: Option<u64>,
 }
@@ -150,9 +147,10 @@ impl Reading {
     }
 
     fn call(&mut self, query: String, lead: Option<u64>) -> Call {
-        let (pages, page) = (self.pages.clone(), Slot::default());
+        let pages = self.pages.clone();
+        let (page, read) = Slot::new(move |body| pages.borrow_mut().read(body));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked { query: query.clone(), page: page.clone(), lead });
+        self.asked.insert(self.calls, Asked { query: query.clone(), page, lead });
         let own = lead.is_none();
         Call {
             ticket: self.calls,
@@ -162,10 +160,7 @@ impl Reading {
             attempt: if own { self.attempt } else { 1 },
             doubted: if own { std::mem::take(&mut self.doubted) } else { String::new() },
             guess: !own,
-            read: Box::new(move |body| {
-                page.set(Some(pages.borrow_mut().read(body)?));
-                Ok(())
-            }),
+            read,
         }
     }
 
@@ -315,8 +310,7 @@ impl Family for Reading {
                 Err(failure)
             }
         };
-        doors.endings.end(doors.output, self.list.name, &result)?;
-        doors.endings.keep(result).map(|()| false)
+        doors.endings.close(doors.output, self.list.name, result).map(|()| false)
     }
 
     fn leave(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {

@@ -56,18 +56,17 @@ impl<'c> OrdersFamily<'c> {
                 Ok(saved) => selected.push(Selected { stream, mode: *sync_mode, saved }),
                 Err(failure) => {
                     orders_are_whole &= stream != OrderStream::Orders;
-                    let result = Err(failure);
-                    doors.endings.end(doors.output, name, &result)?;
-                    doors.endings.keep(result)?;
+                    doors.endings.close(doors.output, name, Err(failure))?;
                 }
             }
         }
+        let audited = streams.iter().any(|stream| stream.name == audit::NAME);
         let saved = states.of(audit::NAME);
         let mut family = Self {
             config,
             reading: None,
-            audited: streams.iter().any(|stream| stream.name == audit::NAME),
-            receipts: Audit::new(clock::now(), saved),
+            audited,
+            receipts: if audited { Audit::new(clock::now(), saved) } else { None },
             audit_state: saved.cloned().unwrap_or_default(),
             groups: VecDeque::new(),
             details: None,
@@ -75,10 +74,8 @@ impl<'c> OrdersFamily<'c> {
             orders_are_whole,
             records: 0,
         };
-        if family.audited {
+        if audited {
             family.begin_audit(selected.iter().any(|one| one.stream == OrderStream::Orders), doors)?;
-        } else {
-            family.receipts = None;
         }
         for group in groups(selected, config.start_date) {
             if group.streams == [OrderStream::Details] {
@@ -134,12 +131,12 @@ impl<'c> OrdersFamily<'c> {
         doors.output.status(audit::NAME, if whole { Status::Complete } else { Status::Incomplete })
     }
 
-    /// Says of streams whose reading never began that they are not complete. Why, is said of the one that failed.
+    /// Says of the streams that have not ended that they are not complete. Why, is said of the one that failed.
     fn leave_the_rest(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
-        for group in self.groups.drain(..).chain(self.details.take()) {
-            for stream in group.streams {
-                doors.output.status(stream.name(), Status::Incomplete)?;
-            }
+        let present = self.reading.take().map(|reading| reading.records.streams().to_vec());
+        let later = self.groups.drain(..).chain(self.details.take()).map(|group| group.streams);
+        for stream in present.into_iter().chain(later).flatten() {
+            doors.output.status(stream.name(), Status::Incomplete)?;
         }
         self.end_audit(false, doors)
     }
@@ -231,11 +228,7 @@ impl Family for OrdersFamily<'_> {
 
     fn leave(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
         if let Some(reading) = &mut self.reading {
-            let streams = reading.records.streams().to_vec();
             reading.checkpoint(doors);
-            for stream in streams {
-                doors.output.status(stream.name(), Status::Incomplete)?;
-            }
         }
         self.leave_the_rest(doors)
     }

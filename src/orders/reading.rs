@@ -1,7 +1,7 @@
 //! One reading of the list of orders, for the streams that share it: the machine of a sync, with the pages of single orders
 //! beside it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::aifi::counts::Asks;
 use crate::clock;
 use crate::config::Config;
 use crate::doubt::Doubt;
-use crate::engine::{Call, Doors, Use};
+use crate::engine::{Call, Doors, Slot, Use};
 use crate::failure::Failure;
 use crate::findings::FindingsLog;
 use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
@@ -44,9 +44,6 @@ pub(crate) struct SyncStart {
     pub there: Option<DateTime<Utc>>,
 }
 
-/// Where a body's content is put when it has been read.
-type Slot<T> = Rc<Cell<Option<Result<T, Doubt>>>>;
-
 /// What is under way.
 enum Asked {
     Page { ticket: u64, query: String, page: Slot<Page> },
@@ -56,7 +53,7 @@ enum Asked {
 /// See the module.
 pub(crate) struct Reading<'c> {
     /// Receipts, where somebody wants them.
-    pub(crate) audit: Option<Audit>,
+    audit: Option<Audit>,
     pub(crate) sync: Sync<'c>,
     pub(crate) records: Records,
     pub(crate) first: OrderStream,
@@ -186,9 +183,10 @@ impl<'c> Reading<'c> {
     }
 
     fn page_call(&mut self, ticket: u64, request: &Request) -> Call {
-        let (query, pages, page) = (request.query.encode(), self.pages.clone(), Slot::<Page>::default());
+        let (query, pages) = (request.query.encode(), self.pages.clone());
+        let (page, read) = Slot::new(move |body| pages.borrow_mut().read(body));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked::Page { ticket, query: query.clone(), page: page.clone() });
+        self.asked.insert(self.calls, Asked::Page { ticket, query: query.clone(), page });
         Call {
             ticket: self.calls,
             what: NAME,
@@ -197,17 +195,15 @@ impl<'c> Reading<'c> {
             attempt: request.attempt,
             doubted: "an answer does not fit what is known".to_owned(),
             guess: false,
-            read: Box::new(move |body| {
-                page.set(Some(pages.borrow_mut().read(body)?));
-                Ok(())
-            }),
+            read,
         }
     }
 
     fn detail_call(&mut self, due: Due, attempt: u32, doubted: String) -> Call {
-        let (details, detail) = (self.details.clone(), Slot::<Detail>::default());
+        let details = self.details.clone();
+        let (detail, read) = Slot::new(move |body| details.borrow_mut().read(body, &due));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked::Detail { due, attempt, detail: detail.clone() });
+        self.asked.insert(self.calls, Asked::Detail { due, attempt, detail });
         Call {
             ticket: self.calls,
             what: DETAILS,
@@ -216,10 +212,7 @@ impl<'c> Reading<'c> {
             attempt,
             doubted,
             guess: false,
-            read: Box::new(move |body| {
-                detail.set(Some(details.borrow_mut().read(body, &due)?));
-                Ok(())
-            }),
+            read,
         }
     }
 

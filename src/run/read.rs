@@ -103,9 +103,7 @@ fn families<'a>(
         match lists::reading::Reading::new(list, config, stream.sync_mode, states.of(list.name), doors) {
             Ok(reading) => families.push(Box::new(reading)),
             Err(failure) => {
-                let result = Err(failure);
-                doors.endings.end(doors.output, list.name, &result)?;
-                doors.endings.keep(result)?;
+                doors.endings.close(doors.output, list.name, Err(failure))?;
             }
         }
     }
