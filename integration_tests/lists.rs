@@ -194,7 +194,6 @@ one_in_five! {
     lists_one_in_five_is_bad_gzip: Fault::BadGzip;
 }
 
-/// The last state of a stream.
 /// Reads one list twice, and says what the second sync brought, and how many requests it took.
 fn again(sandbox: &Sandbox, list: &str, state: &Value) -> (Outcome, u64) {
     sandbox.reset_stats();

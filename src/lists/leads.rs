@@ -1,8 +1,8 @@
 //! Parts of a list by key that are asked for before they are needed. Pure.
 //!
 //! Truth by key, speed by guess. A pass asks behind the last row but one that it knows, so it has one request under way at a
-//! time. Where ids are numbers, that `after` takes a number that is no row's id is a guess; so are the ids that the pass will
-//! reach some pages on. A chain begins behind such an id, and goes on by key as the pass does, up to where the next chain begins.
+//! time. Where ids are numbers, two things are guesses: that `after` takes a number which no row has as its id, and which ids
+//! the pass will reach some pages on. A chain begins behind such an id, and goes on by key as the pass does, up to where the next chain begins.
 //! A guess only saves time: an answer of a chain is taken as the answer to the pass's own question if it begins among the rows of
 //! the answer before, so that it brings known rows back, and the pass believes it no more than any other. The end is proven by a
 //! fresh question.
@@ -48,7 +48,7 @@ pub(super) struct Leads {
     answers: BTreeMap<u64, Option<Page>>,
     /// Where the last chain that was begun ends.
     furthest: u64,
-    /// The list ends here, or the guess is no good: no chain is begun any more.
+    /// The list ends here, or the guess has failed: no further chain begins.
     over: bool,
 }
 
@@ -156,7 +156,7 @@ impl Leads {
         }
     }
 
-    /// The guess is no good, or how it is asked has changed.
+    /// The guess has failed, or the way to ask has changed.
     pub(super) fn give_up(&mut self) {
         self.chains.clear();
         self.answers.clear();
@@ -243,7 +243,7 @@ mod tests {
         leads.take(5_200).unwrap();
         leads.follow(&part(5_598), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, true));
-        // Where the pass has asked itself all the same, the answer is no news to it.
+        // Where the pass has asked itself all the same, it already has the answer.
         assert_eq!(asked(&mut leads), [5_598]);
         leads.follow(&part(5_996), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, false));

@@ -30,7 +30,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// For these streams. `last_state` is the state that the sync goes on from.
+    /// For these streams. `last_state` is the state that the sync resumes from.
     pub(crate) fn of(streams: Vec<OrderStream>, last_state: Value) -> Self {
         let details = streams.contains(&OrderStream::Details).then(|| Details::new(last_state));
         Self {

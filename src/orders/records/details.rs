@@ -53,7 +53,7 @@ pub struct Details {
 }
 
 impl Details {
-    /// Nothing is due yet. `last_state` is the state that the sync goes on from.
+    /// Nothing is due yet. `last_state` is the state that the sync resumes from.
     pub fn new(last_state: Value) -> Self {
         Self {
             next: 0,
