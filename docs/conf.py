@@ -43,6 +43,7 @@ troubleshooting
 model
 data-dictionary
 personal-data
+deletions
 dbt
 sql
 console

@@ -89,7 +89,7 @@ fn sample(catalog: &Value) -> String {
 
 /// The streams, as `discover` tells them.
 fn catalog() -> Value {
-    json!({"streams": run::streams()})
+    json!({"streams": run::streams(&source_aifi::record::personal::Personal::Keep, false)})
 }
 
 /// The page of a catalog. A stream whose endpoint is not known is an error.
@@ -113,9 +113,36 @@ const PERSONAL_HEAD: &str = "\
 Every column that holds, or may hold, what belongs to a person. This page is made from the marker `personal` in the schema
 files: change those, then run `cargo run --example data_dictionary -- --write`.
 
-A column of unknown fields or of rows kept raw is listed, since nobody knows what AiFi will send there. The connector writes all
-of them as AiFi sent them. Deselect a column in the connection to keep it out of the destination; that works for whole columns
-only, not for fields within one (those with a dot).
+A column of unknown fields or of rows kept raw is listed, since nobody knows what AiFi will send there. A field that no schema
+declares is treated as personal wherever it is, and so is a value that does not fit its column.
+
+## The setting
+
+*Personal data* (`personal_data`) says what is written of them, in every stream:
+
+| setting | a personal value | a field that no schema declares |
+| --- | --- | --- |
+| keep (default) | as AiFi sent it | as AiFi sent it |
+| hash | its hash: a text of 64 hexadecimal digits | its name, and its hash |
+| leave out | null | nothing, not even its name |
+
+A hash is HMAC-SHA-256 of the value under your salt. Equal values have equal hashes in all streams and syncs, also if AiFi sends
+an id as a number here and as a text there, so hashed columns can be joined and counted. An object or a list is hashed as a whole.
+Names of unknown fields are kept where they look like names; one that may be data, such as an address or a number, is hashed or
+left out, in the log too. `sessionId` is kept, since it joins orders and sessions; it names a visit, not a person. Where
+AiFi sends the same text as `sessionToken`, which its documentation suggests, that text stays readable there.
+
+With *hash* or *leave out*, what the API says of a refused request is not quoted in messages either. Amounts stay as they are.
+
+After a change of the setting or the salt:
+
+1. Refresh the source schema of the connection: a hashed column is a text, also where AiFi sends a number
+   (`sessions.customerPaymentInstrumentId`).
+2. Clear the streams. Rows that were written before stay as they are otherwise: values that were kept remain readable in the
+   destination, and hashes under another salt do not join with new ones. The log of the next sync says so, once.
+
+Keep the salt as you keep a password, and use a random one: whoever has it can try out whose a hash is. To leave out a whole column,
+you can also deselect it in the connection; fields within a column (those with a dot) can only be reached by the setting.
 ";
 
 /// The page of personal columns.

@@ -19,6 +19,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
+use crate::record::personal::Personal;
 use secret::Secret;
 use values::Values;
 
@@ -59,6 +60,12 @@ pub struct Config {
     pub changes: Changes,
     /// How many days are read again where changes cannot be asked for.
     pub changes_days: i64,
+    /// Whether what is no longer listed is marked as deleted in the destination.
+    pub deletions: bool,
+    /// What is done to personal data.
+    pub personal: Personal,
+    /// The salt of its hashes, for the output to keep to itself.
+    salt: Option<Secret>,
     /// The API, without a slash at its end.
     pub base_url: Url,
     /// The most requests in a second.
@@ -148,10 +155,11 @@ impl Config {
 
     /// The values of the secret fields, for the output to keep to itself.
     pub fn secrets(&self) -> Vec<&Secret> {
-        match &self.credentials {
-            Credentials::AccessToken(token) => vec![token],
-            Credentials::Client(client) => vec![&client.secret],
-        }
+        let sign_in = match &self.credentials {
+            Credentials::AccessToken(token) => token,
+            Credentials::Client(client) => &client.secret,
+        };
+        [sign_in].into_iter().chain(&self.salt).collect()
     }
 
     /// Reads the fields, also of a configuration with violations, to find what else is wrong. None where a field that
@@ -165,6 +173,11 @@ impl Config {
         let customer_roles = values.list("customer_roles", values::text);
         let changes = values.one("changes", |value| Changes::named(value.as_str()?));
         let changes_days = values.one("changes_days", |value| i64::try_from(values::whole(value)?).ok());
+        let deletions = values.one("deletions", |value| match value.as_str()? {
+            "off" => Some(false),
+            "tombstones" => Some(true),
+            _ => None,
+        });
         let rate = values.one("requests_per_second", |value| u32::try_from(values::whole(value)?).ok());
         let base_url = values.one("base_url", values::text);
         let ca_certificate = values.one("ca_certificate", values::text);
@@ -180,6 +193,8 @@ impl Config {
         }
         let ca_certificates = certificates(&ca_certificate.unwrap_or_default(), found);
         let credentials = credentials(&value["credentials"], found);
+        let salt = value["personal_data"]["salt"].as_str().map(|salt| Secret::new(salt.to_owned()));
+        let personal = personal(&value["personal_data"]["mode"], salt.as_ref());
         Some(Self {
             credentials: credentials?,
             start_date: start_date?,
@@ -189,6 +204,9 @@ impl Config {
             customer_roles: customer_roles?,
             changes: changes?,
             changes_days: changes_days?,
+            deletions: deletions?,
+            personal: personal?,
+            salt,
             base_url: base_url?,
             requests_per_second: rate?,
             ca_certificates,
@@ -213,22 +231,28 @@ impl Config {
 /// Settings that the specification does not declare. They are accepted, since the platform may add some of its own.
 fn unknown(value: &Value) -> Vec<String> {
     let declared = &connection_specification()["properties"];
-    let options = declared["credentials"]["oneOf"].as_array().into_iter().flatten();
-    let of_credentials: Vec<&Value> = options.map(|option| &option["properties"]).collect();
     let keys = |value: &Value| {
         value.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect::<Vec<_>>()
     };
     let top = keys(value).into_iter().filter(|name| declared[name].is_null() && !name.starts_with("__"));
-    let within = keys(&value["credentials"])
-        .into_iter()
-        .filter(|name| of_credentials.iter().all(|option| option[name].is_null()));
-    top.chain(within.map(|name| format!("credentials.{name}"))).collect()
+    let within = ["credentials", "personal_data"].into_iter().flat_map(|group| {
+        let options = declared[group]["oneOf"].as_array().into_iter().flatten();
+        let of_options: Vec<&Value> = options.map(|option| &option["properties"]).collect();
+        let unknown = keys(&value[group])
+            .into_iter()
+            .filter(move |name| of_options.iter().all(|option| option[name].is_null()));
+        unknown.map(move |name| format!("{group}.{name}"))
+    });
+    top.chain(within).collect()
 }
 
 /// Forms and API clients send unset optional fields as null or as an empty text: the same as not at all.
 fn drop_unset(value: &mut Value) {
     let required = |name: &str| {
-        matches!(name, "start_date" | "access_token" | "client_id" | "client_secret" | "auth_type")
+        matches!(
+            name,
+            "start_date" | "access_token" | "client_id" | "client_secret" | "auth_type" | "salt" | "mode"
+        )
     };
     if let Value::Object(fields) = value {
         fields.retain(|name, value| required(name) || !(value.is_null() || value.as_str() == Some("")));
@@ -256,6 +280,16 @@ fn credentials(value: &Value, found: &mut Vec<String>) -> Option<Credentials> {
         }
     }
     Some(Credentials::Client(Client { id, secret, token_url: token_url?, scope: text("scope") }))
+}
+
+/// The setting `personal_data`, where it can be read; what is wrong with it is found by the specification.
+fn personal(mode: &Value, salt: Option<&Secret>) -> Option<Personal> {
+    match mode.as_str() {
+        None | Some("keep") => Some(Personal::Keep),
+        Some("hash") => Some(Personal::hash(salt?.expose())),
+        Some("leave_out") => Some(Personal::LeaveOut),
+        Some(_) => None,
+    }
 }
 
 /// A token travels in a header, which cannot hold line breaks; they come with copying.

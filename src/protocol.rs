@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod generation;
 pub mod message;
 pub mod output;
+pub mod personal_mark;
 pub mod scrub;
 pub mod start_date;
 pub mod state;

@@ -22,14 +22,16 @@ use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::{self, ConfiguredStream};
 use crate::protocol::output::Output;
 use crate::protocol::state::SavedStates;
+use crate::record::personal::Personal;
 use crate::timestamp;
 use crate::unreadable;
 
-/// The streams of this connector, as `discover` tells them.
-pub fn streams() -> Vec<Value> {
-    let orders = OrderStream::ALL.into_iter().map(OrderStream::catalog_entry);
-    let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry());
-    orders.chain(lists).chain([audit::catalog_entry(), unreadable::catalog_entry()]).collect()
+/// The streams of this connector, as `discover` describes them. `personal` says what is done to personal values,
+/// `deletions` whether there are tombstones.
+pub fn streams(personal: &Personal, deletions: bool) -> Vec<Value> {
+    let orders = OrderStream::ALL.into_iter().map(|stream| stream.catalog_entry(personal, deletions));
+    let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry(personal));
+    orders.chain(lists).chain([audit::catalog_entry(), unreadable::catalog_entry(personal)]).collect()
 }
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
@@ -40,7 +42,7 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
         Command::Check { config } => check::check(config, output, stop).await,
         Command::Doctor { config } => doctor::doctor(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
-            Ok(_) => output.catalog(&json!({"streams": streams()})),
+            Ok(config) => output.catalog(&json!({"streams": streams(&config.personal, config.deletions)})),
             Err(failure) => fail(output, failure, None),
         },
         Command::Read { config, catalog, state } => {
@@ -83,7 +85,7 @@ fn prepare(
 ) -> Result<(Config, Vec<ConfiguredStream>, SavedStates), Failure> {
     cli::data_channel()?;
     let config = configuration(config, output)?;
-    let entries = streams();
+    let entries = streams(&config.personal, config.deletions);
     let names: Vec<&str> = entries.iter().filter_map(|entry| entry["name"].as_str()).collect();
     let streams = catalog::parse(&cli::file("catalog", catalog)?, &names)?;
     let states = match state {

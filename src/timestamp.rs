@@ -45,6 +45,11 @@ pub fn write(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// The same, with all the digits there are: for a value that has to be the same as one that was written.
+pub fn write_exactly(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// Whether a text is a date-time in the very form that we write: `2025-11-01T08:30:00[.123]Z`. In UTC, since destinations
 /// keep the wall time of an offset. Found out without the cost of a full parse: a page holds thousands.
 pub fn is_plain(text: &str) -> bool {

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::protocol::catalog::Entry;
 use crate::protocol::message::Level;
 use crate::protocol::output::Output;
+use crate::record::personal::Personal;
 use crate::record::schema::Schema;
 use crate::timestamp;
 
@@ -28,10 +29,15 @@ const LOGGED: u64 = 5;
 static SCHEMA: LazyLock<Schema> =
     LazyLock::new(|| Schema::embedded(include_str!("../spec/unreadable_rows.json")));
 
-/// The stream, as `discover` describes it.
-pub fn catalog_entry() -> Value {
-    Entry { name: NAME, json_schema: &SCHEMA.json, cursor_field: Some(CURSOR_FIELD), primary_key: &["id"] }
-        .to_json()
+/// The stream, as `discover` describes it. `personal` says what is done to personal values.
+pub fn catalog_entry(personal: &Personal) -> Value {
+    Entry {
+        name: NAME,
+        json_schema: &personal.declared(&SCHEMA),
+        cursor_field: Some(CURSOR_FIELD),
+        primary_key: &["id"],
+    }
+    .to_json()
 }
 
 /// Why no record can be made of an item.
@@ -79,14 +85,16 @@ pub struct Item {
 pub struct UnreadableRows {
     selected: bool,
     seen_at: DateTime<Utc>,
+    personal: Personal,
     /// Digests of those that were written or logged: an item comes with each answer that covers its place.
     seen: HashSet<u64>,
 }
 
 impl UnreadableRows {
-    /// Of a sync that begins at `seen_at`; `selected` says whether the stream is.
-    pub fn new(selected: bool, seen_at: DateTime<Utc>) -> Self {
-        Self { selected, seen_at, seen: HashSet::new() }
+    /// Of a sync that begins at `seen_at`; `selected` says whether the stream is, `personal` what is done to the items, which
+    /// may hold anything.
+    pub fn new(selected: bool, seen_at: DateTime<Utc>, personal: Personal) -> Self {
+        Self { selected, seen_at, personal, seen: HashSet::new() }
     }
 
     /// Whether the stream is selected.
@@ -115,8 +123,14 @@ impl UnreadableRows {
                 output.log(Level::Warn, &self.line(stream, request, &item))?;
             }
             if self.selected {
+                let raw = self.personal.text(item.raw);
+                // A digest of what is hidden could be tried out.
+                let id = match &raw {
+                    Some(raw) => xxh3_64(format!("{stream}\n{raw}").as_bytes()),
+                    None => xxh3_64(format!("{request}\n{}", item.position).as_bytes()),
+                };
                 let record = json!({
-                    "id": format!("{digest:016x}"),
+                    "id": format!("{id:016x}"),
                     CURSOR_FIELD: timestamp::write(self.seen_at),
                     "stream": stream,
                     "request": request,
@@ -124,7 +138,7 @@ impl UnreadableRows {
                     "reason": item.reason.name(),
                     "previousId": item.previous,
                     "nextId": item.next,
-                    "rawItem": item.raw,
+                    "rawItem": raw,
                 });
                 output.record(NAME, record.to_string().as_bytes(), &[])?;
                 written = true;

@@ -18,6 +18,7 @@ use crate::orders::streams::OrderStream;
 use crate::orders::sync::{Response, Sync};
 use crate::protocol::catalog::{self, SyncMode};
 use crate::protocol::state::SavedStates;
+use crate::record::personal::Personal;
 use crate::timestamp;
 
 /// What tools, gateways and people put into a text, or leave of it.
@@ -169,7 +170,7 @@ fn items(body: &[u8], name: &str) -> Option<usize> {
 proptest! {
     #[test]
     fn untrusted_pages_of_orders_lose_no_item(body in mangled(orders())) {
-        let mut reader = PageReader::of_orders();
+        let mut reader = PageReader::of_orders(&Personal::Keep);
         match reader.read(&body) {
             Err(error) => prop_assert!(error.to_string().len() < 200),
             Ok(Err(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
@@ -203,7 +204,7 @@ proptest! {
     fn untrusted_pages_of_lists_lose_no_item(
         (list, body) in prop::sample::select(ALL).prop_flat_map(|list| (Just(list), mangled(rows(list.rows)))),
     ) {
-        match ListReader::new(list).read(&body) {
+        match ListReader::new(list, &Personal::Keep).read(&body) {
             Err(error) => prop_assert!(error.to_string().len() < 200),
             Ok(Err(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
             Ok(Ok(page)) => {
@@ -218,8 +219,8 @@ proptest! {
     #[test]
     fn untrusted_pages_of_single_orders_end(body in mangled(r#"{"id":1,"draftCreatedAt":"2025-11-01T08:00:00Z","lineItems":[{"quantity":1}],"x":1}"#.to_owned())) {
         let order = serde_json::to_vec(&json!({"data": [{"id": 1, "draftCreatedAt": "2025-11-01T08:00:00Z"}]})).unwrap();
-        let listed: Row = PageReader::of_orders().read(&order).unwrap().unwrap().rows.remove(0);
-        if let Ok(Ok(detail)) = DetailReader::of_details().read(&body, &Due::new(0, &listed)) {
+        let listed: Row = PageReader::of_orders(&Personal::Keep).read(&order).unwrap().unwrap().rows.remove(0);
+        if let Ok(Ok(detail)) = DetailReader::of_details(&Personal::Keep).read(&body, &Due::new(0, &listed)) {
             let record: Value = serde_json::from_slice(&detail.data).unwrap();
             prop_assert_eq!(&record["id"], 1);
         }
@@ -234,7 +235,7 @@ proptest! {
 
     #[test]
     fn untrusted_catalogs_are_used_or_refused_in_words(text in mangled_text(include_str!("../integration_tests/configured_catalog.json").to_owned())) {
-        let names: Vec<Value> = crate::run::streams();
+        let names: Vec<Value> = crate::run::streams(&Personal::Keep, false);
         let names: Vec<&str> = names.iter().filter_map(|entry| entry["name"].as_str()).collect();
         if let Err(failure) = catalog::parse(&text, &names) {
             prop_assert!(is_told(&failure, &[FailureKind::Catalog]), "{failure:?}");

@@ -27,6 +27,8 @@ def proved(nodeid: str) -> str:
         if "postgres" in nodeid:
             return f"{client} into PostgreSQL {SERVER.get('postgres', '(not installed)')}"
         return f"{client} into DuckDB {version('duckdb')}" if "duckdb" in nodeid else client
+    if "test_direct_load" in nodeid:
+        return f"an emulated direct-load destination on DuckDB {version('duckdb')}"
     if "test_standard" in nodeid:
         what = "the image" if "TestImage" in nodeid else "the binary"
         return f"airbyte-cdk {version('airbyte-cdk')}, standard tests of {what}"

@@ -1,5 +1,6 @@
 //! Runs the binary and reads what it says.
 
+mod api;
 mod family;
 mod outcome;
 mod run;
@@ -8,8 +9,9 @@ mod table;
 mod tls;
 mod truth;
 
+pub use api::{Nulls, api, without};
 pub use family::{FAMILY, Warehouse, key};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Rules};
 pub use run::{Run, TOKEN, application, config, configured_catalog, sandbox};
 pub use server::{JSON, Said, Server};
 pub use table::{assert_holds, ids, total};

@@ -6,22 +6,54 @@ use std::sync::LazyLock;
 
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
+use source_aifi::record::personal::Personal;
 
 static PROTOCOL: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../airbyte_protocol.json")));
 /// The schema of a stream, its validator, and the fields that are never null: its key, and its cursor, which comes last.
 type Stream = (Value, Validator, Vec<String>);
 static STREAMS: LazyLock<HashMap<String, Stream>> = LazyLock::new(|| {
+    let schema = |name: &str, _: &Value| {
+        let path = format!("{}/spec/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a schema file")).expect("JSON")
+    };
+    streams(&Personal::Keep, false, schema)
+});
+/// The streams of a configuration that has personal data hashed.
+static HASHED: LazyLock<HashMap<String, Stream>> =
+    LazyLock::new(|| streams(&Personal::hash("any salt"), false, |_, entry| entry["json_schema"].clone()));
+/// The streams of a configuration that has tombstones.
+static WITH_TOMBSTONES: LazyLock<HashMap<String, Stream>> =
+    LazyLock::new(|| streams(&Personal::Keep, true, |_, entry| entry["json_schema"].clone()));
+
+fn streams(
+    personal: &Personal,
+    deletions: bool,
+    schema: impl Fn(&str, &Value) -> Value,
+) -> HashMap<String, Stream> {
     let stream = |entry: Value| {
         let name = entry["name"].as_str().expect("a name").to_owned();
-        let path = format!("{}/spec/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).expect("a schema file");
         let fields = entry["source_defined_primary_key"].as_array().into_iter().flatten();
         let fields = fields.chain([&entry["default_cursor_field"]]);
         let never_null = fields.filter_map(|path| Some(path[0].as_str()?.to_owned())).collect();
-        (name, (serde_json::from_str(&text).expect("JSON"), validator(&text), never_null))
+        let schema = schema(&name, &entry);
+        let validator = validator(&schema.to_string());
+        (name, (schema, validator, never_null))
     };
-    source_aifi::run::streams().into_iter().map(stream).collect()
-});
+    source_aifi::run::streams(personal, deletions).into_iter().map(stream).collect()
+}
+
+/// What records are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// The schema files; key and cursor are there.
+    Whole,
+    /// The same, of a server that sends rows without a cursor.
+    Undated,
+    /// What `discover` says where personal data are hashed.
+    Hashed,
+    /// What `discover` says where there are tombstones.
+    WithTombstones,
+}
 
 fn validator(schema: &str) -> Validator {
     let schema: Value = serde_json::from_str(schema).expect("JSON");
@@ -43,19 +75,15 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Self {
-        Self::read(status, stdout, stderr, true)
+        Self::under(Rules::Whole, status, stdout, stderr)
     }
 
-    /// Of a server that sends rows without a cursor.
-    pub fn with_undated(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Self {
-        Self::read(status, stdout, stderr, false)
-    }
-
-    fn read(status: ExitStatus, stdout: &[u8], stderr: &[u8], dated: bool) -> Self {
+    /// Under these rules.
+    pub fn under(rules: Rules, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Self {
         let stdout = String::from_utf8(stdout.to_vec()).expect("UTF-8 on stdout");
         let stderr = String::from_utf8_lossy(stderr).into_owned();
         assert!(stdout.is_empty() || stdout.ends_with('\n'), "the last line is whole");
-        let messages: Vec<Value> = stdout.lines().map(|line| valid(line, dated)).collect();
+        let messages: Vec<Value> = stdout.lines().map(|line| valid(line, rules)).collect();
         let outcome = Self { status, stdout, stderr, messages };
         outcome.assert_counts();
         outcome.assert_emitted_at();
@@ -205,7 +233,7 @@ fn stream_of(message: &Value) -> Option<&Value> {
     Some(&message["trace"]["stream_status"]["stream_descriptor"]["name"]).filter(|name| name.is_string())
 }
 
-fn valid(line: &str, dated: bool) -> Value {
+fn valid(line: &str, rules: Rules) -> Value {
     let message: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     if let Some(error) = PROTOCOL.iter_errors(&message).next() {
         panic!("not a message of the protocol: {error}: {line}");
@@ -213,11 +241,15 @@ fn valid(line: &str, dated: bool) -> Value {
     if message["type"] == "RECORD" {
         let data = &message["record"]["data"];
         let stream = message["record"]["stream"].as_str().expect("a name");
-        let (schema, validator, never_null) = &STREAMS[stream];
+        let (schema, validator, never_null) = match rules {
+            Rules::Hashed => &HASHED[stream],
+            Rules::WithTombstones => &WITH_TOMBSTONES[stream],
+            Rules::Whole | Rules::Undated => &STREAMS[stream],
+        };
         if let Some(error) = validator.iter_errors(data).next() {
             panic!("a record does not fit the schema: {} {error}: {line}", error.instance_path().as_str());
         }
-        let fields = &never_null[..never_null.len() - usize::from(!dated)];
+        let fields = &never_null[..never_null.len() - usize::from(rules == Rules::Undated)];
         assert!(fields.iter().all(|field| !data[field].is_null()), "key and cursor are there: {line}");
         for name in data.as_object().expect("an object").keys() {
             assert!(!schema["properties"][name].is_null(), "{name} is not declared");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aifi_sandbox::{Auth, Options, Sandbox};
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::{Outcome, Rules};
 
 /// The sandbox's token.
 pub const TOKEN: &str = "sandbox-token-0123456789";
@@ -161,8 +161,13 @@ impl Run {
 
     /// Runs it to its end, at a server that sends rows without a cursor.
     pub fn finish_with_undated(self) -> Outcome {
+        self.finish_under(Rules::Undated)
+    }
+
+    /// Runs it to its end, and holds its records to these rules.
+    pub fn finish_under(self, rules: Rules) -> Outcome {
         let output = self.command().output().expect("the binary starts");
-        Outcome::with_undated(output.status, &output.stdout, &output.stderr)
+        Outcome::under(rules, output.status, &output.stdout, &output.stderr)
     }
 
     /// Runs it until it has written `bytes`, then kills it. What it had written up to then is what counts.

@@ -1,11 +1,11 @@
 //! What happens in the shops while the syncs run.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
 use aifi_sandbox::Model;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -20,6 +20,7 @@ enum Happening {
     Pay(u64),
     Contest(u64),
     Review(u64),
+    Remove(u64),
 }
 
 /// Visits, payments, contests and reviews, as they come.
@@ -27,13 +28,24 @@ pub struct Life {
     due: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
     rng: fastrand::Rng,
     count: u64,
+    /// Of a hundred orders, so many are removed up to nine days after the visit.
+    pub removed_percent: u32,
+    /// When orders were removed.
+    pub removed: HashMap<u64, DateTime<Utc>>,
     /// Changes since the last look: the row's id, its new status.
-    pub changes: Vec<(u64, &'static str, chrono::DateTime<chrono::Utc>)>,
+    pub changes: Vec<(u64, &'static str, DateTime<Utc>)>,
 }
 
 impl Life {
     pub fn new(seed: u64) -> Self {
-        Self { due: BinaryHeap::new(), rng: fastrand::Rng::with_seed(seed), count: 0, changes: Vec::new() }
+        Self {
+            due: BinaryHeap::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            count: 0,
+            removed_percent: 0,
+            removed: HashMap::new(),
+            changes: Vec::new(),
+        }
     }
 
     /// Plans `visits` until `until`. Contests come up to seven days after the visit, reviews up to three days later, and
@@ -81,6 +93,10 @@ impl Life {
                     }
                     _ => (),
                 }
+                if self.removed_percent > 0 && self.rng.u32(..100) < self.removed_percent {
+                    let at = later(&mut self.rng, HOUR..9 * DAY);
+                    self.push(at, Happening::Remove(id));
+                }
                 if self.rng.u32(..100) < 8 {
                     let at = later(&mut self.rng, 21 * HOUR..7 * DAY);
                     self.push(at, Happening::Contest(id));
@@ -91,6 +107,11 @@ impl Life {
                 self.changes.extend(model.contest(id).map(|id| (id, "contested", now)));
                 let at = later(&mut self.rng, HOUR..3 * DAY);
                 self.push(at, Happening::Review(id));
+            }
+            Happening::Remove(id) => {
+                if model.remove_order(id) {
+                    self.removed.insert(id, now);
+                }
             }
             Happening::Review(id) => self.changes.extend(model.review(id).map(|id| (id, "reviewed", now))),
         }

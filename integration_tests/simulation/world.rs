@@ -14,6 +14,7 @@ use source_aifi::orders::api::query::Request;
 use source_aifi::orders::streams::OrderStream;
 use source_aifi::orders::sync::{Effect, Response, Sync};
 use source_aifi::protocol::catalog::SyncMode;
+use source_aifi::record::personal::Personal;
 
 use super::{Life, Warehouse};
 use crate::harness::TOKEN;
@@ -38,6 +39,10 @@ pub struct World {
     pub model: Model,
     pub life: Life,
     pub requests: u64,
+    /// Every fifth question is answered by a replica that is up to so far behind.
+    pub lag: Option<Duration>,
+    /// The replica, and when it was last as the API is.
+    replica: Option<(Duration, Model)>,
     config: Config,
     /// Virtual time since the start.
     now: Duration,
@@ -73,6 +78,8 @@ impl World {
             life: Life::new(seed),
             model: Model::new(options),
             requests: 0,
+            lag: None,
+            replica: None,
             config: Config::parse(&config.to_string()).unwrap(),
             now: Duration::ZERO,
             zero: Instant::now(),
@@ -113,7 +120,17 @@ impl World {
 
     /// Runs an incremental sync into the warehouse. The failure, if it failed; what was written before it counts.
     pub fn sync(&mut self, warehouse: &mut Warehouse, weather: Weather) -> Result<(), Failure> {
-        let saved = warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
+        let (steps, result) = self.steps(warehouse.state.as_ref(), weather);
+        for (id, status, at) in std::mem::take(&mut self.life.changes) {
+            warehouse.changed(id, status, at);
+        }
+        warehouse.take(&steps, self.clock());
+        result
+    }
+
+    /// Runs an incremental sync from a state: what it wrote, and its failure, if it failed.
+    pub fn steps(&mut self, state: Option<&Value>, weather: Weather) -> (Vec<Effect>, Result<(), Failure>) {
+        let saved = state.map(|state| OrderStream::Orders.saved(state).unwrap());
         // The machine borrows its configuration, and this world goes on meanwhile.
         let config = std::mem::replace(&mut self.config, Config::parse(EMPTY).unwrap());
         let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.clock());
@@ -126,13 +143,9 @@ impl World {
             sync.checkpoint();
             steps.extend(sync.steps());
         }
-        for (id, status, at) in std::mem::take(&mut self.life.changes) {
-            warehouse.changed(id, status, at);
-        }
-        warehouse.take(&steps, self.clock());
         drop(sync);
         self.config = config;
-        result.map(|_| ())
+        (steps, result.map(|_| ()))
     }
 
     /// Whether the sync came to its own end.
@@ -143,7 +156,7 @@ impl World {
         weather: Weather,
     ) -> Result<bool, Failure> {
         let mut pace = Pace::new(20);
-        let mut pages = PageReader::of_orders();
+        let mut pages = PageReader::of_orders(&Personal::Keep);
         let mut flights: Vec<Flight> = Vec::new();
         let (mut more, mut answers, mut progress) = (true, 0, self.now);
         for _ in 0..2_000_000 {
@@ -180,7 +193,7 @@ impl World {
                 Event::Send { taken: true } => {
                     self.requests += 1;
                     let path = format!("/api/admin/v2/orders?{}", flight.ask.query.encode());
-                    let response = self.model.answer(&path, Some(TOKEN));
+                    let response = self.answer(&path);
                     let hang =
                         if let Delivery::Hang(time) = response.delivery { time } else { Duration::ZERO };
                     let at = self.now + weather.latency + response.delay + hang;
@@ -224,6 +237,20 @@ impl World {
             }
         }
         panic!("the sync does not end");
+    }
+
+    fn answer(&mut self, path: &str) -> Delivered {
+        if let Some(lag) = self.lag {
+            let (since, replica) = self.replica.get_or_insert_with(|| (self.now, self.model.clone()));
+            if *since + lag <= self.now {
+                (*since, *replica) = (self.now, self.model.clone());
+            }
+            if self.rng.u32(..5) == 0 {
+                replica.advance(self.model.now() - replica.now());
+                return replica.answer(path, Some(TOKEN));
+            }
+        }
+        self.model.answer(path, Some(TOKEN))
     }
 
     fn pass_to(&mut self, at: Duration) {

@@ -41,7 +41,7 @@ pub(crate) struct Refusal {
 }
 
 /// The tokens issued and still alive.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tokens {
     live: Vec<(String, Instant)>,
     issued: u64,

@@ -11,7 +11,7 @@ use crate::order::{NONE, ROLES, Row, STATUSES, Status};
 use crate::query::Query;
 
 /// Rows and their indexes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Book {
     pub(crate) rows: Vec<Row>,
     /// Rows by (`draftCreatedAt`, id, version).

@@ -160,7 +160,7 @@ impl Faults {
 }
 
 /// Draws the fault of each request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Injector {
     faults: Faults,
     draws: fastrand::Rng,

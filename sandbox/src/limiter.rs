@@ -40,7 +40,7 @@ pub enum RetryAfter {
 /// let accepted = millis.map(|at| limiter.accept(Limit::SlidingSecond(2), Duration::from_millis(at)));
 /// assert_eq!(accepted, [true, true, false, true]);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Limiter {
     accepted: VecDeque<Duration>,
     due: Duration,

@@ -37,7 +37,7 @@ pub(crate) const TOKEN: &str = "/realms/aifi/protocol/openid-connect/token";
 const REMEMBERED: usize = 10_000;
 
 /// An AiFi Admin API in memory, for tests and simulations without a socket.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) options: Options,
     pub(crate) book: Book,

@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Filtered and sorted lists of recent queries, as long as no order changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recent<Q> {
     changes: u64,
     lists: Vec<(Q, Vec<u32>)>,

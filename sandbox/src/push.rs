@@ -150,7 +150,7 @@ pub struct Pushed {
 }
 
 /// What waits, and what has become of the rest.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     events: VecDeque<Event>,
     under_way: usize,

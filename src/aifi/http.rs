@@ -110,6 +110,8 @@ pub struct Http {
     answered: Mutex<HashSet<String>>,
     /// Takes the secrets out of what is quoted.
     scrubber: Mutex<Scrubber>,
+    /// What the API says of a refusal may name a person, so it is quoted only where personal data are kept.
+    quotes: bool,
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     counts: Counts,
@@ -202,6 +204,7 @@ impl Http {
             failed_fetches: AtomicU64::new(0),
             answered: Mutex::default(),
             scrubber: Mutex::new(scrubber),
+            quotes: config.personal.is_kept(),
             stop,
             events,
             counts: Counts::default(),
@@ -528,9 +531,10 @@ impl Http {
         let content_type = header(&response, CONTENT_TYPE).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
         let body = body(response, asked, &self.large).await.map(|body| body.bytes).unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
         let answer = Refused {
             status,
-            body: &String::from_utf8_lossy(&body),
+            body: if self.quotes || asked == Asked::TokenEndpoint { &text } else { "" },
             content_type: content_type.as_deref(),
             location: location.as_deref(),
         };

@@ -114,7 +114,8 @@ fn sentence(field: Option<&Value>, path: &str, kind: &ValidationErrorKind) -> St
         K::Constant { expected_value } => format!("must be {expected_value}"),
         K::Minimum { limit } => format!("must be at least {limit}"),
         K::Maximum { limit } => format!("must be at most {limit}"),
-        K::MinLength { .. } => "must not be empty".to_owned(),
+        K::MinLength { limit: 1 } => "must not be empty".to_owned(),
+        K::MinLength { limit } => format!("must have at least {limit} characters"),
         kind => format!("violates the rule \"{}\"", kind.keyword()),
     };
     format!("{}: {must}.", label(field, path))

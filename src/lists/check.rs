@@ -6,12 +6,13 @@ use super::declared::List;
 use super::page::PageReader;
 use super::query::{PageRequest, encode};
 use crate::aifi::http::{Http, Question};
+use crate::config::Config;
 use crate::doubt::MAX_ATTEMPTS;
 use crate::failure::Failure;
 
 /// Proves that the token may read the list, and that an answer is one.
-pub async fn check(list: &'static List, http: &Http) -> Result<(), Failure> {
-    let pages = RefCell::new(PageReader::new(list));
+pub async fn check(list: &'static List, config: &Config, http: &Http) -> Result<(), Failure> {
+    let pages = RefCell::new(PageReader::new(list, &config.personal));
     let query = encode(list, &PageRequest::first(list.paging, 1), None);
     let question = Question { what: list.name, path: list.path, query: &query, guess: false };
     let mut look = 1;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::protocol::catalog::Entry;
+use crate::record::personal::Personal;
 use crate::record::schema::Schema;
 
 /// The field that says when a record was changed last, in the API and in the state.
@@ -111,11 +112,11 @@ pub static PRODUCTS: List = List {
 pub static ALL: &[&List] = &[&CONTESTS, &STORES, &SESSIONS, &PRODUCTS];
 
 impl List {
-    /// The stream, as `discover` tells it.
-    pub fn catalog_entry(&self) -> Value {
+    /// The stream, as `discover` describes it. `personal` says what is done to personal values.
+    pub fn catalog_entry(&self, personal: &Personal) -> Value {
         Entry {
             name: self.name,
-            json_schema: &self.schema.json,
+            json_schema: &personal.declared(self.schema),
             cursor_field: self.incremental.then_some(UPDATED_FIELD),
             primary_key: &[self.key],
         }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn only_what_can_be_asked_for_by_change_is_incremental() {
         for list in ALL {
-            let entry = list.catalog_entry();
+            let entry = list.catalog_entry(&Personal::Keep);
             let modes = entry["supported_sync_modes"].as_array().map(Vec::len);
             assert_eq!(modes, Some(if list.incremental { 2 } else { 1 }), "{}", list.name);
         }

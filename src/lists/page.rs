@@ -11,6 +11,7 @@ use crate::failure::FailureKind;
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::list;
+use crate::record::personal::Personal;
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
 use crate::unreadable::{self, Item, Reason};
@@ -51,12 +52,12 @@ pub struct PageReader {
 }
 
 impl PageReader {
-    /// For a list.
-    pub fn new(list: &'static List) -> Self {
+    /// For a list. `personal` says what is done to personal values.
+    pub fn new(list: &'static List, personal: &Personal) -> Self {
         let shape = &list.schema.shape;
         Self {
             list,
-            transcoder: Transcoder::new(shape),
+            transcoder: Transcoder::new(shape, personal.clone()),
             id: shape.position_of(list.key),
             updated: shape.position(UPDATED_FIELD),
             created: shape.position(CREATED_FIELD).filter(|_| list.incremental),
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     fn read(list: &'static List, body: &str) -> Result<Vec<Row>, Doubt> {
-        PageReader::new(list).read(body.as_bytes()).unwrap().map(|page| page.rows)
+        PageReader::new(list, &Personal::Keep).read(body.as_bytes()).unwrap().map(|page| page.rows)
     }
 
     #[test]
@@ -189,7 +190,7 @@ mod tests {
             assert_eq!(read(&STORES, body).unwrap_err().kind, FailureKind::NotAPage, "{body}");
         }
         for body in ["", "<html></html>", r#"{"stores":[]"#] {
-            assert!(PageReader::new(&STORES).read(body.as_bytes()).is_err(), "{body}");
+            assert!(PageReader::new(&STORES, &Personal::Keep).read(body.as_bytes()).is_err(), "{body}");
         }
         assert_eq!(read(&STORES, r#"{"stores":[]}"#).unwrap(), []);
     }
@@ -199,8 +200,8 @@ mod tests {
         let at = r#""updatedAt":"2025-11-01T08:00:00Z""#;
         for id in ["", r#""id":null,"#, r#""id":"","#, r#""id":"x","#, r#""id":{},"#] {
             let item = format!("{{{id}{at}}}");
-            let page =
-                PageReader::new(&SESSIONS).read(format!(r#"{{"data":[{item},{{"id":7,{at}}}]}}"#).as_bytes());
+            let page = PageReader::new(&SESSIONS, &Personal::Keep)
+                .read(format!(r#"{{"data":[{item},{{"id":7,{at}}}]}}"#).as_bytes());
             let page = page.unwrap().unwrap();
             assert_eq!((page.rows.len(), &*page.rows[0].id), (1, "7"), "{id}");
             let Item { position, next, raw, .. } = &page.unreadable[0];

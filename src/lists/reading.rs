@@ -70,7 +70,7 @@ impl Reading {
             list,
             done: passes.sync.is_complete(),
             passes,
-            pages: Rc::new(RefCell::new(PageReader::new(list))),
+            pages: Rc::new(RefCell::new(PageReader::new(list, &config.personal))),
             findings: FindingsLog::default(),
             started: clock::instant(),
             now: clock::now(),

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use chrono::{DateTime, Utc};
 
 use crate::aifi::http::{Http, Question};
+use crate::config::Config;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::Failure;
 use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
@@ -28,8 +29,8 @@ pub(crate) struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     /// Asks through `http`.
-    pub(crate) fn new(http: &'a Http) -> Self {
-        Self { http, pages: RefCell::new(PageReader::of_orders()) }
+    pub(crate) fn new(config: &Config, http: &'a Http) -> Self {
+        Self { http, pages: RefCell::new(PageReader::of_orders(&config.personal)) }
     }
 
     /// Asks `query` until `accept` takes the answer; with it comes the server's clock.

@@ -45,7 +45,7 @@ pub struct Found {
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
 /// that the bounds are honoured, by a question whose answer must be empty.
 pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
-    let asker = Asker::new(http);
+    let asker = Asker::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest =
         Query { page_size: FEW, products: false, ..NewestSearch::first_question(selection.clone(), 1) };
@@ -97,8 +97,8 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
 }
 
 /// Proves that the details of an order can be read.
-pub async fn details(http: &Http, due: &Due) -> Result<(), Failure> {
-    let pages = RefCell::new(DetailReader::of_details());
+pub async fn details(config: &Config, http: &Http, due: &Due) -> Result<(), Failure> {
+    let pages = RefCell::new(DetailReader::of_details(&config.personal));
     ask::detail(http, &pages, due).await?.map(|_| ()).ok_or_else(|| {
         let text =
             format!("The newest order, {}, has no details (404), so order_details cannot be read.", due.id);

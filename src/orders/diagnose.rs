@@ -39,7 +39,7 @@ pub struct ApiBehaviour {
 
 /// Asks. None, if there is no order to find it out from.
 pub async fn behaviour(config: &Config, http: &Http) -> Result<Option<ApiBehaviour>, Failure> {
-    let asker = Asker::new(http);
+    let asker = Asker::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let one = Query {
         min: None,

@@ -6,21 +6,23 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Changes, Config};
 use crate::engine::{Call, Doors, Family, Use};
 use crate::failure::Failure;
 use crate::orders::KINDS;
 use crate::orders::reading::{Reading, SyncStart};
 use crate::orders::records::audit::{self, Audit};
 use crate::orders::state::groups::{Group, Selected, groups};
-use crate::orders::streams::OrderStream;
-use crate::protocol::catalog::ConfiguredStream;
+use crate::orders::streams::{DELETED_AT, OrderStream};
+use crate::protocol::catalog::{ConfiguredStream, SyncMode};
 use crate::protocol::message::{Level, Status};
 use crate::protocol::state::SavedStates;
 
 /// See the module.
 pub struct OrdersFamily<'c> {
     config: &'c Config,
+    /// The streams that are told what is gone.
+    tombstones: Vec<OrderStream>,
     reading: Option<Reading<'c>>,
     /// What is read after it.
     groups: VecDeque<Group>,
@@ -64,6 +66,7 @@ impl<'c> OrdersFamily<'c> {
         let saved = states.of(audit::NAME);
         let mut family = Self {
             config,
+            tombstones: tombstones(config, streams, doors)?,
             reading: None,
             audited,
             receipts: if audited { Audit::new(clock::now(), saved) } else { None },
@@ -117,7 +120,7 @@ impl<'c> OrdersFamily<'c> {
             doors.output.status(stream.name(), Status::Running)?;
         }
         let receipts = if group.streams.contains(&OrderStream::Orders) { self.receipts.take() } else { None };
-        self.reading = Some(Reading::new(self.config, receipts, group, self.began, doors)?);
+        self.reading = Some(Reading::new(self.config, receipts, group, &self.tombstones, self.began, doors)?);
         Ok(true)
     }
 
@@ -232,4 +235,36 @@ impl Family for OrdersFamily<'_> {
         }
         self.leave_the_rest(doors)
     }
+}
+
+/// The streams that are told what is gone. A table without the column would take a tombstone for a row of nulls.
+fn tombstones(
+    config: &Config,
+    streams: &[ConfiguredStream],
+    doors: &mut Doors<'_>,
+) -> Result<Vec<OrderStream>, Failure> {
+    if !config.deletions {
+        return Ok(Vec::new());
+    }
+    if config.changes == Changes::Off {
+        let text = "orders: Deleted orders (deletions) has no effect while Changed orders (changes) is off: vanished orders are found where the last days are read again.";
+        doors.output.log(Level::Warn, text)?;
+    }
+    let of_family = |stream: &&ConfiguredStream| {
+        let can = OrderStream::named(&stream.name).is_some_and(OrderStream::has_tombstones);
+        can && stream.sync_mode == SyncMode::Incremental
+    };
+    let (with, without): (Vec<_>, Vec<_>) = streams
+        .iter()
+        .filter(of_family)
+        .partition(|stream| stream.columns.iter().any(|column| column == DELETED_AT));
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(|stream| stream.name.as_str()).collect();
+        let text = format!(
+            "The configured catalog has no column {DELETED_AT} for {}, so no tombstones are written there. Refresh the source schema of the connection, and select the column.",
+            names.join(", ")
+        );
+        doors.output.log(Level::Warn, &text)?;
+    }
+    Ok(with.into_iter().filter_map(|stream| OrderStream::named(&stream.name)).collect())
 }

@@ -81,11 +81,12 @@ pub(crate) struct Reading<'c> {
 }
 
 impl<'c> Reading<'c> {
-    /// Begins to read for the streams of a group.
+    /// Begins to read for the streams of a group. Those among `tombstones` are told what is gone.
     pub(crate) fn new(
         config: &'c Config,
         mut audit: Option<Audit>,
         group: Group,
+        tombstones: &[OrderStream],
         began: SyncStart,
         doors: &mut Doors<'_>,
     ) -> Result<Self, Failure> {
@@ -103,7 +104,7 @@ impl<'c> Reading<'c> {
             audit,
             first: streams[0],
             mode,
-            records: Records::of(streams, sync.last_state()),
+            records: Records::of(streams, tombstones, sync.last_state()),
             sync,
             failed_details: Ok(()),
             left: None,
@@ -114,8 +115,8 @@ impl<'c> Reading<'c> {
             sum: Totals::default(),
             findings: FindingsLog::default(),
             findings_in_details: FindingsLog::default(),
-            pages: Rc::new(RefCell::new(PageReader::of_orders())),
-            details: Rc::new(RefCell::new(DetailReader::of_details())),
+            pages: Rc::new(RefCell::new(PageReader::of_orders(&config.personal))),
+            details: Rc::new(RefCell::new(DetailReader::of_details(&config.personal))),
             asked: HashMap::new(),
             again: VecDeque::new(),
             calls: 0,
@@ -228,6 +229,9 @@ impl<'c> Reading<'c> {
                 let Some(page) = page.take() else { return Ok(Use::None) };
                 let used = if page.is_ok() { Use::Progress } else { Use::None };
                 let (response, unreadable) = Response::read(page, date);
+                if !unreadable.is_empty() {
+                    self.sync.met_unreadable();
+                }
                 doors.unreadable.write(doors.output, NAME, &format!("GET {PATH}?{query}"), unreadable)?;
                 self.sync.answer(ticket, response)?;
                 used
@@ -314,6 +318,7 @@ impl<'c> Reading<'c> {
                     self.findings.count(&row.changes);
                     self.part_with_details(doors)?;
                 }
+                Effect::Gone(item, since) => self.records.tombstone(doors.output, &item, since)?,
                 Effect::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {

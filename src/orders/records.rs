@@ -5,7 +5,8 @@ pub mod details;
 mod line_items;
 pub(crate) mod log;
 
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::orders::api::detail::Detail;
@@ -13,13 +14,32 @@ use crate::orders::api::detail::Due;
 use crate::orders::api::page::Row;
 use crate::orders::records::details::Details;
 use crate::orders::records::line_items::Lines;
-use crate::orders::streams::OrderStream;
+use crate::orders::state::inventory::Item;
+use crate::orders::streams::{DELETED_AT, OrderStream};
+use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Output;
 use crate::record::object;
+use crate::timestamp;
+
+/// The record of a stream which says that an order or a line is gone: its key, its cursor, and when. None, where the stream has
+/// no row of it, or keeps history.
+fn tombstone(stream: OrderStream, item: &Item, since: DateTime<Utc>) -> Option<Value> {
+    let (at, since) = (timestamp::write_exactly(item.at), timestamp::write(since));
+    match (stream, item.line) {
+        (OrderStream::Orders | OrderStream::Details, None) => {
+            Some(json!({PRIMARY_KEY: item.order, CURSOR_FIELD: at, DELETED_AT: since}))
+        }
+        (OrderStream::LineItems, Some(line)) => {
+            Some(json!({"orderId": item.order, "id": line, stream.cursor_field(): at, DELETED_AT: since}))
+        }
+        _ => None,
+    }
+}
 
 /// The streams of one read.
 pub(crate) struct Records {
     streams: Vec<OrderStream>,
+    tombstones: Vec<OrderStream>,
     lines: Lines,
     /// Pages of single orders, if they are wanted and can be read.
     pub(crate) details: Option<Details>,
@@ -30,11 +50,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// For these streams. `last_state` is the state that the sync resumes from.
-    pub(crate) fn of(streams: Vec<OrderStream>, last_state: Value) -> Self {
+    /// For these streams. Those among `tombstones` are told what is gone. `last_state` is the state that the sync resumes from.
+    pub(crate) fn of(streams: Vec<OrderStream>, tombstones: &[OrderStream], last_state: Value) -> Self {
         let details = streams.contains(&OrderStream::Details).then(|| Details::new(last_state));
         Self {
             streams,
+            tombstones: tombstones.to_vec(),
             lines: Lines::new(line_items::shape()),
             details,
             written: 0,
@@ -68,6 +89,16 @@ impl Records {
         let streams =
             self.streams.iter().filter(|stream| !row.superseded || **stream == OrderStream::Versions);
         for stream in streams {
+            // It may have been written as the current row of its order.
+            if row.replaced && self.tombstones.contains(stream) {
+                for record in Item::of(row, true)
+                    .filter_map(|item| tombstone(*stream, &item, row.updated.unwrap_or(row.at)))
+                {
+                    output.record(stream.name(), record.to_string().as_bytes(), &[])?;
+                    self.written += 1;
+                }
+                continue;
+            }
             match stream {
                 OrderStream::Orders => output.record(stream.name(), &row.data, &row.changes)?,
                 // Its version is a part of the key, so it may not be null.
@@ -93,6 +124,22 @@ impl Records {
             }
             self.written += 1;
             self.versions_written += u64::from(*stream == OrderStream::Versions);
+        }
+        Ok(())
+    }
+
+    /// Writes that an order or a line is gone, to each stream that has a row of it. `since` is when that was found.
+    pub(crate) fn tombstone(
+        &mut self,
+        output: &mut Output,
+        item: &Item,
+        since: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        for stream in self.tombstones.iter().filter(|stream| self.streams.contains(stream)) {
+            if let Some(record) = tombstone(*stream, item, since) {
+                output.record(stream.name(), record.to_string().as_bytes(), &[])?;
+                self.written += 1;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 pub mod cursor;
 pub mod groups;
+pub(crate) mod inventory;
 pub(crate) mod lagging;
+pub(crate) mod missing;
 pub(crate) mod undated;
 pub(crate) mod unsettled;
 pub mod window;

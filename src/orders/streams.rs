@@ -3,11 +3,15 @@
 
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::catalog::Entry;
+use crate::record::personal::Personal;
 use crate::record::schema::Schema;
+
+/// The column that says when a row was deleted. Airbyte's destinations delete a row, or mark it, by a record that has it.
+pub const DELETED_AT: &str = "_ab_cdc_deleted_at";
 
 /// A stream of the orders' family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +71,31 @@ impl OrderStream {
         }
     }
 
-    /// The stream, as `discover` tells it.
-    pub fn catalog_entry(self) -> Value {
+    /// Whether rows of it can be deleted. Versions are history.
+    pub fn has_tombstones(self) -> bool {
+        self != Self::Versions
+    }
+
+    /// The stream, as `discover` describes it. `personal` says what is done to personal values, `deletions` whether there are
+    /// tombstones.
+    pub fn catalog_entry(self, personal: &Personal, deletions: bool) -> Value {
         let primary_key: &[&str] = match self {
             Self::Orders | Self::Details => &[PRIMARY_KEY],
             Self::LineItems => &["orderId", "id"],
             Self::Versions => &[PRIMARY_KEY, "version"],
         };
+        let mut schema = personal.declared(self.schema());
+        if deletions && self.has_tombstones() {
+            schema["properties"][DELETED_AT] = json!({
+                "type": ["null", "string"],
+                "format": "date-time",
+                "airbyte_type": "timestamp_with_timezone",
+                "description": "When the connector found that AiFi no longer lists the row, by the server's clock. Null in any other record.",
+            });
+        }
         Entry {
             name: self.name(),
-            json_schema: &self.schema().json,
+            json_schema: &schema,
             cursor_field: Some(self.cursor_field()),
             primary_key,
         }

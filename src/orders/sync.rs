@@ -419,7 +419,8 @@ impl<'c> Sync<'c> {
                 self.writing.log(Level::Warn, line);
             }
             self.writing.receipt(cursor, cursor, false);
-            self.writing.state(end, &self.partitions.unseen(), true);
+            self.doubt_listing();
+            self.writing.state(end, &self.partitions.unseen(), self.has_listing(), true);
             self.writing.complete(end);
             self.done = true;
             return;
@@ -500,7 +501,8 @@ impl<'c> Sync<'c> {
         if let Some(plan) = self.plan {
             self.receipt(plan, position);
         }
-        self.writing.state(position, &self.partitions.unseen(), false);
+        self.doubt_listing();
+        self.writing.state(position, &self.partitions.unseen(), self.has_listing(), false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
             let estimates = self.partitions.iter().map(|partition| partition.range.as_ref()?.estimate());
@@ -512,11 +514,37 @@ impl<'c> Sync<'c> {
 
     /// A receipt for what was written since the last one, up to `position`.
     fn receipt(&mut self, plan: Plan, position: DateTime<Utc>) {
+        if plan.reread && position >= self.cursor.start() {
+            self.doubt_listing();
+            self.writing.compare();
+        }
         if self.partitions.are_sweeping() {
             self.writing.receipt(self.config.start_date, plan.start, true);
         } else {
             let from = self.receipted.replace(position).unwrap_or(plan.start);
             self.writing.receipt(from, position, false);
+        }
+    }
+
+    /// An empty list is no order's word: where a partition shows none that showed some before, nothing is told of what is listed.
+    fn doubt_listing(&mut self) {
+        let Some(saved) = self.cursor.resumed() else { return };
+        let unseen = self.partitions.unseen();
+        if self.partitions.show_no_order() || unseen.iter().any(|partition| !saved.unseen.contains(partition))
+        {
+            self.writing.lose_inventory("a store or role showed no order");
+        }
+    }
+
+    /// Whether everything that is listed was handed out, as far as a state speaks of it.
+    fn has_listing(&self) -> bool {
+        !self.partitions.iter().any(|partition| partition.whole && !partition.is_read())
+    }
+
+    /// An answer held items that are no orders, so what it does not hold may be among them.
+    pub fn met_unreadable(&mut self) {
+        if self.plan.is_some_and(|plan| plan.reread) {
+            self.writing.lose_inventory("an item of the list could not be read");
         }
     }
 
@@ -535,7 +563,8 @@ impl<'c> Sync<'c> {
             self.writing.swept = None;
         }
         self.receipt(plan, end);
-        self.writing.state(end, &self.partitions.unseen(), true);
+        self.doubt_listing();
+        self.writing.state(end, &self.partitions.unseen(), self.has_listing(), true);
         self.writing.complete(end);
         self.done = true;
     }

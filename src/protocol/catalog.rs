@@ -59,6 +59,8 @@ pub struct ConfiguredStream {
     pub sync_mode: SyncMode,
     /// The number of what its table holds, see [`super::generation`].
     pub generation: Option<i64>,
+    /// The columns that its table has; none where the catalog does not say.
+    pub columns: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +78,8 @@ struct RawConfiguredStream {
 #[derive(Deserialize)]
 struct RawStream {
     name: String,
+    #[serde(default)]
+    json_schema: Value,
 }
 
 /// A whole number, also where a client wrote it as `6.0` or `"6"`.
@@ -114,7 +118,9 @@ pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failur
         )
     })?;
     let mut streams: Vec<ConfiguredStream> = Vec::new();
-    for RawConfiguredStream { stream: RawStream { name }, sync_mode, generation_id } in raw.streams {
+    for RawConfiguredStream { stream: RawStream { name, json_schema }, sync_mode, generation_id } in
+        raw.streams
+    {
         if !known.contains(&name.as_str()) {
             return Err(Failure::new(
                 FailureKind::Catalog,
@@ -144,7 +150,9 @@ pub fn parse(text: &str, known: &[&str]) -> Result<Vec<ConfiguredStream>, Failur
             ));
         }
         let generation = generation_id.as_ref().and_then(whole_number);
-        streams.push(ConfiguredStream { name, sync_mode, generation });
+        let columns = json_schema["properties"].as_object();
+        let columns = columns.into_iter().flatten().map(|(column, _)| column.clone()).collect();
+        streams.push(ConfiguredStream { name, sync_mode, generation, columns });
     }
     Ok(streams)
 }
@@ -155,7 +163,7 @@ mod tests {
 
     #[test]
     fn null_unknown_keys_and_strange_destination_modes_are_read() {
-        let text = r#"{"streams":[{"stream":{"name":"orders","json_schema":{"properties":{}},"namespace":null,
+        let text = r#"{"streams":[{"stream":{"name":"orders","json_schema":{"properties":{"id":{}}},"namespace":null,
             "supported_sync_modes":null,"x":1},"sync_mode":"incremental","destination_sync_mode":"soft_delete",
             "cursor_field":null,"primary_key":null,"generation_id":6.0,"sync_id":4,"y":{}}],"z":null}"#;
         let streams = parse(text, &["orders"]).unwrap();
@@ -164,7 +172,8 @@ mod tests {
             [ConfiguredStream {
                 name: "orders".into(),
                 sync_mode: SyncMode::Incremental,
-                generation: Some(6)
+                generation: Some(6),
+                columns: vec!["id".into()],
             }]
         );
     }

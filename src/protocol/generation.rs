@@ -39,15 +39,12 @@ impl Generations {
         }
     }
 
-    /// The state with the generation it speaks of, if a full refresh wrote it.
-    pub fn stamped(&self, stream: &str, state: &Value) -> Option<Value> {
-        let generation = self.0.get(stream)?;
+    /// Puts the generation that it speaks of on a state, if a full refresh wrote it.
+    pub fn stamp(&self, stream: &str, state: &mut Value) {
         let marked = state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true;
-        marked.then(|| {
-            let mut stamped = state.clone();
-            stamped[GENERATION] = (*generation).into();
-            stamped
-        })
+        if let Some(generation) = self.0.get(stream).filter(|_| marked) {
+            state[GENERATION] = (*generation).into();
+        }
     }
 }
 
@@ -82,12 +79,19 @@ mod tests {
     #[test]
     fn only_states_of_a_full_refresh_are_stamped_and_a_stamped_one_counts() {
         let generations = Generations::new([("orders", Some(7))]);
+        let stamped = |stream: &str, mut state: Value| {
+            generations.stamp(stream, &mut state);
+            state
+        };
         for mark in [FULL_REFRESH, FULL_REFRESH_COMPLETE] {
-            let stamped = generations.stamped("orders", &json!({mark: true})).unwrap();
+            let stamped = stamped("orders", json!({mark: true}));
             assert!(generations.counts("orders", &stamped), "{stamped}");
             assert!(!Generations::new([("orders", Some(8))]).counts("orders", &stamped));
         }
-        assert_eq!(generations.stamped("orders", &json!({"draftCreatedAt": "x"})), None);
-        assert_eq!(generations.stamped("stores", &json!({FULL_REFRESH: true})), None);
+        for (stream, state) in
+            [("orders", json!({"draftCreatedAt": "x"})), ("stores", json!({FULL_REFRESH: true}))]
+        {
+            assert_eq!(stamped(stream, state.clone()), state);
+        }
     }
 }

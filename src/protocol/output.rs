@@ -16,6 +16,7 @@ use super::message::{
     CheckStatus, ConnectionStatus, Estimate, Level, Log, Message, Quota, Reason, SourceStats, State, Status,
     StreamDescriptor, StreamState, StreamStatus, Trace, TraceBody, TraceError,
 };
+use super::personal_mark::PersonalMark;
 use super::scrub::Scrubber;
 use super::start_date::StartDates;
 use crate::clock;
@@ -53,6 +54,7 @@ pub struct Output {
     since_state: HashMap<String, u64>,
     generations: Generations,
     start_dates: StartDates,
+    personal_mark: PersonalMark,
     last_emitted_at: i64,
     /// A write has failed: what was in it is lost, so nothing that comes behind it may be believed.
     broken: bool,
@@ -73,6 +75,7 @@ impl Output {
             since_state: HashMap::new(),
             generations: Generations::default(),
             start_dates: StartDates::default(),
+            personal_mark: PersonalMark::default(),
             last_emitted_at: 0,
             broken: false,
         }
@@ -125,16 +128,24 @@ impl Output {
         self.start_dates = start_dates;
     }
 
+    /// From now on states carry the mark of the setting that their rows were written under.
+    pub fn state_personal_mark(&mut self, mark: PersonalMark) {
+        self.personal_mark = mark;
+    }
+
     /// Writes a state with its exact record count, and flushes it with everything before it.
     pub fn state(&mut self, stream: &str, stream_state: &Value) -> Result<(), Failure> {
-        let dated = self.start_dates.stamped(stream, stream_state);
-        let stream_state = dated.as_ref().unwrap_or(stream_state);
-        let stamped = self.generations.stamped(stream, stream_state);
-        let stream_state = stamped.as_ref().unwrap_or(stream_state);
+        let mut stamped = stream_state.clone();
+        self.start_dates.stamp(stream, &mut stamped);
+        self.generations.stamp(stream, &mut stamped);
+        self.personal_mark.stamp(&mut stamped);
         let record_count = self.since_state.remove(stream).unwrap_or(0);
         let state = State {
             kind: "STREAM",
-            stream: StreamState { stream_descriptor: StreamDescriptor { name: stream }, stream_state },
+            stream: StreamState {
+                stream_descriptor: StreamDescriptor { name: stream },
+                stream_state: &stamped,
+            },
             source_stats: SourceStats { record_count },
         };
         self.line(&Message::State { state })

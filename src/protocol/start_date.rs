@@ -49,14 +49,12 @@ impl StartDates {
         !full_refresh || start_date(state).is_none_or(|saved| saved <= self.configured)
     }
 
-    /// The state with the start date that it speaks from; none, where a stream has no cursor.
-    pub fn stamped(&self, stream: &str, state: &Value) -> Option<Value> {
-        let saved = self.saved.get(stream)?;
+    /// Puts the start date that it speaks from on a state, if the stream has a cursor.
+    pub fn stamp(&self, stream: &str, state: &mut Value) {
+        let (Some(saved), Some(fields)) = (self.saved.get(stream), state.as_object_mut()) else { return };
         // What was resumed still speaks from its own start date. A later one says less, which is true as well.
         let from = saved.map_or(self.configured, |saved| saved.max(self.configured));
-        let mut stamped = state.clone();
-        stamped.as_object_mut()?.insert(START_DATE.to_owned(), timestamp::write(from).into());
-        Some(stamped)
+        fields.insert(START_DATE.to_owned(), timestamp::write(from).into());
     }
 }
 
@@ -75,8 +73,13 @@ mod tests {
 
     fn dates(configured: &str, saved: &Value) -> Option<String> {
         let dates = StartDates::new(timestamp::parse(configured).unwrap(), [("orders", Some(saved))]);
-        let stamped = dates.stamped("orders", &json!({"draftCreatedAt": "x"})).unwrap();
-        assert_eq!(dates.stamped("stores", &json!({})), None);
+        let stamped = |stream| {
+            let mut state = json!({"draftCreatedAt": "x"});
+            dates.stamp(stream, &mut state);
+            state
+        };
+        assert_eq!(stamped("stores"), json!({"draftCreatedAt": "x"}));
+        let stamped = stamped("orders");
         let moved = dates.moved_back().map(|(names, from)| format!("{names:?} {}", timestamp::write(from)));
         Some(format!("{} {moved:?}", stamped[START_DATE].as_str()?))
     }

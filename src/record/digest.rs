@@ -19,6 +19,11 @@ pub fn digest(record: &[u8]) -> u64 {
     if scanner.take(b'{') { scanner.object(0).0 } else { xxh3_64(record) }
 }
 
+/// The digest of any JSON value.
+pub(super) fn of_value(json: &[u8]) -> u64 {
+    Scanner { bytes: json, at: 0 }.value(0).0
+}
+
 /// Reads valid JSON; of anything else, some digest.
 struct Scanner<'a> {
     bytes: &'a [u8],

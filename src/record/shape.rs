@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::schema::PERSONAL;
+
 /// Keyword of a schema file: what the API calls a field whose column has another name.
 pub const AIFI_NAME: &str = "aifiName";
 
@@ -37,6 +39,8 @@ pub struct Property {
     pub encoded: Vec<u8>,
     /// What its value has to be.
     pub shape: Shape,
+    /// It holds, or may hold, what belongs to a person (see [`super::personal`]).
+    pub personal: bool,
 }
 
 impl Shape {
@@ -93,7 +97,13 @@ impl Property {
     fn declared(name: &str, schema: &Value) -> Self {
         let aifi_name = schema[AIFI_NAME].as_str().unwrap_or(name).to_owned();
         let encoded = format!("{}:", Value::from(name)).into_bytes();
-        Self { name: name.to_owned(), aifi_name, encoded, shape: Shape::compile(schema) }
+        Self {
+            name: name.to_owned(),
+            aifi_name,
+            encoded,
+            shape: Shape::compile(schema),
+            personal: schema[PERSONAL] == true,
+        }
     }
 }
 
@@ -113,6 +123,7 @@ mod tests {
             aifi_name: name.to_owned(),
             encoded: format!("\"{name}\":").into_bytes(),
             shape,
+            personal: false,
         };
         let line = Shape::Object(vec![property("rate", Shape::JsonText)]);
         let expected = Shape::Object(vec![

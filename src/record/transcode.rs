@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::compact::{compact, depth};
 use super::findings::Findings;
 use super::key::{Key, KeySeed};
+use super::personal::Personal;
 use super::scalar::{self, Fit};
 use super::shape::{Property, Shape};
 use crate::protocol::output::Change;
@@ -24,6 +25,7 @@ const DEEPEST: usize = 100;
 /// Writes objects of one stream as records.
 pub struct Transcoder<'s> {
     properties: &'s [Property],
+    personal: Personal,
     /// What the schema does not expect, so far.
     pub findings: Findings,
 }
@@ -40,9 +42,9 @@ pub struct Written {
 }
 
 impl<'s> Transcoder<'s> {
-    /// For the stream with this schema.
-    pub fn new(shape: &'s Shape) -> Self {
-        Self { properties: shape.fields(), findings: Findings::default() }
+    /// For the stream with this schema. `personal` says what is done to personal values.
+    pub fn new(shape: &'s Shape, personal: Personal) -> Self {
+        Self { properties: shape.fields(), personal, findings: Findings::default() }
     }
 
     /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is
@@ -67,6 +69,7 @@ impl<'de> DeserializeSeed<'de> for RecordSeed<'_, '_> {
             out: self.out,
             written: Written { fields: vec![0..0; properties.len()], ..Written::default() },
             findings: &mut self.transcoder.findings,
+            personal: &self.transcoder.personal,
             additional: Vec::new(),
             path: Vec::new(),
         };
@@ -86,6 +89,7 @@ struct Walk<'a, 's> {
     out: &'a mut Vec<u8>,
     written: Written,
     findings: &'a mut Findings,
+    personal: &'a Personal,
     /// What is kept beside the columns, as it will be in [`ADDITIONAL_FIELDS`].
     additional: Vec<u8>,
     /// The containers around the current value, outermost first; the record itself is not counted.
@@ -114,16 +118,30 @@ impl Walk<'_, '_> {
     fn misfit(&mut self, name: Option<&str>, raw: &str) {
         let field = self.path_to(name, true);
         self.findings.note_misfit(&self.path_to(name, false));
-        keep(&mut self.additional, &field, raw);
+        if let Some(raw) = self.personal.json(raw) {
+            keep(&mut self.additional, &field, &raw);
+        }
         self.written.changes.push(Change::nulled(field));
     }
 
     fn unknown_field(&mut self, name: &str, raw: &str) {
+        let name = &*self.personal.name(name);
         self.findings.note_unknown(&self.path_to(Some(name), false));
+        let Some(raw) = self.personal.json(raw) else { return };
         let target = if self.path.is_empty() { &mut self.additional } else { &mut *self.out };
-        if !keep(target, name, raw) {
+        if !keep(target, name, &raw) {
             self.written.changes.push(Change::nulled(self.path_to(Some(name), true)));
         }
+    }
+
+    /// Writes what is left of a personal value. What does not fit its column is hashed like any other.
+    fn hide(&mut self, shape: &Shape, raw: &str) {
+        let mut value = Vec::new();
+        if scalar::write(shape, raw, &mut value) == Fit::Misfit {
+            value = raw.into();
+        }
+        let left = self.personal.json(std::str::from_utf8(&value).unwrap_or(raw));
+        self.out.extend_from_slice(left.as_deref().unwrap_or("null").as_bytes());
     }
 }
 
@@ -162,12 +180,19 @@ struct ValueSeed<'w, 'a, 's> {
     shape: &'s Shape,
     /// The field's name; none for an item of a list.
     name: Option<&'s str>,
+    /// The value belongs to a person, and is not to be written as it comes.
+    hidden: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for ValueSeed<'_, '_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.hidden {
+            let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
+            self.walk.hide(self.shape, raw.get());
+            return Ok(());
+        }
         let (properties, items) = match self.shape {
             Shape::Object(properties) => (properties.as_slice(), None),
             Shape::Array(items) => (&[][..], Some(&**items)),
@@ -238,11 +263,9 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
                     separate(walk.out);
                     walk.out.extend_from_slice(&property.encoded);
                     let start = walk.out.len();
-                    map.next_value_seed(ValueSeed {
-                        walk,
-                        shape: &property.shape,
-                        name: Some(&property.name),
-                    })?;
+                    let hidden = property.personal && !walk.personal.is_kept();
+                    let (shape, name) = (&property.shape, Some(property.name.as_str()));
+                    map.next_value_seed(ValueSeed { walk, shape, name, hidden })?;
                     if top_level {
                         walk.written.fields[position] = start..walk.out.len();
                     }
@@ -279,7 +302,7 @@ impl<'de> Visitor<'de> for Container<'_, '_, '_> {
                 walk.out.push(b',');
             }
             walk.path.push(Step::Item(position));
-            let item = items.next_element_seed(ValueSeed { walk, shape, name: None })?;
+            let item = items.next_element_seed(ValueSeed { walk, shape, name: None, hidden: false })?;
             walk.path.pop();
             if item.is_none() {
                 walk.out.truncate(before);
@@ -339,7 +362,7 @@ mod tests {
 
     fn transcode(json: &str) -> (String, Vec<String>, Vec<String>) {
         let shape = shape();
-        let mut transcoder = Transcoder::new(&shape);
+        let mut transcoder = Transcoder::new(&shape, Personal::Keep);
         let mut out = b"before".to_vec();
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let written = transcoder.seed(&mut out).deserialize(&mut deserializer).unwrap().unwrap();
@@ -376,7 +399,7 @@ mod tests {
         ] {
             let mut out = Vec::new();
             let mut deserializer = serde_json::Deserializer::from_str(json);
-            Transcoder::new(&shape).seed(&mut out).deserialize(&mut deserializer).unwrap();
+            Transcoder::new(&shape, Personal::Keep).seed(&mut out).deserialize(&mut deserializer).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), record);
         }
     }
@@ -458,7 +481,11 @@ mod tests {
             let mut out = Vec::new();
             let mut deserializer = serde_json::Deserializer::from_str(json);
             assert!(
-                Transcoder::new(&shape).seed(&mut out).deserialize(&mut deserializer).unwrap().is_none(),
+                Transcoder::new(&shape, Personal::Keep)
+                    .seed(&mut out)
+                    .deserialize(&mut deserializer)
+                    .unwrap()
+                    .is_none(),
                 "{json}"
             );
         }

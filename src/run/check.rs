@@ -9,6 +9,7 @@ use super::configuration;
 use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
 use crate::clock;
+use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
 use crate::lists;
 use crate::orders;
@@ -33,7 +34,7 @@ pub(super) async fn check(
         let found = found.unwrap_or_else(|| Err(too_slow()));
         let found = match found {
             Ok(found) => {
-                let others = others(&http, &found, deadline.min(clock::instant() + OTHERS)).await?;
+                let others = others(&config, &http, &found, deadline.min(clock::instant() + OTHERS)).await?;
                 let warning = config.warning().map(|warning| format!(" {warning}")).unwrap_or_default();
                 Ok(format!("{} {}{}{warning}", found.orders, found.changes, told(&others)))
             }
@@ -73,17 +74,18 @@ const FORBIDDEN: &str = "the token may not read it (403)";
 
 /// Whether the streams besides the orders can be read now.
 pub(super) async fn others(
+    config: &Config,
     http: &Http,
     found: &orders::check::Found,
     deadline: Instant,
 ) -> Result<Vec<Reachable>, Failure> {
     let mut others = Vec::new();
     if let Some(newest) = &found.newest {
-        let asked = clock::before(deadline, orders::check::details(http, newest)).await;
+        let asked = clock::before(deadline, orders::check::details(config, http, newest)).await;
         others.push(sort(OrderStream::Details.name(), asked)?);
     }
     for list in lists::declared::ALL {
-        let asked = clock::before(deadline, lists::check::check(list, http)).await;
+        let asked = clock::before(deadline, lists::check::check(list, config, http)).await;
         others.push(sort(list.name, asked)?);
     }
     Ok(others)

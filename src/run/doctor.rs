@@ -81,7 +81,7 @@ pub(super) async fn doctor(
         say(output, Mark::Note, OrderStream::Details.name(), "there is no order to try it with")?;
     }
     let others = deadline.min(clock::instant() + CHECK_PATIENCE);
-    for Reachable { stream, why } in check::others(&http, &found, others).await? {
+    for Reachable { stream, why } in check::others(&config, &http, &found, others).await? {
         let text = why.unwrap_or_else(|| "can be read".to_owned());
         let mark = if text == "can be read" { Mark::Ok } else { Mark::Note };
         say(output, mark, stream, &text)?;

@@ -21,6 +21,7 @@ use crate::protocol::catalog::{ConfiguredStream, SyncMode};
 use crate::protocol::generation::Generations;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
+use crate::protocol::personal_mark::PersonalMark;
 use crate::protocol::start_date::StartDates;
 use crate::protocol::state::SavedStates;
 use crate::timestamp;
@@ -54,15 +55,25 @@ pub(super) async fn read(
     // A full refresh from another start date begins anew, so there is nothing to warn of.
     let resumed = with_cursor.map(|name| (name, states.of(name).filter(|_| !in_full(name))));
     let start_dates = StartDates::new(config.start_date, resumed);
-    let states = &states
-        .that(|name, state| !in_full(name) || (generations.counts(name, state) && start_dates.counts(state)));
+    let mark = PersonalMark::new(config.personal.mark());
+    let states = &states.that(|name, state| {
+        let counts = generations.counts(name, state) && start_dates.counts(state) && mark.counts(state);
+        !in_full(name) || counts
+    });
+    if let Some(warning) = other_personal_data(streams, states, &mark) {
+        output.log(Level::Warn, &warning)?;
+    }
     if let Some((names, saved)) = start_dates.moved_back() {
         output.log(Level::Warn, &moved_back(&names, config.start_date, saved))?;
     }
     output.state_generations(generations);
     output.state_start_dates(start_dates);
-    let mut unreadable =
-        UnreadableRows::new(streams.iter().any(|stream| stream.name == unreadable::NAME), clock::now());
+    output.state_personal_mark(mark);
+    let mut unreadable = UnreadableRows::new(
+        streams.iter().any(|stream| stream.name == unreadable::NAME),
+        clock::now(),
+        config.personal.clone(),
+    );
     let mut endings = Endings::default();
     begin_unreadable(&unreadable, output)?;
     let mut doors =
@@ -84,6 +95,22 @@ fn moved_back(streams: &[&str], configured: DateTime<Utc>, saved: DateTime<Utc>)
         timestamp::write(configured),
         streams.join(", ")
     )
+}
+
+/// What to say of streams that were written under another setting of personal data.
+fn other_personal_data(
+    streams: &[ConfiguredStream],
+    states: &SavedStates,
+    mark: &PersonalMark,
+) -> Option<String> {
+    let differs = |stream: &&ConfiguredStream| states.of(&stream.name).is_some_and(|state| !mark.fits(state));
+    let names: Vec<&str> = streams.iter().filter(differs).map(|stream| stream.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "The setting Personal data (personal_data), or its salt, was changed since the last sync of these streams: {}. Rows that were written before stay as they are: personal data that was kept is still in the destination, and hashes under another salt do not join with new ones. To write all rows under the new setting, refresh the source schema and clear these streams' data.",
+            names.join(", ")
+        )
+    })
 }
 
 /// The families of the selected streams, begun.

@@ -2,7 +2,8 @@
     materialized='incremental',
     incremental_strategy='merge' if target.type == 'bigquery' else 'delete+insert',
     unique_key='visit_key',
-    on_schema_change='append_new_columns'
+    on_schema_change='append_new_columns',
+    post_hook="{% if is_incremental() %}{{ aifi.delete_what_vanished(this, ref('aifi', 'stg_aifi__orders')) }}{% endif %}"
 ) }}
 
 with orders as (

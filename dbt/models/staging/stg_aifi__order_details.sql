@@ -36,3 +36,4 @@ select
     {{ aifi.inside('paymentTransaction', 'paymentTransactionId', 'text') }} as payment_transaction_id,
     {{ aifi.moment('_airbyte_extracted_at') }} as extracted_at
 from {{ source('aifi', 'order_details') }}
+{{ aifi.where_not_deleted() }}

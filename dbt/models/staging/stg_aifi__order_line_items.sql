@@ -29,3 +29,4 @@ select
     {{ aifi.nested('additionalFields') }} as additional_fields,
     {{ aifi.moment('_airbyte_extracted_at') }} as extracted_at
 from {{ source('aifi', 'order_line_items') }}
+{{ aifi.where_not_deleted() }}

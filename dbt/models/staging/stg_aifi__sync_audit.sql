@@ -14,6 +14,7 @@ select
     {{ aifi.integer('ordersWhoseAmountsDoNotAddUp') }} as orders_whose_amounts_do_not_add_up,
     {{ aifi.whole('idSum') }} as id_sum,
     {{ aifi.text('digest') }} as digest,
+    {{ aifi.integer('ordersVanished') }} as orders_vanished,
     {{ aifi.integer('requests') }} as requests,
     {{ aifi.integer('refused') }} as refused,
     {{ aifi.integer('repeated') }} as repeated,

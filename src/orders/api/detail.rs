@@ -14,6 +14,7 @@ use crate::orders::{CURSOR_FIELD, PATH, PRIMARY_KEY};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::object;
+use crate::record::personal::Personal;
 use crate::record::transcode::Transcoder;
 use crate::timestamp;
 
@@ -103,11 +104,11 @@ pub struct DetailReader {
 }
 
 impl DetailReader {
-    /// For the stream `order_details`.
-    pub fn of_details() -> Self {
+    /// For the stream `order_details`. `personal` says what is done to personal values.
+    pub fn of_details(personal: &Personal) -> Self {
         let shape = &OrderStream::Details.schema().shape;
         Self {
-            transcoder: Transcoder::new(shape),
+            transcoder: Transcoder::new(shape, personal.clone()),
             id: shape.position_of(PRIMARY_KEY),
             at: shape.position_of(CURSOR_FIELD),
             version: shape.position_of("version"),
@@ -156,7 +157,7 @@ mod tests {
     use crate::orders::api::testing::row;
 
     fn read(body: &str, order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
-        DetailReader::of_details().read(body.as_bytes(), order)
+        DetailReader::of_details(&Personal::Keep).read(body.as_bytes(), order)
     }
 
     fn listed() -> Due {

@@ -11,6 +11,7 @@ use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
 use crate::record::list;
+use crate::record::personal::Personal;
 use crate::record::shape::Shape;
 use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
@@ -67,6 +68,10 @@ pub struct Row {
     pub updated: Option<DateTime<Utc>>,
     /// A newer version of its order is listed, so it is not the order's record.
     pub superseded: bool,
+    /// It says itself that it is superseded, and its successor, which has another id, is listed with it.
+    pub replaced: bool,
+    /// It says itself that it is superseded, and no successor is listed with it.
+    pub alone: bool,
     /// Its amounts.
     pub amounts: Amounts,
     /// The record, as one line of JSON.
@@ -108,10 +113,10 @@ struct Fields {
 }
 
 impl PageReader {
-    /// For the `orders` stream.
-    pub fn of_orders() -> Self {
+    /// For the `orders` stream. `personal` says what is done to personal values.
+    pub fn of_orders(personal: &Personal) -> Self {
         let shape = &OrderStream::Orders.schema().shape;
-        Self { transcoder: Transcoder::new(shape), fields: Fields::of(shape) }
+        Self { transcoder: Transcoder::new(shape, personal.clone()), fields: Fields::of(shape) }
     }
 
     /// What the schema does not expect, so far.
@@ -188,6 +193,8 @@ impl Fields {
             store_id: number(self.store_id),
             updated: text(self.updated).and_then(timestamp::parse),
             superseded: false,
+            replaced: false,
+            alone: false,
             amounts: Amounts {
                 subtotal: amount(self.subtotal),
                 tax: amount(self.tax),
@@ -215,11 +222,11 @@ mod tests {
     use super::*;
 
     fn page(body: &str) -> Page {
-        PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap()
+        PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap()
     }
 
     fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
-        let page = PageReader::of_orders().read(body.as_bytes())?;
+        let page = PageReader::of_orders(&Personal::Keep).read(body.as_bytes())?;
         Ok(page.and_then(|page| page.doubt().map_or(Ok(page.rows), Err)))
     }
 
@@ -253,7 +260,7 @@ mod tests {
     fn one_bad_byte_or_number_does_not_keep_the_page_away() {
         let body = b"\xef\xbb\xbf{\"data\":[{\"id\":1,\"draftCreatedAt\":\"2025-11-01T08:00:00Z\",\"extraText\":\"caf\xe9\t\",\"products\":[{\"weight\":NaN}]},
             {\"id\":2,\"draftCreatedAt\":\"2025-11-01T08:00:01Z\"}]}";
-        let mut pages = PageReader::of_orders();
+        let mut pages = PageReader::of_orders(&Personal::Keep);
         let rows = pages.read(body).unwrap().unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
         let record: serde_json::Value = serde_json::from_slice(&rows[0].data).unwrap();

@@ -15,6 +15,8 @@ pub(crate) fn row(second: i64, id: u64) -> Row {
         store_id: None,
         updated: None,
         superseded: false,
+        replaced: false,
+        alone: false,
         amounts: Amounts::default(),
         data: bytes::Bytes::new(),
         changes: Vec::new(),

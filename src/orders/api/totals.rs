@@ -29,6 +29,8 @@ pub struct Totals {
     pub ids: u128,
     /// The sum of the digests of the records.
     pub digest: u64,
+    /// Orders that were written before and are no longer listed.
+    pub gone: u64,
 }
 
 impl Totals {
@@ -65,6 +67,7 @@ impl Totals {
             amounts_off: self.amounts_off + other.amounts_off,
             ids: self.ids + other.ids,
             digest: self.digest.wrapping_add(other.digest),
+            gone: self.gone + other.gone,
         }
     }
 }

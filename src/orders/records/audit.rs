@@ -74,6 +74,7 @@ impl Audit {
             "ordersWhoseAmountsDoNotAddUp": tally.amounts_off,
             "idSum": tally.ids.to_string(),
             "digest": format!("{:016x}", tally.digest),
+            "ordersVanished": tally.gone,
             "requests": since.requests,
             "refused": since.refused,
             "repeated": since.repeated,

@@ -1,16 +1,16 @@
 //! From the record of an order to the records of its product lines. Pure.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
 use crate::failure::{Failure, FailureKind, why_not_json};
+use crate::orders::api::lines::LineIds;
 use crate::orders::api::page::Row;
 use crate::orders::streams::OrderStream;
 use crate::protocol::output::Change;
+use crate::record::personal::Personal;
 use crate::record::shape::{Property, Shape};
 use crate::record::transcode::Transcoder;
 
@@ -58,7 +58,12 @@ pub(crate) struct Lines {
 impl Lines {
     /// For the stream `order_line_items`. `shape` is [`Self::shape`].
     pub(crate) fn new(shape: &'static Shape) -> Self {
-        Self { transcoder: Transcoder::new(shape), id: shape.position_of("id"), unnumbered: 0 }
+        // The order was read with the setting: what is personal in its lines is hidden by now.
+        Self {
+            transcoder: Transcoder::new(shape, Personal::Keep),
+            id: shape.position_of("id"),
+            unnumbered: 0,
+        }
     }
 
     /// The lines of an order, in its order.
@@ -77,7 +82,7 @@ impl Lines {
             or_null(updated_at),
             or_null(store_id),
         );
-        let mut ids = HashSet::new();
+        let mut ids = LineIds::default();
         let mut lines = Vec::new();
         for (position, product) in products.unwrap_or_default().into_iter().enumerate() {
             let mut out = Vec::with_capacity(head.len() + product.get().len() + 16);
@@ -86,12 +91,10 @@ impl Lines {
             // A null in the list is no line; anything else that is no object was nulled when the order was read.
             let Some(written) = seed.deserialize(&mut deserializer).map_err(internal)? else { continue };
             let own = written.fields[self.id].clone();
-            let number =
-                std::str::from_utf8(&out[own.clone()]).ok().and_then(|text| text.parse::<i128>().ok());
-            // A negative one could be that which another line is given.
-            if !number.is_some_and(|number| number >= 0 && ids.insert(number)) {
+            let number = std::str::from_utf8(&out[own.clone()]).ok().and_then(|text| ids.own(text));
+            if number.is_none() {
                 self.unnumbered += 1;
-                let instead = format!("-{}", position + 1);
+                let instead = LineIds::instead(position).to_string();
                 if own.is_empty() {
                     let comma = if out.len() > 2 { "," } else { "" };
                     out.splice(1..1, format!(r#""id":{instead}{comma}"#).into_bytes());
@@ -130,7 +133,7 @@ mod tests {
 
     fn lines(order: &Value) -> (Vec<Value>, u64) {
         let body = json!({"data": [order]}).to_string();
-        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap().rows;
+        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap().rows;
         let mut lines = Lines::new(shape());
         let of_order = lines.of(&rows[0]).unwrap();
         let read = of_order.iter().map(|line| serde_json::from_slice(&line.data).unwrap());
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn what_was_nulled_in_the_order_is_told_of_the_line() {
         let body = json!({"data": [order(json!([{"id": 1}, {"id": 2, "weight": "heavy"}]))]}).to_string();
-        let rows = PageReader::of_orders().read(body.as_bytes()).unwrap().unwrap().rows;
+        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap().rows;
         let lines = Lines::new(shape()).of(&rows[0]).unwrap();
         assert_eq!(lines[0].changes, []);
         assert_eq!(lines[1].changes, [Change::nulled("weight".into())]);

@@ -189,10 +189,12 @@ impl Saved {
     /// Its window, in the order of these partitions: others may have been configured when it was written.
     pub(crate) fn window_of(&self, partitions: &[String]) -> Value {
         let mut window = self.window.clone();
-        if let Some(digests) = window["digests"]
-            .as_array_mut()
-            .filter(|_| !self.partitions.is_empty() && self.partitions != partitions)
-        {
+        if self.partitions == partitions {
+            return window;
+        }
+        // What is listed of other partitions says nothing of these.
+        Window::forget_inventory(&mut window);
+        if let Some(digests) = window["digests"].as_array_mut().filter(|_| !self.partitions.is_empty()) {
             let place = |name: &String| self.partitions.iter().position(|partition| partition == name);
             let of =
                 |name| place(name).and_then(|place| digests.get(place).cloned()).unwrap_or_else(|| "".into());

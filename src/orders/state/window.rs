@@ -14,9 +14,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::orders::api::lines;
 use crate::orders::api::page::Row;
 use crate::orders::api::page::{digest, digest_of_bytes};
+use crate::orders::state::inventory::{Inventory, Item};
 use crate::orders::state::lagging::LaggingDetails;
+use crate::orders::state::missing::{self, Finding, Missing, MissingSearch};
 use crate::timestamp;
 
 /// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
@@ -27,6 +30,15 @@ const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 
 /// Marks [`Form::Content`] in a state.
 const CONTENT: u64 = 2;
+
+/// Where a state has the [`Inventory`].
+const INVENTORY: &str = "inventory";
+/// Where it has what was missing.
+const MISSING: &str = "missing";
+/// Where it says that a second look at it is due.
+const LOOKS_AGAIN: &str = "looksAgain";
+/// All that a state has of what was listed.
+const LISTED: [&str; 3] = [INVENTORY, MISSING, LOOKS_AGAIN];
 
 /// Digits of a digest in the state.
 const DIGITS: usize = 16;
@@ -62,6 +74,14 @@ pub struct Window {
     digests: Vec<BTreeMap<i64, u64>>,
     /// The first span that was read whole.
     first: i64,
+    /// What was listed; none where it is not known.
+    inventory: Option<Inventory>,
+    /// What was missing when it was read again last.
+    missing: Vec<Missing>,
+    /// A second look at it is due.
+    looks_again: bool,
+    /// This reading again is such a look.
+    second_look: bool,
 }
 
 impl Window {
@@ -73,7 +93,18 @@ impl Window {
         let hours =
             SPANS.into_iter().find(|hours| days * 24 / hours + 2 <= each).unwrap_or(SPANS[SPANS.len() - 1]);
         let digests = vec![BTreeMap::new(); selections];
-        let mut window = Self { days, hours, form: Form::Content, read_at, digests, first: 0 };
+        let mut window = Self {
+            days,
+            hours,
+            form: Form::Content,
+            read_at,
+            digests,
+            first: 0,
+            inventory: None,
+            missing: Vec::new(),
+            looks_again: false,
+            second_look: false,
+        };
         window.first = window.span(start);
         window
     }
@@ -82,6 +113,76 @@ impl Window {
     pub(crate) fn without_its_first_span(mut self) -> Self {
         self.first += 1;
         self
+    }
+
+    /// The same, with an inventory of everything drafted from `start` on: see [`Inventory::new`].
+    pub(crate) fn with_inventory(mut self, with_lines: bool, start: DateTime<Utc>) -> Self {
+        self.inventory = Some(Inventory::new(self.days, with_lines, start));
+        self
+    }
+
+    /// The same, where this reading again is the second look at what an earlier one missed. What it misses itself waits for the
+    /// next that is due anyway.
+    pub(crate) fn as_second_look(self, second: bool) -> Self {
+        Self { second_look: second, ..self }
+    }
+
+    /// Whether something was missed when it was read again last, and a second look at it is due soon.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.looks_again
+    }
+
+    /// What is listed cannot be told for certain, so nothing may be concluded from it.
+    pub(crate) fn lose_inventory(&mut self) {
+        self.inventory = None;
+        self.missing.clear();
+        self.looks_again = false;
+    }
+
+    /// Whether there is an inventory.
+    pub(crate) fn has_inventory(&self) -> bool {
+        self.inventory.is_some()
+    }
+
+    /// An order was met elsewhere than in what is read again, so it is not missing.
+    pub(crate) fn found(&mut self, order: u64) {
+        self.missing.retain(|one| one.order() != order);
+    }
+
+    /// What is gone is marked as deleted. Should it be listed again, it has to be written again: its span has no digest that
+    /// orders have.
+    pub(crate) fn doubt_span(&mut self, at: DateTime<Utc>) {
+        let span = self.span(at);
+        for digests in &mut self.digests {
+            let digest = digests.entry(span).or_default();
+            *digest = digest.wrapping_add(1);
+        }
+    }
+
+    /// A changed order was written, whose lines may be others than the inventory has. Where one of them goes with the next change,
+    /// nothing else would tell.
+    pub(crate) fn changed(&mut self, row: &Row) {
+        let Some(inventory) = self.inventory.as_ref().filter(|inventory| inventory.has_lines()) else {
+            return;
+        };
+        // A first version has the lines that it was first read with; that a change of them makes a new version is a guess.
+        if row.superseded || row.replaced || row.version == 1 || !inventory.covers(row.at) {
+            return;
+        }
+        for item in Item::of(row, true) {
+            let one = Missing::perhaps(item);
+            if self.missing.len() < missing::MOST
+                && !self.missing.iter().any(|other| other.key() == one.key())
+            {
+                self.missing.push(one);
+            }
+        }
+    }
+
+    /// What is missing now.
+    pub(crate) fn miss(&mut self, missing: Vec<Missing>) {
+        self.looks_again = !self.second_look && missing.iter().any(Missing::is_missing);
+        self.missing = missing;
     }
 
     /// The span that holds an instant.
@@ -104,6 +205,16 @@ impl Window {
         let span = self.span(row.at);
         let sum = self.digests[selection].entry(span).or_default();
         *sum = sum.wrapping_add(self.form.digest(row));
+        if let Some(inventory) = &mut self.inventory {
+            _ = list(inventory, row, |_| ());
+        }
+    }
+
+    /// Everything drafted before `cursor` that was added is a part of the next state, whichever that is.
+    pub(crate) fn settle(&mut self, cursor: DateTime<Utc>) {
+        if let Some(inventory) = &mut self.inventory {
+            inventory.settle(cursor);
+        }
     }
 
     /// Forgets what is known of a selection, which is read anew as a whole.
@@ -141,6 +252,19 @@ impl Window {
         state
     }
 
+    /// Adds what is listed to what [`Self::write`] wrote for the same `cursor`.
+    pub(crate) fn write_inventory(&mut self, state: &mut Value, cursor: DateTime<Utc>) {
+        let start = self.start_of(self.first);
+        let Some(inventory) = &mut self.inventory else { return };
+        state[INVENTORY] = inventory.write(start, cursor);
+        if let Some(missing) = missing::write(&self.missing) {
+            state[MISSING] = missing;
+        }
+        if self.looks_again {
+            state[LOOKS_AGAIN] = true.into();
+        }
+    }
+
     /// What stands in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
     /// known of that span any more.
     pub(crate) fn cut(state: &mut Value, cursor: DateTime<Utc>) {
@@ -149,10 +273,20 @@ impl Window {
             return;
         };
         let spans = usize::try_from((cursor - from).num_seconds() / (hours * 3_600)).unwrap_or(0);
+        Self::forget_inventory(state);
         for digests in state["digests"].as_array_mut().into_iter().flatten() {
             if let Value::String(text) = digests {
                 text.truncate(spans * DIGITS);
             }
+        }
+    }
+
+    /// Takes what was listed out of what stands in a state.
+    pub(crate) fn forget_inventory(state: &mut Value) {
+        if let Some(fields) = state.as_object_mut() {
+            fields.shift_remove(INVENTORY);
+            fields.shift_remove(MISSING);
+            fields.shift_remove(LOOKS_AGAIN);
         }
     }
 
@@ -204,12 +338,23 @@ impl Window {
         let mut common = one.clone();
         common["readAt"] = read_at(one).min(read_at(other)).into();
         common["digests"] = mine.into();
+        let listed = |value: &Value| LISTED.map(|field| value[field].clone());
+        match (one[INVENTORY].is_null(), other[INVENTORY].is_null()) {
+            // Both speak of the same orders, and one of them knows what was listed.
+            (true, false) => {
+                for (field, value) in LISTED.iter().zip(listed(other)).filter(|(_, value)| !value.is_null()) {
+                    common[field] = value;
+                }
+            }
+            (false, false) if listed(one) != listed(other) => Self::forget_inventory(&mut common),
+            _ => (),
+        }
         common
     }
 
     /// Reads what [`Self::write`] wrote, for a window of `days` and so many selections. None for anything else: then
-    /// nothing is known, and everything is written again.
-    pub(crate) fn parse(value: &Value, days: i64, selections: usize) -> Option<Self> {
+    /// nothing is known, and everything is written again. `with_lines` says whether lines are followed.
+    pub(crate) fn parse(value: &Value, days: i64, selections: usize, with_lines: bool) -> Option<Self> {
         let from = timestamp::parse(value["from"].as_str()?)?;
         let read_at = timestamp::parse(value["readAt"].as_str()?)?;
         let mut window = Self::new(days, selections, from, read_at);
@@ -235,8 +380,26 @@ impl Window {
                 }
             }
         }
+        window.inventory = Inventory::parse(&value[INVENTORY], days, with_lines);
+        if window.inventory.is_some() {
+            window.missing = missing::parse(&value[MISSING]);
+            window.looks_again = value[LOOKS_AGAIN] == true;
+        }
         Some(window)
     }
+}
+
+/// Notes an order that is listed, and its lines where these are followed. `see` is shown each of them. Whether it was noted: not a
+/// version that is no row of the destination, or should not be.
+fn list(inventory: &mut Inventory, row: &Row, mut see: impl FnMut(&Item)) -> bool {
+    if row.superseded || row.replaced {
+        return false;
+    }
+    for item in Item::of(row, inventory.has_lines()) {
+        see(&item);
+        inventory.add(item);
+    }
+    true
 }
 
 /// Most bytes of records that wait for the end of their span.
@@ -261,6 +424,9 @@ pub(crate) struct RereadFilter {
     waiting: Vec<BTreeMap<i64, PendingSpan>>,
     /// How much was read again, and how much of it is written again.
     pub(crate) again: Again,
+    /// What is listed, while it is read again.
+    listed: Option<Inventory>,
+    search: MissingSearch,
 }
 
 /// What a reading again came to.
@@ -284,22 +450,61 @@ impl RereadFilter {
     /// Against what `written` knows of the records before `cursor`.
     pub(crate) fn since(written: Option<Window>, cursor: DateTime<Utc>, selections: usize) -> Self {
         let again = Again { blind: written.is_none(), ..Again::default() };
-        Self { written, cursor, waiting: (0..selections).map(|_| BTreeMap::new()).collect(), again }
+        let search = MissingSearch::new(written.as_ref().map_or(&[], |written| &written.missing));
+        let waiting = (0..selections).map(|_| BTreeMap::new()).collect();
+        Self { written, cursor, waiting, again, listed: None, search }
+    }
+
+    /// The same, which also looks for what is no longer listed, in what is drafted from `start` on: see [`Inventory::new`].
+    pub(crate) fn seeking(mut self, start: DateTime<Utc>) -> Self {
+        if let Some(written) = &self.written {
+            let fresh = |known: &Inventory| Inventory::new(written.days, known.has_lines(), start);
+            self.listed = written.inventory.as_ref().map(fresh);
+        }
+        self
+    }
+
+    /// What was written before the cursor and is not listed, once all of it was read again at `now`. None, where that cannot be
+    /// told: nothing was known, or it was asked before.
+    pub(crate) fn missing(&mut self, now: DateTime<Utc>) -> Option<Finding> {
+        let mut listed = self.listed.take()?;
+        let written = self.written.as_ref()?.inventory.as_ref()?;
+        let search = std::mem::take(&mut self.search);
+        listed.settle(self.cursor);
+        Some(search.finish(written, &listed, self.cursor, now))
     }
 
     /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`.
     pub(crate) fn hold(&mut self, selection: usize, row: Row, window: &Window) -> Option<Row> {
         if row.at >= self.cursor {
+            self.found(row.id);
             return Some(row);
         }
         let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
         self.again.read += 1;
         self.again.hours = window.hours;
+        if let Some(listed) = &mut self.listed {
+            let noted = list(listed, &row, |item| self.search.see(item));
+            listed.settle(self.cursor);
+            if !noted && (row.replaced || row.alone || !listed.has_lines()) {
+                // It is listed: a version that was replaced has its tombstone at once, and one without its successor is a riddle.
+                self.search.find(row.id);
+            } else if listed.has_lines() && lines::ids(&row.data).is_none() {
+                self.search.lines_are_unknown(row.id);
+            }
+        }
         waiting.bytes += row.data.len();
         let form = self.written.as_ref().map_or(Form::Content, |written| written.form);
         waiting.digest = waiting.digest.wrapping_add(form.digest(&row));
         waiting.rows.push(row);
         None
+    }
+
+    /// An order was met elsewhere than in what is read again, so it is not missing.
+    pub(crate) fn found(&mut self, order: u64) {
+        if self.listed.is_some() {
+            self.search.find(order);
+        }
     }
 
     /// The rows of the spans that are read up to `position` and have changed.
@@ -354,7 +559,7 @@ mod tests {
         let orders = [order(0, 1, "a"), order(50, 2, "b"), order(50, 3, "c"), order(80, 4, "d")];
         let mut written = window(&orders);
         let value = written.write(at(81));
-        let read = Window::parse(&value, 2, 1).unwrap();
+        let read = Window::parse(&value, 2, 1, false).unwrap();
         assert_eq!(read, written);
         assert_eq!((read.of(0, read.span(at(0))), read.of(0, read.span(at(34)))), (None, Some(0)));
         assert!(read.of(0, read.span(at(50))).is_some_and(|digest| digest != 0));
@@ -367,7 +572,7 @@ mod tests {
         (0..9).for_each(|number| window.add(0, &hour(number)));
         let mut state = window.write(hour(9).at);
         Window::cut(&mut state, hour(4).at + TimeDelta::minutes(59));
-        let cut = Window::parse(&state, 14, 1).unwrap();
+        let cut = Window::parse(&state, 14, 1, false).unwrap();
         let known = |number: i64| cut.of(0, cut.span(hour(number).at)) == Some(digest(&hour(number)));
         assert_eq!((0..9).filter(|number| known(*number)).collect::<Vec<_>>(), [0, 1, 2, 3]);
         Window::cut(&mut state, hour(-4).at);
@@ -377,18 +582,18 @@ mod tests {
     #[test]
     fn a_window_of_another_form_is_not_known() {
         let value = window(&[order(1, 1, "a")]).write(at(2));
-        assert!(Window::parse(&value, 2, 1).is_some());
-        assert_eq!(Window::parse(&value, 2, 2), None);
+        assert!(Window::parse(&value, 2, 1, false).is_some());
+        assert_eq!(Window::parse(&value, 2, 2, false), None);
         let longer = Window::new(60, 1, at(0), at(0)).write(at(2));
         assert_eq!(
-            Window::parse(&longer, 2, 1),
+            Window::parse(&longer, 2, 1, false),
             None,
             "of its spans, which are longer, the halves are not known"
         );
         for wrong in
             [json!(null), json!({}), json!({"from": "x", "readAt": "y", "hours": 1, "digests": [""]})]
         {
-            assert_eq!(Window::parse(&wrong, 2, 1), None);
+            assert_eq!(Window::parse(&wrong, 2, 1, false), None);
         }
     }
 
@@ -404,7 +609,7 @@ mod tests {
                 short.add(0, row);
                 long.add(0, row);
             }
-            let read = Window::parse(&short.write(hour(8, 0).at), 60, 1).unwrap();
+            let read = Window::parse(&short.write(hour(8, 0).at), 60, 1, false).unwrap();
             let spans = |window: &Window| -> Vec<Option<u64>> {
                 (0..8).step_by(2).map(|number| window.of(0, window.span(hour(number, 0).at))).collect()
             };

@@ -1,6 +1,6 @@
 //! From rows that are handed out to what is written: records, states, and their sums. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::Value;
 
 use crate::config::{Changes, Config};
@@ -9,6 +9,7 @@ use crate::orders::api::page::{digest, digest_of_bytes};
 use crate::orders::api::query::Selection;
 use crate::orders::api::totals::Totals;
 use crate::orders::state::cursor::{Cursor, Said, Swept};
+use crate::orders::state::inventory::Item;
 use crate::orders::state::undated::Undated;
 use crate::orders::state::unsettled::Unsettled;
 use crate::orders::state::window::{RereadFilter, Window};
@@ -24,6 +25,8 @@ pub enum Effect {
     Record(Row),
     /// A version that is listed, but superseded: a record of the stream of versions only.
     Superseded(Row),
+    /// What is no longer listed: a tombstone. The instant is when that was found.
+    Gone(Item, DateTime<Utc>),
     /// The sums of what was written since the last one.
     Receipt(Totals),
     /// What has been written up to here.
@@ -50,6 +53,8 @@ pub(crate) struct Emitter<'c> {
     undated: Undated,
     /// What changed from then on is not settled, and looked at once more; none, where changes are not asked for.
     unsettled: Option<DateTime<Utc>>,
+    /// When this sync looked.
+    settled: DateTime<Utc>,
     steps: Vec<Effect>,
     tally: Totals,
     /// What is drafted before the cursor, of partitions that are read as a whole: it belongs in no range of this sync.
@@ -76,6 +81,7 @@ impl<'c> Emitter<'c> {
             recent: cursor.resumed().map(|saved| Unsettled::parse(&saved.recent)).unwrap_or_default(),
             undated: cursor.resumed().map(|saved| Undated::parse(&saved.undated)).unwrap_or_default(),
             unsettled: None,
+            settled: DateTime::UNIX_EPOCH,
             cursor,
             updated,
             window: None,
@@ -102,6 +108,7 @@ impl<'c> Emitter<'c> {
         (self.window, self.changed) = (window, changed);
         let asks = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
         self.unsettled = asks.then_some(settled);
+        self.settled = settled;
     }
 
     /// The names of the partitions of this sync; none for all orders.
@@ -152,6 +159,9 @@ impl<'c> Emitter<'c> {
             }
             if let Some(window) = &mut self.window {
                 window.add(selection, &row);
+                if row.at >= self.cursor.start() {
+                    window.found(row.id);
+                }
             }
             let row = match (&mut self.changed, &self.window) {
                 (Some(changed), Some(window)) if !whole => changed.hold(selection, row, window),
@@ -168,6 +178,48 @@ impl<'c> Emitter<'c> {
         }
         if let Some(position) = position {
             self.release(selection, position);
+        }
+        // No state speaks of less than what lies before the cursor.
+        if let Some(window) = &mut self.window {
+            window.settle(self.cursor.start());
+        }
+    }
+
+    /// What is listed cannot be told for certain in this sync: nothing is concluded from it, and the next sync begins anew.
+    pub(crate) fn lose_inventory(&mut self, why: &str) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.has_inventory()) {
+            window.lose_inventory();
+            self.steps.push(Effect::Log(Level::Info, log::no_inventory(why)));
+        }
+    }
+
+    /// Says what was written before the cursor and is no longer listed, once all of it was read again.
+    pub(crate) fn compare(&mut self) {
+        let (Some(changed), Some(window)) = (&mut self.changed, &mut self.window) else { return };
+        if !window.has_inventory() {
+            return;
+        }
+        let Some(finding) = changed.missing(self.settled) else { return };
+        for (level, line) in log::missing(&finding, self.settled, self.config.deletions) {
+            self.steps.push(Effect::Log(level, line));
+        }
+        self.tally.gone += finding.gone.iter().filter(|item| item.line.is_none()).count() as u64;
+        if self.config.deletions {
+            for item in &finding.gone {
+                window.doubt_span(item.at);
+                self.steps.push(Effect::Gone(*item, self.settled));
+            }
+        }
+        window.miss(finding.missing);
+    }
+
+    /// An order was met elsewhere than in what is read again.
+    fn found(&mut self, order: u64) {
+        if let Some(changed) = &mut self.changed {
+            changed.found(order);
+        }
+        if let Some(window) = &mut self.window {
+            window.found(order);
         }
     }
 
@@ -191,10 +243,14 @@ impl<'c> Emitter<'c> {
             let changed = row.updated.unwrap_or(row.at);
             let due = since <= changed && changed < settled;
             // States of version 0.3.0 and before have the other digest.
+            self.found(row.id);
             let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
             if due && !is_written {
                 if !row.superseded {
                     self.tally.observe(&row);
+                }
+                if let Some(window) = &mut self.window {
+                    window.changed(&row);
                 }
                 self.record(row, false);
             }
@@ -205,6 +261,7 @@ impl<'c> Emitter<'c> {
     pub(crate) fn undated(&mut self, rows: Vec<Row>) {
         let config = self.config;
         for row in rows {
+            self.found(row.id);
             let of_another = row.store_id.is_some_and(|store| !config.store_ids.contains(&store));
             if (of_another && !config.store_ids.is_empty()) || !self.undated.is_due(&row) {
                 continue;
@@ -251,10 +308,17 @@ impl<'c> Emitter<'c> {
     }
 
     /// Says that everything before `position` is written. What it covers stands in the steps before it. Nothing is said of
-    /// the selections that are `unseen`.
-    pub(crate) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], complete: bool) {
-        let position = position.max(self.cursor.start());
-        let window = self.window.as_mut().map(|window| window.write(position));
+    /// the selections that are `unseen`, and of what is listed only if it is complete.
+    pub(crate) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], listed: bool, complete: bool) {
+        // The cursor is written to the millisecond, so nothing behind it may count as said.
+        let position = position.max(self.cursor.start()).trunc_subsecs(3);
+        let window = self.window.as_mut().map(|window| {
+            let mut state = window.write(position);
+            if listed {
+                window.write_inventory(&mut state, position);
+            }
+            state
+        });
         let (updated, swept) = (self.updated, self.swept);
         let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
         let undated = self.undated.write();

@@ -8,6 +8,8 @@ use crate::aifi::counts::Asks;
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::query::Query;
 use crate::orders::api::totals::Totals;
+use crate::orders::state::inventory::Item;
+use crate::orders::state::missing::Finding;
 use crate::orders::state::window::Again;
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::filter_probe::UpdatedFilter;
@@ -39,6 +41,78 @@ pub(crate) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32
     } else {
         format!("orders: reading from the start date, {start}, {until}")
     }
+}
+
+/// What is no longer listed, found at `now`; `tombstones` are written for it.
+pub(crate) fn missing(finding: &Finding, now: DateTime<Utc>, tombstones: bool) -> Vec<(Level, String)> {
+    let mut lines = Vec::new();
+    let missing = finding.missing_since(now);
+    if missing > 0 {
+        let text = format!(
+            "orders: {} that earlier syncs wrote {} not listed now. The first sync in an hour or later looks again, since an answer may lag behind.",
+            counted(missing, "order"),
+            if missing == 1 { "is" } else { "are" },
+        );
+        lines.push((Level::Info, text));
+    }
+    if let Some(what) = named(&finding.gone) {
+        let then = if tombstones {
+            "A tombstone is written for each of them, to the streams that have the column _ab_cdc_deleted_at."
+        } else {
+            "They are still in the destination. To have them deleted there, set Deleted orders (deletions) to tombstones."
+        };
+        lines.push((Level::Warn, format!("orders: AiFi no longer lists {what}. {then}")));
+    }
+    if let Some(what) = named(&finding.lapsed) {
+        lines.push((
+            Level::Warn,
+            format!(
+                "orders: {what} were not listed when they were read again, and cannot be looked for once more: they are too old (changes_days), or too many. They are still in the destination; see at AiFi whether they exist."
+            ),
+        ));
+    }
+    if let Some((first, _)) = finding.unnamed.first() {
+        let count: u64 = finding.unnamed.iter().map(|(_, count)| count).sum();
+        let many = match count {
+            0 => "their number is not known".to_owned(),
+            count if tombstones => format!("{count} orders and lines or more"),
+            count => format!("{} or more", counted(count, "order")),
+        };
+        let text = format!(
+            "orders: So much has changed among what is listed that it cannot be told what has vanished ({many}, drafted from {} on). What has vanished is still in the destination: clear the streams' data to read everything anew.",
+            timestamp::write(*first),
+        );
+        lines.push((Level::Warn, text));
+    }
+    lines
+}
+
+/// What is listed cannot be told in this sync.
+pub(crate) fn no_inventory(why: &str) -> String {
+    format!(
+        "orders: Whether orders have vanished cannot be told in this sync, since {why}. The next readings of the last days look anew."
+    )
+}
+
+/// `3 orders (7, 8, 9) and 5 product lines`; none of nothing.
+fn named(items: &[Item]) -> Option<String> {
+    const NAMED: usize = 20;
+    let orders: Vec<String> =
+        items.iter().filter(|item| item.line.is_none()).map(|item| item.order.to_string()).collect();
+    let lines = items.len() - orders.len();
+    let more = if orders.len() > NAMED { ", …" } else { "" };
+    let ids = orders.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let orders = (!orders.is_empty()).then(|| format!("{} ({ids}{more})", counted(orders.len(), "order")));
+    let lines = (lines > 0).then(|| counted(lines, "product line"));
+    match (orders, lines) {
+        (Some(orders), Some(lines)) => Some(format!("{orders} and {lines}")),
+        (orders, lines) => orders.or(lines),
+    }
+}
+
+fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Partitions that were added since the last sync; none, if there are none.

@@ -20,6 +20,7 @@ use crate::orders::api::query::{Query, Sort};
 use crate::orders::api::testing::row;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
+use crate::protocol::message::Level;
 use crate::timestamp;
 
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
@@ -155,6 +156,11 @@ impl Api {
 struct Warehouse {
     table: BTreeMap<u64, bytes::Bytes>,
     state: Option<Value>,
+    /// Orders, and lines, that were said to be gone.
+    gone: Vec<u64>,
+    gone_lines: Vec<(u64, i64)>,
+    /// The log.
+    said: Vec<(Level, String)>,
 }
 
 impl Warehouse {
@@ -168,6 +174,11 @@ impl Warehouse {
                     self.table.insert(row.id, row.data.clone());
                 }
                 Effect::State(state) => self.state = Some(state.clone()),
+                Effect::Gone(item, _) => match item.line {
+                    None => self.gone.push(item.order),
+                    Some(line) => self.gone_lines.push((item.order, line)),
+                },
+                Effect::Log(level, line) => self.said.push((*level, line.clone())),
                 _ => (),
             }
         }
@@ -353,3 +364,4 @@ proptest! {
 }
 
 mod family;
+mod vanished;

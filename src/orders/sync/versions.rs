@@ -57,7 +57,9 @@ fn tell_apart_of_instant(mut rows: Vec<Row>, superseded: &mut Superseded, marked
         if older || row.is_latest == Some(false) {
             superseded.versions += 1;
             superseded.alone += u64::from(!older);
-            row.superseded = !(marked && older && !same_id && row.is_latest == Some(false));
+            row.alone = !older;
+            row.replaced = older && !same_id && row.is_latest == Some(false);
+            row.superseded = !(marked && row.replaced);
             older_rows.push(row);
             continue;
         }
