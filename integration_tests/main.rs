@@ -26,6 +26,7 @@ mod doctor;
 mod faults;
 mod harness;
 mod lists;
+mod log_levels;
 mod messages;
 mod month;
 mod odd_rows;

@@ -15,6 +15,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod answer;
+pub mod attempt;
 pub mod counts;
 pub mod dns;
 pub mod http;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, FailureKind};
+use crate::protocol::message::Level;
 
 /// Airbyte source connector for AiFi: reads the orders of cashier-less shops, and what belongs to them, from the AiFi
 /// Admin API and writes them to stdout as Airbyte messages, one JSON object a line.
@@ -36,7 +37,10 @@ To go on where a sync ended, pass the last STATE message of each stream as an ar
     jq -cs 'group_by(.stream.stream_descriptor) | map(last)' > state.json
 
 Exit status: 0 when the command did what it was asked (a failed check included), 1 when it failed, 2 when the
-command line was wrong; stopped by a signal, it ends by that signal. A proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";
+command line was wrong; stopped by a signal, it ends by that signal.
+
+Environment: a proxy is taken from HTTPS_PROXY, HTTP_PROXY and NO_PROXY. LOG_LEVEL=debug logs each request, and
+LOG_LEVEL=trace also what the reader decides.";
 
 /// The four operations of an Airbyte source, and one for people.
 #[derive(Debug, Subcommand)]
@@ -173,6 +177,20 @@ fn proxy_host(value: &str) -> Result<String, &'static str> {
     if host.is_empty() || !is_plain || !is_taken { Err(LIKE) } else { Ok(host.to_owned()) }
 }
 
+/// From which level on the log is written: the platform sets `LOG_LEVEL`. What is asked for besides debug and trace
+/// leaves nothing out: warnings and what a sync did are what the log is read for.
+pub fn log_level() -> Level {
+    level_named(&std::env::var("LOG_LEVEL").unwrap_or_default())
+}
+
+fn level_named(name: &str) -> Level {
+    match name.to_ascii_lowercase().as_str() {
+        "trace" => Level::Trace,
+        "debug" => Level::Debug,
+        _ => Level::Info,
+    }
+}
+
 /// The platform can ask for other channels than stdout. It does so only of connectors in its registry, but a stream
 /// written to a stdout that nobody reads would be lost without a word.
 pub fn data_channel() -> Result<(), Failure> {
@@ -200,6 +218,13 @@ mod tests {
         ] {
             assert!(why_not(&kind.into()).contains(words), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_log_level_is_taken_in_any_case_and_hides_nothing_of_a_sync() {
+        let levels = ["TRACE", "debug", "Debug", "INFO", "ERROR", "off", ""].map(level_named);
+        let (trace, debug, info) = (Level::Trace, Level::Debug, Level::Info);
+        assert_eq!(levels, [trace, debug, debug, info, info, info, info]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::aifi::attempt::Rows;
 use crate::aifi::counts::Counts;
 use crate::doubt::Doubt;
 use crate::failure::Failure;
@@ -32,13 +33,23 @@ pub struct Doors<'a> {
     pub endings: &'a mut Endings,
 }
 
-/// Reads a body, and keeps what it holds for the family.
-pub type BodyReader = Box<dyn FnMut(&[u8]) -> Result<(), anyhow::Error>>;
+/// Reads a body, and keeps what it holds for the family. Comes back with how much that is.
+pub type BodyReader = Box<dyn FnMut(&[u8]) -> Result<RowCount, anyhow::Error>>;
+
+/// How many items a body held; none where what it held cannot be believed.
+#[derive(Clone, Copy, Debug)]
+pub struct RowCount(Option<usize>);
+
+impl Rows for RowCount {
+    fn rows(&self) -> Option<usize> {
+        self.0
+    }
+}
 
 /// Where the content of a call's body is kept until the family takes it.
 pub struct Slot<T>(Rc<Cell<Option<Result<T, Doubt>>>>);
 
-impl<T: 'static> Slot<T> {
+impl<T: Rows + 'static> Slot<T> {
     /// An empty slot, and what reads a body into it by `read`.
     pub fn new(
         mut read: impl FnMut(&[u8]) -> Result<Result<T, Doubt>, anyhow::Error> + 'static,
@@ -46,8 +57,10 @@ impl<T: 'static> Slot<T> {
         let content = Rc::new(Cell::new(None));
         let slot = Self(content.clone());
         let reader = move |body: &[u8]| {
-            content.set(Some(read(body)?));
-            Ok(())
+            let held = read(body)?;
+            let count = RowCount(held.rows());
+            content.set(Some(held));
+            Ok(count)
         };
         (slot, Box::new(reader))
     }

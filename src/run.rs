@@ -37,6 +37,7 @@ pub fn streams(personal: &Personal, deletions: bool) -> Vec<Value> {
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
 /// It ends early when `stop` becomes true.
 pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<bool>) -> Result<(), Failure> {
+    output.log_from(cli::log_level());
     match command {
         Command::Spec => output.spec(config::specification()),
         Command::Check { config } => check::check(config, output, stop).await,

@@ -15,6 +15,7 @@ use reqwest::{RequestBuilder, Response, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Body, body, header};
+use super::attempt::{Attempt, Rows};
 use super::counts::Counts;
 use super::dns;
 use super::lock;
@@ -49,6 +50,8 @@ pub enum Event {
     Waiting(Waiting),
     /// A token was fetched, which no output may show.
     Fetched(Secret),
+    /// A request has ended.
+    Attempted(Attempt),
 }
 
 /// A wait before a question is asked again.
@@ -115,6 +118,15 @@ pub struct Http {
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     counts: Counts,
+}
+
+/// What is known of a request while it is made, for the log.
+#[derive(Debug, Default)]
+struct Sent {
+    /// When it started; none before its turn has come.
+    at: Option<Instant>,
+    status: Option<u16>,
+    rows: Option<usize>,
 }
 
 /// How fetching tokens went.
@@ -237,7 +249,7 @@ impl Http {
 
     /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
     /// for its own.
-    pub async fn get<T>(
+    pub async fn get<T: Rows>(
         &self,
         question: Question<'_>,
         mut turn: Option<Turn<'_>>,
@@ -255,8 +267,10 @@ impl Http {
             if attempt == TROUBLE {
                 trouble = Some(self.counts.in_trouble(question.what));
             }
-            let outcome =
-                self.unless_stopped(self.attempt(question, &url, turn.take(), renewed, &mut read)).await?;
+            let mut sent = Sent::default();
+            let work = self.attempt(question, &url, turn.take(), renewed, &mut sent, &mut read);
+            let outcome = self.unless_stopped(work).await?;
+            self.attempted(&sent, attempt, || format!("GET {path}{mark}{query}"));
             match outcome {
                 Ok(answer) => {
                     drop(trouble);
@@ -377,12 +391,27 @@ impl Http {
         }
     }
 
-    async fn attempt<T>(
+    /// Notes a request that was sent, for the log.
+    fn attempted(&self, sent: &Sent, number: u32, request: impl FnOnce() -> String) {
+        let Some(at) = sent.at else { return };
+        // Nobody listens when the reader has gone.
+        _ = self.events.send(Event::Attempted(Attempt {
+            request: request(),
+            number,
+            status: sent.status,
+            rows: sent.rows,
+            took: clock::instant() - at,
+            pace: lock(&self.pace).rate(),
+        }));
+    }
+
+    async fn attempt<T: Rows>(
         &self,
         question: Question<'_>,
         url: &str,
         turn: Option<Turn<'_>>,
         renewed: bool,
+        noted: &mut Sent,
         read: &mut impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
     ) -> Result<Answer<T>, Outcome> {
         let mut turn = turn;
@@ -399,11 +428,13 @@ impl Http {
             Some(turn) => turn.start().await,
             None => self.turn().await.start().await,
         };
+        noted.at = Some(sent);
         self.counts.count(question.what, |asks| asks.requests += 1);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let answered = || self.answered(question);
         let response = self.send(request, Asked::WithToken, answered).await?;
         let status = response.status().as_u16();
+        noted.status = Some(status);
         if status == 401 && lock(&self.sign_in).refuse(&token) && !renewed {
             return Err(Outcome::Renew);
         }
@@ -416,6 +447,7 @@ impl Http {
         let Body { bytes: body, .. } = &body(response, Asked::WithToken, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
         let value = read(body).map_err(|cause| Outcome::Again(transport::unreadable(body, cause)))?;
+        noted.rows = value.rows();
         Ok(Answer { value, date })
     }
 
@@ -443,7 +475,7 @@ impl Http {
                 if let Some(not_before) = fetching.not_before {
                     clock::sleep_until(not_before).await;
                 }
-                let fetched = self.fetch_token(&client, fetching.issued).await;
+                let fetched = self.fetch_token(&client, fetching.issued, fetching.failures + 1).await;
                 if let Err(failed) = &fetched {
                     fetching.failures += 1;
                     fetching.failed = Some(failed.shared());
@@ -458,8 +490,20 @@ impl Http {
         }
     }
 
-    /// Fetches a token. `issued`: it has worked before.
-    async fn fetch_token(&self, client: &Client, issued: bool) -> Result<Secret, Outcome> {
+    /// Fetches a token. `issued`: it has worked before; `attempt` counts from 1.
+    async fn fetch_token(&self, client: &Client, issued: bool, attempt: u32) -> Result<Secret, Outcome> {
+        let mut sent = Sent::default();
+        let fetched = self.ask_for_token(client, issued, &mut sent).await;
+        self.attempted(&sent, attempt, || "POST to the token endpoint".to_owned());
+        fetched
+    }
+
+    async fn ask_for_token(
+        &self,
+        client: &Client,
+        issued: bool,
+        noted: &mut Sent,
+    ) -> Result<Secret, Outcome> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         form.append_pair("client_id", &client.id).append_pair("client_secret", client.secret.expose());
@@ -469,8 +513,10 @@ impl Http {
         let request = self.client.post(client.token_url.clone());
         let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
         let asked_at = self.turn().await.start().await;
+        noted.at = Some(asked_at);
         let answered = || if issued { Answered::Form } else { Answered::Nothing };
         let response = self.send(request, Asked::TokenEndpoint, answered).await?;
+        noted.status = Some(response.status().as_u16());
         if !response.status().is_success() {
             let question = Question { what: "tokens", path: "", query: "", guess: false };
             return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);

@@ -13,6 +13,7 @@ use super::{Call, Doors, Family, Use};
 use crate::aifi::http::{Event, Http, Question, Turn};
 use crate::failure::{Failure, FailureKind};
 use crate::heartbeat::Heartbeat;
+use crate::protocol::message::Level;
 use crate::terminal::Progress;
 
 /// The answer to a call: the server's clock, or why there is none.
@@ -150,6 +151,10 @@ impl<'a, 'd> Driver<'a, 'd> {
     }
 
     fn take(&mut self, place: usize, (ticket, arrival): Arrival) -> Result<(), Failure> {
+        // How its requests went is logged before what it leads to.
+        while let Ok(event) = self.events.try_recv() {
+            self.tell(event)?;
+        }
         let Seat { family, idle, .. } = &mut self.seats[place];
         *idle = false;
         let taken = match arrival {
@@ -178,6 +183,7 @@ impl<'a, 'd> Driver<'a, 'd> {
                 self.doors.output.keep_secret(token.expose());
                 Ok(())
             }
+            Event::Attempted(attempt) => self.doors.output.log_lazily(Level::Debug, || attempt.to_string()),
             Event::Waiting(waiting) => {
                 let concerned = self.seats.iter_mut().find(|seat| seat.family.kinds().contains(&waiting.of));
                 let Some(Seat { family, heartbeat, .. }) = concerned else { return Ok(()) };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::declared::List;
+use super::query::{PageRequest, encode};
 use super::sync::Sync;
 use crate::aifi::counts::Asks;
 use crate::timestamp;
@@ -37,6 +38,17 @@ pub(super) fn no_filter(list: &List) -> String {
         "{}: The API refuses the filter by update time (minUpdatedAt), so the whole list is read in each sync; only what has changed is written.",
         list.name
     )
+}
+
+/// What the reader made of a page: how many of its rows were due, and what it asks for next.
+pub(super) fn decision(list: &List, due: usize, next: Option<&PageRequest>) -> String {
+    let next = next.map_or_else(|| "everything is read".to_owned(), |next| encode(list, next, None));
+    format!("{}: {due} rows of a page were due; next: {next}", list.name)
+}
+
+/// A page is not believed.
+pub(super) fn doubted(list: &List, doubt: &str) -> String {
+    format!("{}: a page is not believed: {doubt}; it is requested again", list.name)
 }
 
 /// The end of the sync: what was written, and what it took.

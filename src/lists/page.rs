@@ -6,6 +6,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::declared::{CREATED_FIELD, List, Paging, UPDATED_FIELD};
+use crate::aifi::attempt::Rows;
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
@@ -23,6 +24,13 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Items without a primary key.
     pub unreadable: Vec<Item>,
+}
+
+impl Rows for Page {
+    fn rows(&self) -> Option<usize> {
+        // Where rows have numbers, something is in the place of an item that cannot be read.
+        Some(self.rows.iter().filter(|row| !row.is_stand_in()).count() + self.unreadable.len())
+    }
 }
 
 /// A listed row: the record, and what the reader needs to know of it.

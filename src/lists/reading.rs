@@ -109,6 +109,7 @@ impl Reading {
                 return Err(doubt.into_failure(name, self.attempt).at(self.request(query)));
             }
             Err(doubt) => {
+                doors.output.log_lazily(Level::Trace, || log::doubted(self.list, &doubt.what))?;
                 self.attempt += 1;
                 self.doubted = doubt.what;
                 self.leads.give_up();
@@ -116,6 +117,7 @@ impl Reading {
             }
         };
         self.attempt = 1;
+        let written = rows.len();
         self.findings.observe(doors.output, name, self.pages.borrow().findings())?;
         for row in rows {
             doors.output.record(name, &row.data, &row.changes)?;
@@ -126,6 +128,8 @@ impl Reading {
             doors.output.state(name, &self.passes.state())?;
         }
         self.go_on()?;
+        let next = (!self.done).then(|| self.passes.question().0);
+        doors.output.log_lazily(Level::Trace, || log::decision(self.list, written, next.as_ref()))?;
         Ok(Use::Progress)
     }
 

@@ -82,7 +82,7 @@ impl Response {
 
 /// Where an answer belongs.
 #[derive(Clone, Copy, Debug)]
-enum Route {
+pub(crate) enum Route {
     First,
     Probe,
     Partition(usize, Phase),
@@ -253,8 +253,13 @@ impl<'c> Sync<'c> {
         } else {
             rows
         };
+        let came = rows.as_ref().map(Vec::len).map_err(|doubt| doubt.what.clone());
         self.take(ticket, place, rows).map_err(|failure| failure.at(query.encode()))?;
-        self.go_on()
+        self.go_on()?;
+        let filter = self.probe.as_ref().and_then(FilterProbe::verdict);
+        let decision = log::decision(place, came, filter, self.position(), self.asked.len());
+        self.writing.log(Level::Trace, decision);
+        Ok(())
     }
 
     /// Whether there is no room for rows that were asked for ahead.
@@ -306,7 +311,11 @@ impl<'c> Sync<'c> {
             }
             _ => false,
         };
-        if without { self.go_on() } else { Err(failure) }
+        if !without {
+            return Err(failure);
+        }
+        self.writing.log(Level::Trace, log::WITHOUT.to_owned());
+        self.go_on()
     }
 
     fn too_large(
@@ -327,6 +336,7 @@ impl<'c> Sync<'c> {
         };
         if smaller {
             self.page_bytes = self.page_bytes.max(LARGEST_BACKLOG / 4);
+            self.writing.log(Level::Trace, log::SMALLER.to_owned());
             return self.go_on();
         }
         Err(log::order_too_large(&query, &failure).at(query.encode()))

@@ -106,9 +106,13 @@ fn with_decimal_point<S: Serializer>(count: &u64, serializer: S) -> Result<S::Ok
 }
 
 /// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Level {
+    /// What the reader decides, and why.
+    Trace,
+    /// Each request, and how it went.
+    Debug,
     /// Worth knowing.
     Info,
     /// Worth acting on.

@@ -56,6 +56,8 @@ pub struct Output {
     start_dates: StartDates,
     personal_mark: PersonalMark,
     last_emitted_at: i64,
+    /// Lines of a lower level are not written.
+    lowest: Level,
     /// A write has failed: what was in it is lost, so nothing that comes behind it may be believed.
     broken: bool,
 }
@@ -77,6 +79,7 @@ impl Output {
             start_dates: StartDates::default(),
             personal_mark: PersonalMark::default(),
             last_emitted_at: 0,
+            lowest: Level::Info,
             broken: false,
         }
     }
@@ -194,8 +197,21 @@ impl Output {
         })
     }
 
+    /// From now on log lines of this level and above are written.
+    pub fn log_from(&mut self, lowest: Level) {
+        self.lowest = lowest;
+    }
+
+    /// Writes a line for the log that is only put together where its level is written.
+    pub fn log_lazily(&mut self, level: Level, message: impl FnOnce() -> String) -> Result<(), Failure> {
+        if level < self.lowest { Ok(()) } else { self.log(level, &message()) }
+    }
+
     /// Writes a line for the log.
     pub fn log(&mut self, level: Level, message: &str) -> Result<(), Failure> {
+        if level < self.lowest {
+            return Ok(());
+        }
         let message = self.scrubber.scrub(message);
         self.line(&Message::Log { log: Log { level, message: &message } })
     }

@@ -14,7 +14,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::lists;
 use crate::orders;
 use crate::orders::streams::OrderStream;
-use crate::protocol::message::CheckStatus;
+use crate::protocol::message::{CheckStatus, Level};
 use crate::protocol::output::Output;
 
 /// For the questions to all streams but the orders, together.
@@ -42,8 +42,10 @@ pub(super) async fn check(
         };
         // The API may quote a token that was fetched.
         while let Ok(event) = events.try_recv() {
-            if let Event::Fetched(token) = event {
-                output.keep_secret(token.expose());
+            match event {
+                Event::Fetched(token) => output.keep_secret(token.expose()),
+                Event::Attempted(attempt) => output.log_lazily(Level::Debug, || attempt.to_string())?,
+                Event::Waiting(_) => (),
             }
         }
         found

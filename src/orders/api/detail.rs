@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use crate::aifi::attempt::Rows;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::page::{Row, UNDATED};
@@ -56,6 +57,12 @@ pub struct Detail {
     pub changes: Vec<Change>,
     /// It is older than what was listed.
     pub behind: bool,
+}
+
+impl Rows for Detail {
+    fn rows(&self) -> Option<usize> {
+        Some(1)
+    }
 }
 
 /// How often a page that is not there, or older than the list, is asked for before that is believed.

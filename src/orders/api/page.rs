@@ -4,6 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use crate::aifi::attempt::Rows;
 use crate::doubt::Doubt;
 use crate::failure::FailureKind;
 use crate::orders::streams::OrderStream;
@@ -26,6 +27,12 @@ pub struct Page {
     pub undated: Vec<Row>,
     /// Items that are no order.
     pub unreadable: Vec<Item>,
+}
+
+impl Rows for Page {
+    fn rows(&self) -> Option<usize> {
+        Some(self.rows.len() + self.undated.len() + self.unreadable.len())
+    }
 }
 
 impl Page {

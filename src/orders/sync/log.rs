@@ -12,7 +12,9 @@ use crate::orders::state::inventory::Item;
 use crate::orders::state::missing::Finding;
 use crate::orders::state::window::Again;
 use crate::orders::streams::OrderStream;
+use crate::orders::sync::Route;
 use crate::orders::sync::filter_probe::UpdatedFilter;
+use crate::orders::sync::partition::Phase;
 use crate::orders::sync::plan::{Plan, SweepRange};
 use crate::orders::sync::versions::Superseded;
 use crate::protocol::message::Level;
@@ -167,6 +169,35 @@ pub(crate) fn read_again(again: Again) -> Option<String> {
             format!("orders: {read} orders were read again; {written} of them were written again: those of {differing} of {spans} {span}, {why}")
         }
     })
+}
+
+/// A request was refused, and the reader does without it.
+pub(crate) const WITHOUT: &str = "orders: The API refused a request that the reader can do without: pages ahead are read by key instead, and changes by reading again.";
+
+/// A page was too large.
+pub(crate) const SMALLER: &str = "orders: A page was too large, so smaller ones are requested.";
+
+/// What the reader made of a response: `came` is the number of its orders, or why it is not believed.
+pub(crate) fn decision(
+    place: Route,
+    came: Result<usize, String>,
+    filter: Option<UpdatedFilter>,
+    position: Option<DateTime<Utc>>,
+    under_way: usize,
+) -> String {
+    let place = match place {
+        Route::First => "newest orders of all".to_owned(),
+        Route::Probe => format!("filter probe (minUpdatedAt: {filter:?})"),
+        Route::Partition(number, Phase::Search) => format!("partition {number}, newest orders"),
+        Route::Partition(number, Phase::Range) => format!("partition {number}, range"),
+        Route::Partition(number, Phase::Sweep) => format!("partition {number}, changes"),
+    };
+    let came = match came {
+        Ok(orders) => format!("{orders} orders taken"),
+        Err(doubt) => format!("not believed: {doubt}"),
+    };
+    let position = position.map_or_else(|| "not planned yet".to_owned(), timestamp::write);
+    format!("orders: {place}: {came}; read up to {position}; {under_way} requests under way")
 }
 
 /// A single order is too large to be read.
