@@ -276,6 +276,8 @@ impl<'c> Reading<'c> {
             Ok(Verdict::Page(detail)) => (Ok(Some(detail)), Use::Progress),
             Ok(Verdict::NoPage) => (Ok(None), Use::None),
             Ok(Verdict::Again(doubted)) => {
+                let line = || format!("order_details: order {}, attempt {attempt}: {doubted}", due.id);
+                doors.output.log_lazily(Level::Trace, line)?;
                 self.again.push_back((due, attempt + 1, doubted));
                 return Ok(Use::None);
             }
@@ -327,12 +329,16 @@ impl<'c> Reading<'c> {
                 }
                 Effect::State(state) => self.records.state(doors.output, state)?,
                 Effect::Estimate(rows) => {
-                    if self.first == OrderStream::Orders {
-                        doors.output.estimate(NAME, rows)?;
+                    for (stream, rows) in self.records.estimates(rows) {
+                        doors.output.estimate(stream.name(), rows)?;
                     }
                 }
                 Effect::Log(level, line) => doors.output.log(level, &line)?,
                 Effect::Complete(summary) => {
+                    // The list is read, so it is known how many pages of orders there are.
+                    if let Some(details) = &self.records.details {
+                        doors.output.estimate(OrderStream::Details.name(), details.due())?;
+                    }
                     let took = clock::instant() - self.started;
                     let mut asks = doors.counts.asks_of(KINDS).since(self.asks);
                     asks.requests = asks.requests.saturating_sub(self.details_asked);

@@ -47,6 +47,8 @@ pub(crate) struct Records {
     pub(crate) written: u64,
     lines_written: u64,
     versions_written: u64,
+    /// Orders that came, so far: those whose lines are written.
+    orders_seen: u64,
 }
 
 impl Records {
@@ -61,6 +63,7 @@ impl Records {
             written: 0,
             lines_written: 0,
             versions_written: 0,
+            orders_seen: 0,
         }
     }
 
@@ -79,6 +82,20 @@ impl Records {
         [(OrderStream::LineItems, self.lines_written), (OrderStream::Versions, self.versions_written)]
     }
 
+    /// About how many records each stream will have, where the list has so many `rows`. An order has as many lines as those
+    /// before it. Nothing is said of details that are not read along.
+    pub(crate) fn estimates(&self, rows: u64) -> Vec<(OrderStream, u64)> {
+        let estimate = |stream: OrderStream| match stream {
+            OrderStream::Orders | OrderStream::Versions => Some(rows),
+            OrderStream::Details => self.details.as_ref().map(|_| rows),
+            OrderStream::LineItems => {
+                let lines = u128::from(rows) * u128::from(self.lines_written);
+                lines.checked_div(self.orders_seen.into()).and_then(|lines| lines.try_into().ok())
+            }
+        };
+        self.streams.iter().filter_map(|stream| Some((*stream, estimate(*stream)?))).collect()
+    }
+
     /// Product lines without an id of their own, so far.
     pub(crate) fn unnumbered(&self) -> u64 {
         self.lines.unnumbered
@@ -88,6 +105,7 @@ impl Records {
     pub(crate) fn write(&mut self, output: &mut Output, row: &Row) -> Result<(), Failure> {
         let streams =
             self.streams.iter().filter(|stream| !row.superseded || **stream == OrderStream::Versions);
+        self.orders_seen += u64::from(!row.superseded);
         for stream in streams {
             // It may have been written as the current row of its order.
             if row.replaced && self.tombstones.contains(stream) {

@@ -76,6 +76,11 @@ impl Details {
         self.next += 1;
     }
 
+    /// How many pages were due so far.
+    pub fn due(&self) -> u64 {
+        self.next
+    }
+
     /// How many pages wait to be asked for.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
