@@ -32,10 +32,20 @@ pub fn clocks_differ(server: DateTime<Utc>, ours: DateTime<Utc>) -> Option<Strin
     let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
     (ahead.abs() >= TimeDelta::minutes(5)).then(|| {
         format!(
-            "This machine's clock is {} {side} the server's; syncs follow the server's.",
-            timestamp::about(ahead)
+            "This machine's clock is {} {side} the server's; {}.",
+            timestamp::about(ahead),
+            followed(ahead)
         )
     })
+}
+
+/// Which clock a sync follows, as a clause, where this machine's is so far `ahead` of the server's.
+pub fn followed(ahead: TimeDelta) -> &'static str {
+    if ahead.abs() >= CLOSE {
+        "they differ by an hour or more, so syncs follow the server's"
+    } else {
+        "syncs follow the earlier of the two"
+    }
 }
 
 /// What to say of a state of a stream that ends at `cursor`, if that lies a day or more behind the `horizon`: a typo, or a clock
@@ -73,6 +83,22 @@ mod tests {
         assert_eq!(horizon(now, None), at(END));
         assert_eq!(horizon(now, Some(at(START))), at(START));
         assert_eq!(horizon(now, Some(at("2030-01-01T00:00:00Z"))), at(END));
+    }
+
+    #[test]
+    fn what_is_said_of_clocks_is_what_a_sync_follows() {
+        let server = at(END);
+        for minutes in [-120, -60, -59, -5, 5, 59, 60, 120] {
+            let ours = server + TimeDelta::minutes(minutes);
+            let said = clocks_differ(server, ours).unwrap();
+            let taken = server_now(Some(server), ours);
+            assert_eq!(
+                said.contains("the earlier of the two"),
+                taken == server.min(ours) && minutes.abs() < 60
+            );
+            assert_eq!(said.contains("follow the server's"), minutes.abs() >= 60, "{said}");
+            assert!(minutes.abs() < 60 || taken == server);
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::orders::diagnose::{self, ApiBehaviour};
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::output::Output;
-use crate::{cli, clock, orders, timestamp};
+use crate::{cli, clock, horizon, orders, timestamp};
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ fn life(config: &Config, fetched: Option<&Secret>) -> (Mark, String) {
 fn readings(behaviour: &ApiBehaviour, config: &Config) -> Vec<(Mark, &'static str, String)> {
     let included = |yes: bool| if yes { "in" } else { "not in" };
     let clock = match behaviour.clock_ahead {
-        None => (Mark::Note, "the server does not tell its time; this machine's clock is used".to_owned()),
+        None => (Mark::Note, "the server sends no Date header; this machine's clock is used".to_owned()),
         Some(ahead) if ahead.abs() < CLOCK_OFF => {
             (Mark::Ok, "this machine's clock and the server's agree".to_owned())
         }
@@ -259,8 +259,9 @@ fn readings(behaviour: &ApiBehaviour, config: &Config) -> Vec<(Mark, &'static st
             (
                 Mark::Note,
                 format!(
-                    "this machine's clock is {} {side} the server's; syncs follow the server's",
-                    timestamp::about(TimeDelta::seconds(ahead))
+                    "this machine's clock is {} {side} the server's; {}",
+                    timestamp::about(TimeDelta::seconds(ahead)),
+                    horizon::followed(TimeDelta::seconds(ahead))
                 ),
             )
         }
