@@ -41,9 +41,9 @@ impl<'a> Values<'a> {
         read
     }
 
-    /// A moment.
+    /// A moment, in the one form that the pattern of the field takes too: what the form lets through is read, and nothing else.
     pub(super) fn date(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        self.one(name, |value| timestamp::parse(value.as_str()?))
+        self.one(name, |value| date(value.as_str()?))
     }
 
     /// What the specification refuses already is said in its words.
@@ -62,6 +62,12 @@ impl<'a> Values<'a> {
             self.found.push(format!("{title} ({name}): has a value that cannot be used.{hint}"));
         }
     }
+}
+
+/// A moment in UTC, to the microsecond at most.
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    let longest = "2025-11-01T00:00:00.000000Z".len();
+    timestamp::parse(text).filter(|_| timestamp::is_plain(text) && text.len() <= longest)
 }
 
 /// A text.
@@ -140,6 +146,39 @@ mod tests {
                 let told = chrono::DateTime::parse_from_rfc3339(end).ok().map(|date| date.timestamp_micros());
                 prop_assert_eq!(read, told, "{}", end);
             }
+        }
+    }
+
+    /// Whether the pattern of a field lets a text through, as a form sees it.
+    fn fits_the_pattern(field: &str) -> impl Fn(&str) -> bool {
+        let pattern = &crate::config::connection_specification()["properties"][field]["pattern"];
+        let pattern = jsonschema::validator_for(&json!({"pattern": pattern})).unwrap();
+        move |text| pattern.is_valid(&json!(text))
+    }
+
+    #[test]
+    fn a_form_takes_the_days_that_the_connector_reads() {
+        for field in ["start_date", "end_date"] {
+            let fits = fits_the_pattern(field);
+            for year in [0, 1, 4, 10, 100, 400, 1000, 1900, 2000, 2023, 2024, 2100, 9999] {
+                for (month, day) in (0..14).flat_map(|month| (0..33).map(move |day| (month, day))) {
+                    let text = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+                    assert_eq!(fits(&text), super::date(&text).is_some(), "{text}");
+                }
+            }
+            assert!(fits("2024-02-29T23:59:59.123456Z") && !fits("2023-02-29T00:00:00Z"));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_form_takes_the_texts_that_the_connector_reads(
+            text in "[ ]?[0-9]{4}[-]?[0-9]{2}-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9](:[0-6][0-9])?([.,][0-9]{0,8})?(Z|z|[+]00:00)?\\n?"
+        ) {
+            let fits = fits_the_pattern("start_date");
+            prop_assert_eq!(fits(&text), super::date(&text).is_some(), "{:?}", text);
         }
     }
 

@@ -41,9 +41,19 @@ fn collect(schema: &Value, config: &Value, base: &str, found: &mut Vec<String>) 
             ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
                 one_of(schema, config, &error, &path, found);
             }
+            // Then the format says what is wrong, or the value's reader.
+            ValidationErrorKind::Pattern { .. } if is_date_in_shape(error.instance()) => (),
             kind => found.push(sentence(field_schema(schema, error.instance_path().as_str()), &path, kind)),
         }
     }
+}
+
+/// Whether a text looks like a date and time of the form, so that only the calendar can be against it.
+fn is_date_in_shape(value: &Value) -> bool {
+    let digits = |sign: char| if sign.is_ascii_digit() { '0' } else { sign };
+    let shape: String = value.as_str().unwrap_or_default().chars().map(digits).collect();
+    let rest = shape.strip_prefix("0000-00-00T00:00:00").and_then(|rest| rest.strip_suffix('Z'));
+    rest.is_some_and(|rest| rest.is_empty() || (rest.len() <= 7 && rest.trim_end_matches('0') == "."))
 }
 
 /// A `oneOf` alone would only say "none fits". The option that the user chose is told by its `const`, and is
