@@ -85,6 +85,26 @@ fn an_empty_read_still_has_its_statuses_and_a_state() {
 }
 
 #[test]
+fn states_far_in_the_future_bring_no_record_and_are_kept_by_every_stream() {
+    let sandbox = small();
+    let future: Value = serde_json::from_str(include_str!("future_state.json")).unwrap();
+    let states = future.as_array().unwrap().iter().map(|state| &state["stream"]);
+    let names: Vec<&str> =
+        states.clone().map(|state| state["stream_descriptor"]["name"].as_str().unwrap()).collect();
+    let run = Run::of_streams(&config(&sandbox), "incremental", &names).file("state", &future.to_string());
+    let outcome = run.finish().succeeded();
+    for (name, state) in names.iter().zip(states) {
+        let (cursor, at) = state["stream_state"].as_object().unwrap().iter().next().unwrap();
+        assert_eq!(outcome.records_of(name).len(), 0, "{name}");
+        // That of the rows that are not records only says when a sync has looked.
+        if *name != "unreadable_rows" {
+            let kept = &outcome.last_state_of(name)["state"]["stream"]["stream_state"];
+            assert_eq!(kept[cursor], *at, "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_cursor_in_the_state_is_spelt_like_the_records() {
     let outcome = Run::incremental(&config(&small())).finish().succeeded();
     let shape =

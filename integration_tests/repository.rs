@@ -187,6 +187,22 @@ fn the_sample_files_of_the_connector_fit() {
     }
 }
 
+#[test]
+fn the_future_state_names_every_incremental_stream_by_its_cursor() {
+    let future = json("integration_tests/future_state.json");
+    let cursor = |stream: &Value| {
+        Some((stream["name"].clone(), stream["default_cursor_field"][0].as_str()?.to_owned()))
+    };
+    let streams = source_aifi::run::streams(&source_aifi::record::personal::Personal::Keep, false);
+    let incremental: Vec<_> = streams.iter().filter_map(cursor).collect();
+    let states = future.as_array().unwrap().iter().map(|state| &state["stream"]);
+    let named: Vec<_> = states.clone().map(|state| state["stream_descriptor"]["name"].clone()).collect();
+    assert_eq!(named, incremental.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+    for (state, (name, cursor)) in states.zip(&incremental) {
+        assert_eq!(state["stream_state"][cursor], "2999-12-31T23:59:59.999Z", "{name}");
+    }
+}
+
 /// The two arrows of the architecture that clippy cannot see.
 #[test]
 fn only_the_doors_name_what_is_behind_them() {
