@@ -30,7 +30,9 @@ CONTENTS = """
 Start here <self>
 add-to-airbyte
 aifi
+streams
 aifi-migrations
+airbyte-cloud
 inbox
 state
 troubleshooting
@@ -58,6 +60,7 @@ performance
 image
 ci-fixture
 design
+decisions/newest-first
 ```
 """
 
