@@ -31,7 +31,7 @@ const HEAD: &str = "\
 The streams and their columns. This page is made from the schema files: change those, then run
 `cargo run --example data_dictionary -- --write`.
 
-Any column may be null, unless its description says never. How the tables belong together stands in [model](model.md),
+Any column may be null, unless its description says never. How the tables belong together is in [model](model.md),
 what the types become in a warehouse in the [type map](aifi.md#data-type-map).
 
 | type | meaning |

@@ -1,7 +1,7 @@
 //! From nothing to synced orders, without an account and without a network: `cargo run --release --example quickstart`.
 //!
 //! Starts an AiFi API on loopback, then runs the connector's own commands against it: `check`, `discover`, a first
-//! `read`, and after new orders have arrived a second one that goes on from the first one's state. All files stay in
+//! `read`, and after new orders have arrived a second one that resumes from the first one's state. All files stay in
 //! `target/quickstart` to be looked at.
 
 #![allow(

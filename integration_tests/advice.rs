@@ -148,7 +148,7 @@ fn a_state_that_was_copied_wrongly_is_told_how_to_copy_it() {
     let with = |state: &Value| message(Run::incremental(&config).file("state", &state.to_string()));
     for whole in [json!([state]), state.clone()] {
         let text = with(&whole);
-        assert_says(&text, &["Pass only what stands under \"state\" in that message"]);
+        assert_says(&text, &["Pass only what is under \"state\" in that message"]);
         assert!(!text.contains("Clear"), "{text}");
     }
     assert_says(&with(&state["state"]), &["(it is one object: put it into square brackets)"]);

@@ -62,7 +62,8 @@ fn streams_that_the_token_may_not_read_are_named_and_not_fatal() {
     let (status, message) = outcome.verdict();
     assert_eq!(status, "SUCCEEDED", "{message}");
     assert!(
-        message.contains("may not read order_details, contests, sessions (403). This is not fatal"),
+        message
+            .contains("is not authorized to read order_details, contests, sessions (403). This is not fatal"),
         "{message}"
     );
 }
@@ -157,7 +158,7 @@ fn an_api_that_does_not_answer_is_given_up_with_its_true_cause() {
 }
 
 #[test]
-fn a_companys_own_authority_is_trusted_when_it_is_given() {
+fn the_authority_of_a_company_is_trusted_when_it_is_given() {
     let sandbox = sandbox(Options::default());
     let front = TlsFront::before(&sandbox);
     let mut config = config(&sandbox);

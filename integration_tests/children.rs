@@ -17,7 +17,7 @@ pub(crate) fn few(behaviour: Behaviour) -> Options {
     Options { orders: 60, contested_percent: 15, behaviour, ..Options::default() }
 }
 
-/// A sync of these streams that goes on from what the warehouse holds.
+/// A sync of these streams that resumes from what the warehouse holds.
 pub(crate) fn sync(config: &Value, warehouse: &mut Warehouse, streams: &[&str]) -> Outcome {
     let run = Run::of_streams(config, "incremental", streams).resuming_all(&warehouse.states());
     let outcome = run.finish().succeeded();

@@ -40,7 +40,7 @@ one_in_five! {
     one_in_five_is_a_login_page_with_200_and_every_table_holds: Fault::Html200;
 }
 
-/// A page of an order with some of its lines only cannot be told from a whole one; all else can.
+/// A page of an order with some of its lines only looks like a whole one; all else can.
 #[test]
 fn lists_that_lack_rows_one_in_five_times_lose_no_row_of_any_table() {
     for fault in [Fault::Empty, Fault::Short] {

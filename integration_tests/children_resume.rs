@@ -34,7 +34,7 @@ fn from(config: &Value, warehouse: &Warehouse) -> Run {
     Run::of_streams(config, "incremental", &FAMILY).resuming_all(&warehouse.states())
 }
 
-/// Runs and kills until a sync ends by itself; each goes on from the last state of each stream that its reader has seen.
+/// Runs and kills until a sync ends by itself; each resumes from the last state of each stream that its reader has seen.
 fn killed_again_and_again(config: &Value, truth: &Truth, after: &[usize]) {
     let mut warehouse = Warehouse::default();
     for bytes in after {

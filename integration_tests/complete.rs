@@ -42,7 +42,7 @@ fn full_refresh_reads_every_order_once() {
     let (sandbox, outcome) = read_all(Behaviour::default(), "full_refresh");
     let stats = sandbox.stats();
     assert!(stats.requests < 140, "{} requests for 20,000 orders", stats.requests);
-    assert!(outcome.states().len() >= 15, "states on the way, to go on from");
+    assert!(outcome.states().len() >= 15, "states on the way, to resume from");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_person_is_told_what_is_read_and_a_platform_how_much_there_will_be() {
     }
 }
 
-/// What a platform was told of how many rows a stream will have, in the order of the messages.
+/// How many rows a stream will have, as a platform sees it, in the order of the messages.
 fn estimates(outcome: &Outcome, stream: &str) -> Vec<u64> {
     let traces = outcome.of_type("TRACE").map(|message| &message["trace"]["estimate"]);
     let of_stream = traces.filter(|estimate| estimate["name"] == stream && estimate["type"] == "STREAM");

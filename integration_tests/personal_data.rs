@@ -93,7 +93,7 @@ impl Planted {
     }
 }
 
-/// An API with a row of each list, and an item that is no row.
+/// An API with a row of each list, and an item that is not a row.
 fn planted_api() -> (Server, Planted) {
     let mut planted = Planted::default();
     // The same person everywhere, as an id that is a number here and a text there.

@@ -40,7 +40,7 @@ fn every_single_state_is_a_place_to_go_on_from() {
     }
 }
 
-/// Runs and kills until a sync ends by itself; each goes on from the last state that its reader has seen.
+/// Runs and kills until a sync ends by itself; each resumes from the last state that its reader has seen.
 fn killed_again_and_again(config: &Value, after: &[usize]) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for bytes in after.iter().map(Some).chain([None]) {
@@ -126,7 +126,7 @@ fn stops_by(option: &str, signal: i32) {
     let stopped = Outcome::new(status, text.as_bytes(), b"");
     assert_eq!(stopped.statuses().last().map(String::as_str), Some("INCOMPLETE"));
     assert!(stopped.errors().is_empty(), "who stopped us knows it");
-    let told = text.find("The sync was asked to stop. The next one goes on from the last state.");
+    let told = text.find("The sync was asked to stop. The next one resumes from the last state.");
     assert!(told.is_some() && told < text.find("INCOMPLETE"), "{:?}", stopped.logs());
     let rest = Run::incremental(&config(&sandbox)).resuming(stopped.last_state()).finish().succeeded();
     let mut all = stopped.records();
@@ -156,7 +156,7 @@ fn a_reader_that_goes_away_ends_the_sync_quietly() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_ne!(output.status.code(), Some(0), "a partial read is no success");
+    assert_ne!(output.status.code(), Some(0), "a partial read is not a success");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_full_refresh_that_was_cut_off_goes_on_and_a_complete_one_has_nothing_left()
     assert_eq!(
         anew.records().len(),
         incremental.records().len(),
-        "an incremental state is no part of a full refresh"
+        "an incremental state is not part of a full refresh"
     );
 }
 

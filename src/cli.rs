@@ -32,7 +32,7 @@ Examples:
 The smallest configuration:
   {\"credentials\": {\"auth_type\": \"access_token\", \"access_token\": \"...\"}, \"start_date\": \"2025-11-01T00:00:00Z\"}
 
-To go on where a sync ended, pass the last STATE message of each stream as an array. jq makes it:
+To resume where a sync ended, pass the last STATE message of each stream as an array. jq makes it:
   jq -c 'select(.type == \"STATE\").state' orders.jsonl |
     jq -cs 'group_by(.stream.stream_descriptor) | map(last)' > state.json
 
@@ -59,7 +59,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Find out what stands between this machine and the orders, for people: a report that is safe to paste
+    /// Find out what keeps this machine from reading the orders: a report for people, safe to paste
     Doctor {
         /// The configuration, a JSON file
         #[arg(long, value_name = "FILE")]
@@ -89,7 +89,7 @@ pub fn file(option: &str, path: &Path) -> Result<String, Failure> {
     text(bytes).map_err(|why| Failure::new(FailureKind::Usage, format!("{name} cannot be read: {why}.")))
 }
 
-/// The text of a file. Editors put a byte order mark before it, which is no part of it.
+/// The text of a file. Editors put a byte order mark before it, which is not part of it.
 fn text(mut bytes: Vec<u8>) -> Result<String, &'static str> {
     // JSON begins with two ASCII characters, so a zero among them is half of one of two bytes.
     if bytes.starts_with(&[0xff, 0xfe])
@@ -101,7 +101,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, &'static str> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }
-    String::from_utf8(bytes).map_err(|_| "it is not a text in UTF-8")
+    String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8")
 }
 
 /// Why a file cannot be read, in words.
@@ -109,7 +109,7 @@ fn why_not(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => {
-            "this user may not read it (in the image: user 1000; try chmod a+r)".to_owned()
+            "this user is not permitted to read it (in the image: user 1000; try chmod a+r)".to_owned()
         }
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         _ => error.to_string(),

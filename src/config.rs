@@ -307,7 +307,7 @@ fn sendable(token: &Secret, label: &str, found: &mut Vec<String>) {
             "{label}: must not have spaces, line breaks or invisible characters around it. Copy it again."
         ));
     } else if text.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
-        found.push(format!("{label}: must not hold spaces, line breaks or other characters that a token cannot have. Copy it again."));
+        found.push(format!("{label}: must not hold spaces, line breaks or other characters that are not allowed in a token. Copy it again."));
     }
 }
 

@@ -49,7 +49,7 @@ pub fn followed(ahead: TimeDelta) -> &'static str {
 }
 
 /// What to say of a state of a stream that ends at `cursor`, if that lies a day or more behind the `horizon`: a typo, or a clock
-/// that was wrong. Airbyte wants such a state to be kept, so it is no failure.
+/// that was wrong. Airbyte wants such a state to be kept, so it is not a failure.
 pub fn in_the_future(stream: &str, cursor: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<String> {
     (cursor >= horizon + TimeDelta::days(1)).then(|| {
         format!(

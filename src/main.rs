@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     end(result, &output)
 }
 
-/// Help and version are for people. A wrong command line is told to them on stderr, and to a platform as a trace.
+/// Help and version are for people. A wrong command line is reported to them on stderr, and to a platform as a trace.
 fn usage(error: &clap::Error, output: &mut Output) -> ExitCode {
     _ = error.print();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -54,7 +54,7 @@ fn end(result: Result<(), Failure>, output: &Output) -> ExitCode {
     match failure.kind {
         FailureKind::Interrupted => {
             if terminal::somebody_watches() {
-                terminal::say("source-aifi: stopped; the last STATE message says where to go on");
+                terminal::say("source-aifi: stopped; the next sync resumes from the last STATE message");
             }
             signals::die_stopped()
         }

@@ -1,7 +1,7 @@
 //! What a person at a terminal sees: a line of progress on stderr, and the reason of a failure.
 //!
 //! Only when stderr is a terminal and stdout is not: the platform logs each line of stderr as an error, and records
-//! on a screen need no progress beside them. That the output itself cannot be written is told here always.
+//! on a screen need no progress beside them. That the output itself cannot be written is always reported here.
 
 #![expect(clippy::disallowed_methods, reason = "this is the door of stderr, and asks what stdout is")]
 

@@ -19,7 +19,7 @@ struct Page<'a> {
 
 /// Prints the orders of so many pages.
 pub(crate) fn run(base_url: &str, pages: usize) -> Result<()> {
-    // Loopback needs no TLS, but the client wants to be told whom it would trust: nobody.
+    // Loopback needs no TLS, but the client wants to know whom it would trust: nobody.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(RootCertStore::empty())

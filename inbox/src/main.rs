@@ -135,18 +135,23 @@ async fn export(store: &Store, mut after: i64) -> Result<()> {
     }
 }
 
+/// A number of events, in words.
+fn events(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+}
+
 async fn prune(store: &Store, options: &Prune) -> Result<()> {
     let something = options.order.is_some() || options.older_than.is_some() || options.larger_than.is_some();
     ensure!(something, "Say what to delete: --older-than, --larger-than or --order.");
     let mut out = std::io::stdout().lock();
     if let Some(order) = &options.order {
         let erased = store.erase(order).await?;
-        writeln!(out, "Erased {erased} events of order {order}.")?;
+        writeln!(out, "Erased {} of order {order}.", events(erased))?;
     }
     if options.older_than.is_some() || options.larger_than.is_some() {
         let cutoff = options.older_than.map(|days| store::now() - i64::from(days) * 86_400_000_000);
         let deleted = store.prune(cutoff, options.larger_than, options.unread).await?;
-        writeln!(out, "Deleted {deleted} events.")?;
+        writeln!(out, "Deleted {}.", events(deleted))?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ class Replica:
         return {stream.name: self.rows(stream) for stream in self.streams}
 
     def kept_states(self) -> dict[str, Row]:
-        """The state of each stream that the next sync goes on from."""
+        """The state of each stream that the next sync resumes from."""
         select = f"select stream_name, state_json from {SCHEMA}._airbyte_state"
         with self.cache.get_sql_engine().connect() as connection:
             found = connection.execute(sqlalchemy.text(select)).fetchall()

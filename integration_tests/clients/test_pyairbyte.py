@@ -222,7 +222,7 @@ def test_a_sync_that_was_stopped_is_gone_on_with(
 ) -> None:
     replica = databases.replica(large.config, large.streams)
     whole = sum(len(rows) for rows in large.written.values())
-    # To be stopped is no failure for PyAirbyte: it keeps the records and the last state.
+    # To be stopped is not a failure for PyAirbyte: it keeps the records and the last state.
     first = replica.sync(interrupted.after(4_000, signal.SIGTERM, tmp_path))
     assert 0 < first < whole
     rest = replica.sync()

@@ -33,7 +33,7 @@ def camel(name: str) -> str:
 
 
 def expected(sandbox: Sandbox, stream: Stream) -> list[Row]:
-    """The rows that a faithful copy holds, by the names of their columns. Not all columns are told."""
+    """The rows that a faithful copy holds, by the names of their columns. Not all columns are there."""
     rows = sandbox.expected(TOLD_AS.get(stream.name, stream.name))
     return [{camel(name): value for name, value in row.items()} for row in rows]
 
@@ -44,7 +44,7 @@ def same(stream: Stream, column: str, found: Any, told: Any, guessed: bool = Fal
     `guessed`: the client took texts that look like numbers for numbers, see `Replica.guesses`.
     """
     if found is None or told is None:
-        return found is told
+        return found == told
     match stream.kind(column):
         case "date-time":
             # A column without a zone holds UTC.
@@ -82,7 +82,7 @@ def current(stream: Stream, rows: list[Row], orders: list[Row]) -> list[Row]:
 
 
 def assert_told(stream: Stream, rows: list[Row], told: list[Row], guessed: bool = False) -> None:
-    """The table has a row for each row of the truth and no other, and all that is told of it is right."""
+    """The table has a row for each row of the truth and no other, and everything the truth has of it is right."""
     table = {tuple(str(row[name]) for name in stream.key): row for row in rows}
     assert len(table) == len(rows), "a key stands twice in the table"
     wanted = {tuple(str(row[name]) for name in stream.key): row for row in told}

@@ -1,4 +1,4 @@
-//! The states of a release: what a binary writes is gone on from by the next one.
+//! The states of a release: the next binary resumes from what one writes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -107,7 +107,7 @@ fn moment(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// A state of a release is gone on from: what it does not cover comes, right, and little else.
+/// A sync resumes from a state of a release: what it does not cover comes, right, and little else.
 fn gone_on_from(situation: &str, message: &Value) {
     let sandbox = world(situation);
     let config = configured(situation, &sandbox);

@@ -103,13 +103,13 @@ impl Run {
         Self::of("read").file("config", &config.to_string()).file("catalog", &catalog)
     }
 
-    /// Goes on from emitted state messages, one for each stream.
+    /// Resumes from emitted state messages, one for each stream.
     pub fn resuming_all(self, states: &[&Value]) -> Self {
         let states: Vec<&Value> = states.iter().map(|state| &state["state"]).collect();
         self.file("state", &json!(states).to_string())
     }
 
-    /// Goes on from an emitted state message.
+    /// Resumes from an emitted state message.
     pub fn resuming(self, state: &Value) -> Self {
         self.file("state", &state_file(state).to_string())
     }
@@ -192,7 +192,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // A folder left behind is no reason to fail.
+        // A folder left behind is not a reason to fail.
         _ = std::fs::remove_dir_all(&self.folder);
     }
 }

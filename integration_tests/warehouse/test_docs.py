@@ -199,7 +199,7 @@ VIEWS = {
     "order_line_items_current": "orderId, id, quantity, cast(totalPrice as numeric(38, 4))",
 }
 
-# What is right: by page, heading and number; true where the order of the rows is told.
+# What is right: by page, heading and number; true where the rows are sorted.
 RIGHT: dict[tuple[str, str, int], tuple[Callable[[Stage], list[tuple]], bool]] = {
     ("sql", "Types, and how to read them", 0): (types, False),
     ("sql", "Types, and how to read them", 1): (nothing, False),

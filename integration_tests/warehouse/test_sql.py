@@ -133,7 +133,7 @@ class Google:
         if self.analyser is None:
             options = AnalyzerOptions(language_options=self.language)
             self.analyser = Analyzer(options, self.catalog())
-        # Datasets are no catalogs here: a table is known by its own name.
+        # Datasets are not catalogs here: a table is known by its own name.
         sql = re.sub(r"(`\w+`\.)+(?=`)", "", sql.replace("aifi.", ""))
         answer = self.analyser.analyze_statement(sql)
         return [(column.name, column.column.type) for column in answer.output_column_list]

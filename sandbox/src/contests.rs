@@ -1,4 +1,4 @@
-//! Contests: one for each order with a second version. They are no rows of their own, but seen in the orders.
+//! Contests: one for each order with a second version. They are not rows of their own, but seen in the orders.
 
 use crate::behaviour::Behaviour;
 use crate::book::Book;

@@ -68,7 +68,7 @@ fn change(model: &mut Model, command: &str, id: u64) -> Option<Value> {
 
 fn number<T: FromStr>(pairs: &[(String, String)], name: &str) -> Result<T, String> {
     let value = pairs.iter().find(|(key, _)| key == name).ok_or_else(|| format!("`{name}` is missing"))?;
-    value.1.parse().map_err(|_| format!("`{name}` is no number"))
+    value.1.parse().map_err(|_| format!("`{name}` is not a number"))
 }
 
 fn seconds(pairs: &[(String, String)]) -> Result<TimeDelta, String> {
@@ -83,16 +83,16 @@ fn seconds(pairs: &[(String, String)]) -> Result<TimeDelta, String> {
 fn filter(pairs: &[(String, String)]) -> Result<Filter, String> {
     let mut filter = Filter::default();
     for (name, value) in pairs {
-        let date = || stamp::parse(value).ok_or_else(|| format!("`{value}` is no date"));
+        let date = || stamp::parse(value).ok_or_else(|| format!("`{value}` is not a date"));
         match name.as_str() {
             "from" => filter.from = Some(date()?),
             "until" => filter.until = Some(date()?),
             "store_ids" => {
-                filter.store_ids.push(value.parse().map_err(|_| format!("`{value}` is no store"))?);
+                filter.store_ids.push(value.parse().map_err(|_| format!("`{value}` is not a store"))?);
             }
             "statuses" => filter.statuses.push(value.clone()),
             "customer_roles" => filter.customer_roles.push(value.clone()),
-            _ => return Err(format!("`{name}` is no field of the filter")),
+            _ => return Err(format!("`{name}` is not a field of the filter")),
         }
     }
     Ok(filter)

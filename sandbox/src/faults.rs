@@ -118,7 +118,7 @@ impl FromStr for Fault {
             None => (text, None),
             Some((name, millis)) => {
                 let millis =
-                    millis.parse().map_err(|_| format!("`{millis}` is no number of milliseconds"))?;
+                    millis.parse().map_err(|_| format!("`{millis}` is not a number of milliseconds"))?;
                 (name, Some(Duration::from_millis(millis)))
             }
         };

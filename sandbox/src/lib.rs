@@ -14,7 +14,7 @@
 //! | `/sessions` | the same | `data`, one for each order and some that nobody bought in |
 //! | `/products` | `offset`, `count` (50, at most 200) | `products`, the sold ones and more |
 //!
-//! Where the words KNOWN, INFERRED and UNKNOWN stand in capitals they tell what is documented.
+//! Where the words KNOWN, INFERRED and UNKNOWN are in capitals, they say what is documented.
 //!
 //! ```
 //! use aifi_sandbox::{Options, Sandbox};

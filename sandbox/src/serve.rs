@@ -193,7 +193,7 @@ impl Model {
             Fault::Hang(time) => Answer::new(0).delivery(Delivery::Hang(time)),
             Fault::Huge => Answer::json(200, "").delivery(Delivery::Endless),
             Fault::BadGzip => {
-                let garbage = b"\x1f\x8b\x08\x00 this is no deflate stream at all".as_slice();
+                let garbage = b"\x1f\x8b\x08\x00 this is not a deflate stream".as_slice();
                 Answer::json(200, garbage).header("content-encoding", "gzip")
             }
             Fault::Cut => self.page(resource, pairs, Some(fault)).delivery(Delivery::Cut),

@@ -24,7 +24,7 @@ use crate::model::{Model, TOKEN};
 /// The model, shared between the server and the handle.
 pub(crate) type Shared = Arc<Mutex<Model>>;
 
-/// Locks the model; a panic of another thread is no reason to stop.
+/// Locks the model; a panic of another thread is not a reason to stop.
 pub(crate) fn lock(model: &Shared) -> MutexGuard<'_, Model> {
     model.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -42,7 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, model: Shared, mut stop: onesho
         let model = model.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| respond(&model, request));
-            // A client that goes away, or that a fault sends away, is no failure.
+            // A client that goes away, or that a fault sends away, is not a failure.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -18,7 +18,7 @@ enum Key {
     Moment(i64),
 }
 
-/// What a list may be sorted by (KNOWN), and how the key is told.
+/// What a list may be sorted by (KNOWN), and how the key is spelt.
 type Sort = (&'static str, fn(&Session) -> Key);
 
 const BY_ID: Sort = ("id", |session| Key::Number(session.id as i64));

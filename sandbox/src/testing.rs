@@ -13,7 +13,7 @@ pub(crate) fn model(behaviour: Behaviour) -> Model {
     Model::new(Options { orders: 300, contested_percent: 30, behaviour, ..Options::default() })
 }
 
-/// The status and the body of an answer; null if that is no JSON.
+/// The status and the body of an answer; null if that is not JSON.
 pub(crate) fn get(model: &mut Model, target: &str) -> (u16, Value) {
     let answer = model.answer(&format!("/api/admin/v2{target}"), BEARER);
     (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())

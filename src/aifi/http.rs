@@ -386,7 +386,7 @@ impl Http {
         };
         tokio::select! {
             biased;
-            () = stopped => Err(Failure::new(FailureKind::Interrupted, "The sync was asked to stop. The next one goes on from the last state.")),
+            () = stopped => Err(Failure::new(FailureKind::Interrupted, "The sync was asked to stop. The next one resumes from the last state.")),
             done = work => Ok(done),
         }
     }

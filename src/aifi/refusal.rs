@@ -1,4 +1,4 @@
-//! What an answer that is no page means: to be asked again, or a failure with an instruction. Pure.
+//! What an answer that is not a page means: to be asked again, or a failure with an instruction. Pure.
 
 use serde::Deserialize;
 use std::time::Duration;
@@ -198,7 +198,7 @@ pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) 
     let who = if asked == Asked::TokenEndpoint { "The token endpoint" } else { "The API" };
     let said_so = match content_type.map(media_type) {
         _ if !said.is_empty() => format!(" {who} said: {said}."),
-        // Who answers something else is perhaps not the API: no more than that is told of it.
+        // Who answers something else is perhaps not the API: so no more than that is reported.
         Some(media_type) if !body.is_empty() && !media_type.contains("json") => {
             format!(" The answer was of the type {media_type}.")
         }
@@ -212,12 +212,12 @@ pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) 
             FailureKind::RateLimited,
             format!("{status}, the API's answer to too many requests"),
             "Other clients of your company may use up the limit. Lower Requests per second (requests_per_second), or \
-             let the sync run at a quieter time. A sync goes on from where it stopped.",
+             let the sync run at a quieter time. A sync resumes where it stopped.",
         )),
         408 | 500.. => Ok(Trouble::new(
             FailureKind::ServerError,
             format!("server error {status}"),
-            format!("This is a fault on AiFi's side. A sync goes on from where it stopped.{said_so}"),
+            format!("This is a fault on AiFi's side. A sync resumes where it stopped.{said_so}"),
         )),
         300..=399 => {
             let to = location.unwrap_or("another address").split(['?', '#']).next().unwrap_or_default();
@@ -236,7 +236,7 @@ pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) 
         403 => {
             // Without the orders there is nothing to read.
             let or = if what == "orders" { "" } else { ", or deselect the stream" };
-            failure(FailureKind::Forbidden, format!("The token is valid, but may not read {what} (403). Ask AiFi for that permission, or use a token that has it (credentials){or}."))
+            failure(FailureKind::Forbidden, format!("The token is valid but not authorized to read {what} (403). Ask AiFi for that permission, or use a token that has it (credentials){or}."))
         }
         404 => failure(FailureKind::NotFound, format!("No {what} are served at this address (404). Check {url_field}; it ends in /api/admin/v2.")),
         _ => failure(FailureKind::Rejected, format!("The API did not accept the request ({status}). Check {url_field}; if it is right, report this.")),

@@ -12,7 +12,7 @@ use crate::failure::{Failure, FailureKind};
 /// The public authorities are compiled in as a floor, so that an image without a bundle still connects.
 pub(super) fn configuration(own: &[CertificateDer<'static>]) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    // A bundle with a broken certificate in it is no reason to do without the others.
+    // A bundle with a broken certificate in it is not a reason to do without the others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for certificate in own {
         roots.add(certificate.clone()).map_err(|error| {

@@ -10,7 +10,7 @@ use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
 use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};
 
-/// A 2xx body that is no JSON.
+/// A 2xx body that is not JSON.
 pub(super) fn unreadable(body: &[u8], cause: Error) -> Trouble {
     let web_page = body.trim_ascii_start().first() == Some(&b'<');
     let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
@@ -126,7 +126,7 @@ fn nobody_is_there(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     chain(error).any(|error| {
         let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        // That it was the name is told in words only.
+        // That it was the name is in words only.
         matches!(kind, Some(ConnectionRefused | HostUnreachable | NetworkUnreachable))
             || error.to_string() == "dns error"
     })
@@ -137,13 +137,13 @@ fn tunnel_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     chain(error).find_map(|error| error.to_string().strip_prefix("tunnel error: ").map(str::to_owned))
 }
 
-/// The address that was tried without success. It stands in the programmer's form of the error alone.
+/// The address that was tried without success. It is in the debug form of the error alone.
 fn address(error: &(dyn std::error::Error + 'static)) -> Option<SocketAddr> {
     let error = chain(error).find(|error| error.to_string() == "tcp connect error")?;
     format!("{error:?}").split(", ").find_map(|part| part.parse().ok())
 }
 
-/// Whether plain http was answered by what is no http at all: by TLS, most likely.
+/// Whether plain http was answered by something else than http: by TLS, most likely.
 fn speaks_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     chain(error).any(|error| error.to_string() == "invalid HTTP version parsed")
 }

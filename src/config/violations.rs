@@ -18,7 +18,7 @@ pub(super) fn violations(schema: &Value, config: &Value) -> Vec<String> {
     once(found)
 }
 
-/// One sentence for each field: a text that does not even look like a date is no real date either, and what must be one
+/// One sentence for each field: a text that does not even look like a date is not a real date either, and what must be one
 /// of a few texts must be a text. The sentence that tells more stays.
 fn once(found: Vec<String>) -> Vec<String> {
     let label = |text: &str| text.split_once(": ").map_or(text, |(label, _)| label).to_owned();
@@ -56,7 +56,7 @@ fn is_date_in_shape(value: &Value) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || (rest.len() <= 7 && rest.trim_end_matches('0') == "."))
 }
 
-/// A `oneOf` alone would only say "none fits". The option that the user chose is told by its `const`, and is
+/// A `oneOf` alone would only say "none fits". The option that the user chose is known by its `const`, and is
 /// then checked on its own.
 fn one_of(schema: &Value, config: &Value, error: &ValidationError<'_>, path: &str, found: &mut Vec<String>) {
     let pointer = error.instance_path().as_str();

@@ -33,7 +33,7 @@ pub struct List {
     pub sort: Option<(&'static str, &'static str)>,
     /// Whether changes can be asked for (`minUpdatedAt`, and records have [`UPDATED_FIELD`]).
     pub incremental: bool,
-    /// Where the id of the store stands in a record; empty, if nowhere.
+    /// Where the id of the store is in a record; empty, if nowhere.
     pub store: &'static [&'static str],
 }
 

@@ -27,7 +27,7 @@ pub(super) fn range(list: &List, sync: &Sync) -> String {
 /// The server sends no `Date`.
 pub(super) fn no_clock(list: &List) -> String {
     format!(
-        "{}: The server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, changes that surface late could be passed over.",
+        "{}: The server sends no Date header, so this machine's clock is used. If it is ahead, changes that surface late could be passed over.",
         list.name
     )
 }

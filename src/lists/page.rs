@@ -52,7 +52,7 @@ pub struct Row {
 pub struct PageReader {
     list: &'static List,
     transcoder: Transcoder<'static>,
-    /// Where the declarations of the fields we look at stand in the schema.
+    /// Where the declarations of the fields we look at are in the schema.
     id: usize,
     updated: Option<usize>,
     created: Option<usize>,
@@ -145,13 +145,13 @@ impl Row {
         })
     }
 
-    /// Whether it only takes a place, and is no record.
+    /// Whether it only takes a place, and is not a record.
     pub fn is_stand_in(&self) -> bool {
         self.id.starts_with('\0')
     }
 }
 
-/// The whole number, or the text of one, that stands under these names in a JSON value.
+/// The whole number, or the text of one, that is under these names in a JSON value.
 fn number_below(json: &str, names: &[&str]) -> Option<u64> {
     let value: Value = serde_json::from_str(json).ok()?;
     match names.iter().fold(&value, |value, name| &value[name]) {

@@ -13,7 +13,7 @@
 //! * Where no part reaches over the last known row (pages touch each other), the page before the next one has to come once
 //!   more, and then the next one as it was: the two are one answer.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
-//!   where nothing is known, the second as a deletion. Behind a row where an earlier pass was cut off, nothing is no end:
+//!   where nothing is known, the second as a deletion. Behind a row where an earlier pass was cut off, nothing is not the end:
 //!   the row may be no more, so the list is begun anew.
 
 use super::declared::Paging;
@@ -179,7 +179,7 @@ impl Pass {
             return if self.place.shifts() && asked.begin > 0 {
                 self.step(self.aim.further_back())
             } else {
-                self.lacks("the answer does not hold what it was to go on from")
+                self.lacks("the answer does not hold what it was to resume from")
             };
         }
         let length = joined.as_ref().map_or(rows.len(), Vec::len);
@@ -201,7 +201,7 @@ impl Pass {
         }
         self.lacking = 0;
         self.idle = if news { 0 } else { self.idle + 1 };
-        // Four times through all that is known, and nothing new: that is no way to the end.
+        // Four times through all that is known, and nothing new: that does not lead to the end.
         if self.idle > STEPS as usize + 4 * self.handed_out / self.longest.max(1) {
             return Err(restless());
         }

@@ -49,7 +49,7 @@ pub(super) trait Position: std::fmt::Debug {
     fn ask(&self, aim: Aim, longest: usize) -> Asked;
     /// Whether nothing is known.
     fn is_empty(&self) -> bool;
-    /// The id behind which the last known row comes next, where that is a place to go on from.
+    /// The id behind which the last known row comes next, where that is a place to resume from.
     fn resume(&self) -> Option<&str>;
     /// How many places the list has, as far as answers have shown; 0, where places have no numbers.
     fn places(&self) -> usize;

@@ -112,7 +112,7 @@ pub fn complete(stores: &[u64]) -> Value {
     state
 }
 
-/// There is nothing to go on from.
+/// There is nothing to resume from.
 pub fn without_cursor() -> Value {
     json!({NO_CURSOR: true})
 }
@@ -158,7 +158,7 @@ mod tests {
         let walk = json!({"after": "7", "until": "2025-12-01T00:00:00Z"});
         let state = json!({"updatedAt": "2025-11-05T00:00:00Z", "walk": walk});
         assert!(Saved::parse(&SESSIONS, &state).unwrap().place.is_some());
-        assert_eq!(Saved::parse(&CONTESTS, &state).unwrap().place, None, "pages are no places");
+        assert_eq!(Saved::parse(&CONTESTS, &state).unwrap().place, None, "pages are not places");
     }
 
     #[test]

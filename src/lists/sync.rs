@@ -53,7 +53,7 @@ impl Sync {
             Some(_) => saved.map(|saved| Saved::parse(list, saved)).transpose()?,
             None => None,
         };
-        // A state of the other mode is no place to go on from.
+        // A state of the other mode is not a place to resume from.
         let saved = saved.filter(|saved| saved.full_refresh == (mode == Some(SyncMode::FullRefresh)));
         // A full refresh has one set of stores from its beginning to its end.
         let stores = if list.store.is_empty() { &[] } else { &config.store_ids[..] };
@@ -89,7 +89,7 @@ impl Sync {
         self.mode.map(|_| self.from)
     }
 
-    /// Whether it goes on from a state.
+    /// Whether it resumes from a state.
     pub fn is_resumed(&self) -> bool {
         self.resumed
     }
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(second.pass(200).question(), Pass::behind("1", 200).question());
         assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
         assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z", "stores": [7]}));
-        assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it goes on from still holds");
+        assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it resumes from still holds");
     }
 
     #[test]

@@ -140,7 +140,7 @@ async fn changes(
 fn clock_difference(server: Option<DateTime<Utc>>) -> String {
     let Some(server) = server else {
         return format!(
-            " The server does not tell its time, so this machine's clock less {} minutes ends a sync.",
+            " The server sends no Date header, so a sync ends {} minutes before this machine's time.",
             SETTLE_DELAY.num_minutes()
         );
     };

@@ -21,7 +21,7 @@ const TIMED: usize = 3;
 /// What the API honours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiBehaviour {
-    /// The number of the first page; none, if it cannot be told.
+    /// The number of the first page; none, if it is not known.
     pub first_page: Option<u32>,
     /// Whether an order at `minDraftCreatedAt` belongs to the answer.
     pub min_included: bool,
@@ -33,7 +33,7 @@ pub struct ApiBehaviour {
     pub updated: UpdatedFilter,
     /// How long pages of 200 orders with product lines took, shortest first.
     pub took: Vec<Duration>,
-    /// How far this machine's clock is ahead of the server's, in seconds; none, if that does not tell its time.
+    /// How far this machine's clock is ahead of the server's, in seconds; none, if that sends no Date header.
     pub clock_ahead: Option<i64>,
 }
 

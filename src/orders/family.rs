@@ -21,7 +21,7 @@ use crate::protocol::state::SavedStates;
 /// See the module.
 pub struct OrdersFamily<'c> {
     config: &'c Config,
-    /// The streams that are told what is gone.
+    /// The streams that get a tombstone for what is gone.
     tombstones: Vec<OrderStream>,
     reading: Option<Reading<'c>>,
     /// What is read after it.
@@ -237,7 +237,7 @@ impl Family for OrdersFamily<'_> {
     }
 }
 
-/// The streams that are told what is gone. A table without the column would take a tombstone for a row of nulls.
+/// The streams that get a tombstone for what is gone. A table without the column would take a tombstone for a row of nulls.
 fn tombstones(
     config: &Config,
     streams: &[ConfiguredStream],

@@ -81,7 +81,7 @@ pub(crate) struct Reading<'c> {
 }
 
 impl<'c> Reading<'c> {
-    /// Begins to read for the streams of a group. Those among `tombstones` are told what is gone.
+    /// Begins to read for the streams of a group. Those among `tombstones` get one for what is gone.
     pub(crate) fn new(
         config: &'c Config,
         mut audit: Option<Audit>,

@@ -67,7 +67,7 @@ impl Response {
         Self { rows, undated: Vec::new(), date }
     }
 
-    /// An answer that was read, and its items that are no order.
+    /// An answer that was read, and its items that are not orders.
     pub fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
         match page {
             Ok(page) => {
@@ -96,7 +96,7 @@ pub struct Sync<'c> {
     now: DateTime<Utc>,
     /// The server's clock when it gave the first answer, whichever that was.
     earliest: Option<DateTime<Utc>>,
-    /// It was told to a read before this one, so no answer to this one changes it.
+    /// A read before this one has it, so no answer to this one changes it.
     told_before: bool,
     partitions: Partitions,
     asking_first: bool,
@@ -118,7 +118,7 @@ pub struct Sync<'c> {
 }
 
 impl<'c> Sync<'c> {
-    /// A sync that goes on from a saved state. `now` is this machine's clock, used only where the server does not tell
+    /// A sync that resumes from a saved state. `now` is this machine's clock, used only where the server does not tell
     /// its own.
     pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
         let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
@@ -198,7 +198,7 @@ impl<'c> Sync<'c> {
         self.writing.steps()
     }
 
-    /// What the last state said, or the one that the sync goes on from: to say it again while nothing gets on.
+    /// What the last state said, or the one that the sync resumes from: to say it again while there is no progress.
     pub fn last_state(&self) -> Value {
         self.writing.last_state()
     }
@@ -495,7 +495,7 @@ impl<'c> Sync<'c> {
         Some(self.partitions.position(plan.start, plan.end))
     }
 
-    /// Says what has been written so far. A state is a proof: everything before the lowest position stands in the steps
+    /// Says what has been written so far. A state is a proof: everything before the lowest position is in the steps
     /// before it. Positions hold still while there is a doubt, so it is never ahead.
     pub fn checkpoint(&mut self) {
         let Some(position) = self.position() else { return };
@@ -536,7 +536,7 @@ impl<'c> Sync<'c> {
         }
     }
 
-    /// An empty list is no order's word: where a partition shows none that showed some before, nothing is told of what is listed.
+    /// An empty list proves nothing: where a partition shows no order that showed some before, it is not known what is listed.
     fn doubt_listing(&mut self) {
         let Some(saved) = self.cursor.resumed() else { return };
         let unseen = self.partitions.unseen();
@@ -551,7 +551,7 @@ impl<'c> Sync<'c> {
         !self.partitions.iter().any(|partition| partition.whole && !partition.is_read())
     }
 
-    /// An answer held items that are no orders, so what it does not hold may be among them.
+    /// An answer held items that are not orders, so what it does not hold may be among them.
     pub fn met_unreadable(&mut self) {
         if self.plan.is_some_and(|plan| plan.reread) {
             self.writing.lose_inventory("an item of the list could not be read");
@@ -563,7 +563,7 @@ impl<'c> Sync<'c> {
         if unswept {
             self.writing.log(Level::Warn, log::UNSWEPT.to_owned());
         }
-        // An empty list is no order's word: the cursor stays, and the next sync looks again.
+        // An empty list proves nothing: the cursor stays, and the next sync looks again.
         let none = self.partitions.show_no_order();
         let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.

@@ -296,7 +296,7 @@ pub fn report_panics() {
 
 fn panic_line(panic: &str) -> String {
     let error = TraceError {
-        message: "The connector made a mistake and stopped. The sync can be started again; it goes on from the last \
+        message: "The connector made a mistake and stopped. The sync can be started again; it resumes from the last \
                   state. Please report this with the internal message.",
         internal_message: panic,
         failure_type: FailureKind::Internal.failure_type().as_str(),

@@ -78,7 +78,7 @@ impl SavedStates {
     }
 }
 
-/// A text that is no list of state messages. The ways to copy one wrongly are few.
+/// A text that is not a list of state messages. The ways to copy one wrongly are few.
 fn no_list(text: &str, error: &serde_json::Error) -> Failure {
     let one: Option<RawMessage> =
         text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
@@ -91,7 +91,7 @@ fn no_list(text: &str, error: &serde_json::Error) -> Failure {
     Failure::new(
         FailureKind::State,
         format!(
-            "The state (--state) is not a list of state messages ({why}). Pass what stands in \"state\" of an earlier sync's last STATE message, in square brackets, or no state to start from the beginning."
+            "The state (--state) is not a list of state messages ({why}). Pass what is in \"state\" of an earlier sync's last STATE message, in square brackets, or no state to start from the beginning."
         ),
     )
 }
@@ -99,7 +99,7 @@ fn no_list(text: &str, error: &serde_json::Error) -> Failure {
 fn whole_message() -> Failure {
     Failure::new(
         FailureKind::State,
-        "The state (--state) holds a whole message. Pass only what stands under \"state\" in that message, in square brackets.",
+        "The state (--state) holds a whole message. Pass only what is under \"state\" in that message, in square brackets.",
     )
 }
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
 
-/// Reads the object that the body is. A body that is not whole JSON is an error, JSON that is no object is none.
+/// Reads the object that the body is. A body that is not whole JSON is an error, JSON that is not an object gives none.
 pub fn read(
     body: &[u8],
     transcoder: &mut Transcoder<'static>,

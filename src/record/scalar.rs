@@ -110,7 +110,7 @@ fn integer(token: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let plain = mantissa.len() == number.len() && fraction.is_empty();
-    // A negative number with leading zeros is no id.
+    // A negative number with leading zeros is not an id.
     if !sign.is_empty() && whole.len() > 1 && whole.starts_with('0') {
         return None;
     }

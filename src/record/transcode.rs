@@ -33,7 +33,7 @@ pub struct Transcoder<'s> {
 /// A record, in the buffer it was written to.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Where the record stands in the buffer.
+    /// Where the record is in the buffer.
     pub data: Range<usize>,
     /// Where each declared top-level field's value stands, by the position of its declaration; empty if absent.
     pub fields: Vec<Range<usize>>,

@@ -71,8 +71,8 @@ pub(super) struct Reachable {
     pub(super) why: Option<String>,
 }
 
-/// What is said of a stream that the token may not read.
-const FORBIDDEN: &str = "the token may not read it (403)";
+/// What is said of a stream that the token is not authorized to read.
+const FORBIDDEN: &str = "the token is not authorized to read it (403)";
 
 /// Whether the streams besides the orders can be read now.
 pub(super) async fn others(
@@ -115,7 +115,7 @@ fn told(others: &[Reachable]) -> String {
         .collect();
     if !forbidden.is_empty() {
         text.push_str(&format!(
-            " The token may not read {} (403). This is not fatal: do not select {}, or ask AiFi for the permission; the other streams can be read.",
+            " The token is not authorized to read {} (403). This is not fatal: do not select {}, or ask AiFi for the permission; the other streams can be read.",
             forbidden.join(", "),
             if forbidden.len() == 1 { "this stream" } else { "these streams" },
         ));
@@ -146,7 +146,7 @@ mod tests {
         ]);
         assert_eq!(
             text,
-            " The token may not read contests, sessions (403). This is not fatal: do not select these streams, or ask AiFi for the permission; the other streams can be read. stores cannot be read now, which is not fatal for the other streams. Too slow."
+            " The token is not authorized to read contests, sessions (403). This is not fatal: do not select these streams, or ask AiFi for the permission; the other streams can be read. stores cannot be read now, which is not fatal for the other streams. Too slow."
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `doctor`: what stands between this machine and the orders, for people. Says what was found, and what it means.
+//! `doctor`: what keeps this machine from reading the orders, for people. Says what was found, and what it means.
 //!
 //! Each step says `ok`, `note` (worth knowing) or `FAIL` (a sync would fail). The report names hosts, fields and counts, and
 //! neither secrets nor orders, so it can be pasted.
@@ -98,14 +98,12 @@ pub(super) async fn doctor(
                 .into_iter()
                 .try_for_each(|(mark, step, text)| say(output, mark, step, &text));
         }
-        Some(Ok(None)) => {
-            "there is no order yet, so what the API behaviour could not be found out".to_owned()
-        }
+        Some(Ok(None)) => "there is no order yet, so how the API behaves could not be found out".to_owned(),
         Some(Err(failure)) if !passes_by(&failure) => return fail(output, "readings", failure),
         Some(Err(failure)) if failure.kind != FailureKind::NoAnswer => {
-            format!("what the API behaviour could not be found out now. {}", failure.message)
+            format!("how the API behaves could not be found out now. {}", failure.message)
         }
-        Some(Err(_)) | None => "what the API behaviour could not be found out in time".to_owned(),
+        Some(Err(_)) | None => "how the API behaves could not be found out in time".to_owned(),
     };
     let mark = if found.changes == orders::check::BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
     say(output, mark, "changes", &found.changes)?;
@@ -318,7 +316,7 @@ fn latency(behaviour: &ApiBehaviour, rate: u32) -> String {
     };
     if *page == 0 {
         return format!(
-            "an answer takes {takes}; how fast orders are read cannot be told, since there is none from the start date on"
+            "an answer takes {takes}; there is no order from the start date on, so how fast orders are read is not known"
         );
     }
     let under_way = (median.as_secs_f64() * f64::from(rate)).ceil().max(1.0);

@@ -118,7 +118,7 @@ impl Load {
         panic!("it does not go on");
     }
 
-    /// Ends the senders; what they were told is kept must be there, once.
+    /// Ends the senders; what the service said is kept must be there, once.
     async fn end(self, service: &Service) {
         self.done.store(true, Ordering::SeqCst);
         let mut acknowledged = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! The sandbox pushes, as AiFi does: what it was told to be kept is what comes out.
+//! The sandbox pushes, as AiFi does: what the service said is kept is what comes out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

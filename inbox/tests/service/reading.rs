@@ -72,7 +72,7 @@ async fn old_events_go(store: Store) {
     assert!(prune(&[]).starts_with("Deleted 0 events"), "no reader has passed them");
     service.read("?after=2&consumer=one").await;
     service.read("?after=1&consumer=other").await;
-    assert!(prune(&[]).starts_with("Deleted 1 events"), "the slowest reader counts");
+    assert!(prune(&[]).starts_with("Deleted 1 event."), "the slowest reader counts");
     assert!(prune(&["--unread"]).starts_with("Deleted 2 events"));
     assert_eq!(orders(&service.read("").await), ["4"]);
     fill(&service, 5..8).await;
@@ -87,7 +87,7 @@ async fn an_order_is_erased(store: Store) {
     let service = store.start(&[]);
     fill(&service, 1..4).await;
     let seen = service.events().await[1]["event"].as_str().unwrap().to_owned();
-    assert_eq!(store.run(&["prune", "--order", "2"]), "Erased 1 events of order 2.\n");
+    assert_eq!(store.run(&["prune", "--order", "2"]), "Erased 1 event of order 2.\n");
     assert_eq!(orders(&service.read("").await), ["1", "3"]);
     let page = service.read(&format!("?after=2&seen={seen}")).await;
     assert_eq!(orders(&page), ["3"], "a reader that was there continues");

@@ -76,7 +76,7 @@ async fn a_backup_is_the_log_of_a_moment(store: Store) {
         "the backup is the beginning of the log"
     );
     let answer = restored.get(&format!("/v1/events?after={after}&seen={seen}")).await;
-    assert_eq!(answer.status(), StatusCode::CONFLICT, "a reader that has seen more is told");
+    assert_eq!(answer.status(), StatusCode::CONFLICT, "a reader that has seen more gets a conflict");
     assert_eq!(restored.send(event(1_000_000, "a")).await.status(), StatusCode::OK);
 }
 

@@ -25,7 +25,7 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Those without a `draftCreatedAt` that is a date: the walk cannot place them, and bounds do not concern them.
     pub undated: Vec<Row>,
-    /// Items that are no order.
+    /// Items that are not orders.
     pub unreadable: Vec<Item>,
 }
 
@@ -104,7 +104,7 @@ pub struct PageReader {
     fields: Fields,
 }
 
-/// Where the declarations of the fields we look at stand in the schema.
+/// Where the declarations of the fields we look at are in the schema.
 struct Fields {
     id: usize,
     at: usize,

@@ -38,7 +38,7 @@ impl Totals {
     pub(crate) fn observe(&mut self, row: &Row) {
         self.read += 1;
         if let Amounts { subtotal: Some(subtotal), tax: Some(tax), total: Some(total) } = row.amounts {
-            // An overflow is no arithmetic that holds.
+            // An overflow is not arithmetic that holds.
             self.amounts_off += u64::from(subtotal.checked_add(tax) != Some(total));
         }
     }

@@ -37,7 +37,7 @@ pub struct Details {
     under_way: BTreeMap<u64, DateTime<Utc>>,
     /// States of the sync, each behind the orders before it.
     states: VecDeque<(u64, Value)>,
-    /// What the last state said, or the one that the sync goes on from.
+    /// What the last state said, or the one that the sync resumes from.
     pub last_state: Value,
     /// Pages that were written.
     pub written: u64,
@@ -127,7 +127,7 @@ impl Details {
         }
     }
 
-    /// The order is listed, but has no page. That is told, and not fatal, as long as others have one.
+    /// The order is listed, but has no page. That is logged, and not fatal, as long as others have one.
     pub fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
         let (first, count) = &mut self.vanished;
         if due.is_trial() && self.written > 0 {
@@ -137,7 +137,7 @@ impl Details {
         }
         if due.is_trial() {
             let text = format!(
-                "The API knows no page of any order: {count} orders that it lists were asked for, the newest among them, and each was answered with 404. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
+                "GET /orders/{{id}} returned 404 for all {count} orders tried, including the newest. Deselect the stream order_details, or ask AiFi for GET /orders/{{orderId}}."
             );
             return Err(Failure::new(FailureKind::NotFound, text));
         }

@@ -19,7 +19,7 @@ use crate::record::transcode::Transcoder;
 const OF_THE_ORDER: [&str; 5] =
     ["orderId", "orderVersion", "orderDraftCreatedAt", "orderUpdatedAt", "storeId"];
 
-/// What a line takes from its order, as it stands in the order's record.
+/// What a line takes from its order, as it is in the order's record.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Order<'a> {
@@ -49,7 +49,7 @@ pub(crate) struct Line {
 /// Writes product lines as records.
 pub(crate) struct Lines {
     transcoder: Transcoder<'static>,
-    /// Where `id` stands in the shape.
+    /// Where `id` is in the shape.
     id: usize,
     /// Lines without an id of their own.
     pub(crate) unnumbered: u64,
@@ -88,7 +88,7 @@ impl Lines {
             let mut out = Vec::with_capacity(head.len() + product.get().len() + 16);
             let mut deserializer = serde_json::Deserializer::from_str(product.get());
             let seed = self.transcoder.seed(&mut out);
-            // A null in the list is no line; anything else that is no object was nulled when the order was read.
+            // A null in the list is not a line; anything else that is not an object was nulled when the order was read.
             let Some(written) = seed.deserialize(&mut deserializer).map_err(internal)? else { continue };
             let own = written.fields[self.id].clone();
             let number = std::str::from_utf8(&out[own.clone()]).ok().and_then(|text| ids.own(text));

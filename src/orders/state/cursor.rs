@@ -11,7 +11,7 @@
 //! said yet: they are being read as a whole, or they showed no order, which proves nothing.
 //!
 //! A full refresh that was cut off is resumed too, but only from a state that a full refresh wrote: it is marked. An
-//! incremental state under a full refresh is not a place to go on from; the whole is read.
+//! incremental state under a full refresh is not a place to resume from; the whole is read.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ impl Saved {
             value => Some(value.as_str().and_then(timestamp::parse).ok_or_else(|| {
                 Failure::new(
                     FailureKind::State,
-                    format!("The saved state of the stream {stream} has an \"{UPDATED_FIELD}\" that is no date and time. Correct it, or take it out: then changes are followed from \"{field}\" on."),
+                    format!("The saved state of the stream {stream} has an \"{UPDATED_FIELD}\" that is not a date and time. Correct it, or take it out: then changes are followed from \"{field}\" on."),
                 )
             })?),
         };
@@ -203,7 +203,7 @@ impl Saved {
         window
     }
 
-    /// Whether a sync in this mode goes on from it.
+    /// Whether a sync in this mode resumes from it.
     pub fn counts(&self, mode: SyncMode, start_date: DateTime<Utc>) -> bool {
         match mode {
             // A state that a first sync repeated before it had read anything says nothing.
@@ -227,7 +227,7 @@ pub struct Cursor {
     mode: SyncMode,
     /// Everything before it is written.
     start: DateTime<Utc>,
-    /// What it goes on from.
+    /// What it resumes from.
     resumed: Option<Saved>,
 }
 
@@ -244,7 +244,7 @@ impl Cursor {
         self.start
     }
 
-    /// What it goes on from; none, where it begins anew.
+    /// What it resumes from; none, where it begins anew.
     pub fn resumed(&self) -> Option<&Saved> {
         self.resumed.as_ref()
     }

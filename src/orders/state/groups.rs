@@ -12,7 +12,7 @@ use crate::orders::state::window::Window;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 
-/// A stream that was selected, with the state that it goes on from.
+/// A stream that was selected, with the state that it resumes from.
 #[derive(Clone, Debug)]
 pub struct Selected {
     /// The stream.
@@ -56,7 +56,7 @@ pub fn groups(mut selected: Vec<Selected>, start_date: DateTime<Utc>) -> Vec<Gro
     groups
 }
 
-/// The state that two streams go on from together. None where they end at different places; the inner none is the
+/// The state that two streams resume from together. None where they end at different places; the inner none is the
 /// beginning.
 fn both(one: Option<&Saved>, other: Option<&Saved>) -> Option<Option<Saved>> {
     match (one, other) {

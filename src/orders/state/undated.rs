@@ -25,7 +25,7 @@ pub(crate) struct Undated {
 }
 
 impl Undated {
-    /// Goes on from what [`Self::write`] wrote.
+    /// Resumes from what [`Self::write`] wrote.
     pub(crate) fn parse(saved: &Value) -> Self {
         Self { written: Unsettled::parse(saved), met: HashSet::new() }
     }

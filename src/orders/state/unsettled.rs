@@ -14,7 +14,7 @@ const MOST: usize = 500;
 /// Digests of records.
 #[derive(Debug, Default)]
 pub(crate) struct Unsettled {
-    /// From the state that the sync goes on from.
+    /// From the state that the sync resumes from.
     before: HashSet<u64>,
     /// Of this sync.
     now: HashSet<u64>,
@@ -47,7 +47,7 @@ impl Unsettled {
         }
     }
 
-    /// As it stands in a state. Until a sweep is complete, the next one begins where this one did, so what was known then
+    /// As it is in a state. Until a sweep is complete, the next one begins where this one did, so what was known then
     /// stays known.
     pub(crate) fn write(&self, swept: bool) -> Option<Value> {
         let before = self.before.iter().filter(|_| !swept);

@@ -132,7 +132,7 @@ impl Window {
         self.looks_again
     }
 
-    /// What is listed cannot be told for certain, so nothing may be concluded from it.
+    /// It is not certain what is listed, so nothing may be concluded from it.
     pub(crate) fn lose_inventory(&mut self) {
         self.inventory = None;
         self.missing.clear();
@@ -227,7 +227,7 @@ impl Window {
         (span >= self.first).then(|| self.digests[selection].get(&span).copied().unwrap_or(0))
     }
 
-    /// As it stands in a state that says that everything before `cursor` is written. Forgets what is older.
+    /// As it is in a state that says that everything before `cursor` is written. Forgets what is older.
     pub(crate) fn write(&mut self, cursor: DateTime<Utc>) -> Value {
         self.first = self.first.max(self.span(self.start(cursor)));
         let last = self.span(cursor);
@@ -265,7 +265,7 @@ impl Window {
         }
     }
 
-    /// What stands in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
+    /// What is in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
     /// known of that span any more.
     pub(crate) fn cut(state: &mut Value, cursor: DateTime<Utc>) {
         let from = state["from"].as_str().and_then(timestamp::parse);
@@ -281,7 +281,7 @@ impl Window {
         }
     }
 
-    /// Takes what was listed out of what stands in a state.
+    /// Takes what was listed out of a state.
     pub(crate) fn forget_inventory(state: &mut Value) {
         if let Some(fields) = state.as_object_mut() {
             fields.shift_remove(INVENTORY);
@@ -290,7 +290,7 @@ impl Window {
         }
     }
 
-    /// In what stands in a state, the spans of orders that were late have digests that no orders have.
+    /// In what is in a state, the spans of orders that were late have digests that no orders have.
     pub(crate) fn doubt(state: &mut Value, late: &LaggingDetails) {
         let time = |field: &str| state[field].as_str().and_then(timestamp::parse);
         let Some((from, read_at)) = time("from").zip(time("readAt")) else { return };
@@ -310,7 +310,7 @@ impl Window {
         }
     }
 
-    /// What two states have in common, as it stands in a state. Where their digests differ, something is written that no
+    /// What two states have in common, as it is in a state. Where their digests differ, something is written that no
     /// span has as its digest.
     pub(crate) fn in_common(one: &Value, other: &Value) -> Value {
         let digests = |value: &Value| -> Option<Vec<String>> {
@@ -390,7 +390,7 @@ impl Window {
 }
 
 /// Notes an order that is listed, and its lines where these are followed. `see` is shown each of them. Whether it was noted: not a
-/// version that is no row of the destination, or should not be.
+/// version that is not a row of the destination, or should not be.
 fn list(inventory: &mut Inventory, row: &Row, mut see: impl FnMut(&Item)) -> bool {
     if row.superseded || row.replaced {
         return false;

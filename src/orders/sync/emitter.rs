@@ -185,7 +185,7 @@ impl<'c> Emitter<'c> {
         }
     }
 
-    /// What is listed cannot be told for certain in this sync: nothing is concluded from it, and the next sync begins anew.
+    /// It is not certain what is listed in this sync: nothing is concluded from it, and the next sync begins anew.
     pub(crate) fn lose_inventory(&mut self, why: &str) {
         if let Some(window) = self.window.as_mut().filter(|window| window.has_inventory()) {
             window.lose_inventory();
@@ -223,8 +223,8 @@ impl<'c> Emitter<'c> {
         }
     }
 
-    /// Writes what was read again up to `position` and has changed. The statuses that are wanted do not matter: a stale
-    /// row is worse than a row more.
+    /// Writes what was read again up to `position` and has changed. The statuses that are wanted do not matter: an
+    /// extra row is better than a stale one.
     fn release(&mut self, selection: usize, position: DateTime<Utc>) {
         if let (Some(changed), Some(window)) = (&mut self.changed, &self.window) {
             for row in changed.release(selection, position, window) {
@@ -307,7 +307,7 @@ impl<'c> Emitter<'c> {
         self.steps.push(Effect::Receipt(Totals { from: Some(from), until: Some(until), changes, ..tally }));
     }
 
-    /// Says that everything before `position` is written. What it covers stands in the steps before it. Nothing is said of
+    /// Says that everything before `position` is written. What it covers is in the steps before it. Nothing is said of
     /// the selections that are `unseen`, and of what is listed only if it is complete.
     pub(crate) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], listed: bool, complete: bool) {
         // The cursor is written to the millisecond, so nothing behind it may count as said.
@@ -330,7 +330,7 @@ impl<'c> Emitter<'c> {
         self.since_state = 0;
     }
 
-    /// What the last state said, or the one that the sync goes on from.
+    /// What the last state said, or the one that the sync resumes from.
     pub(crate) fn last_state(&self) -> Value {
         self.last_state.clone().unwrap_or_else(|| {
             let saved = self.cursor.resumed();

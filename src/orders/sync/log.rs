@@ -21,7 +21,7 @@ use crate::protocol::message::Level;
 use crate::timestamp;
 
 /// The server sends no `Date`.
-pub(crate) const NO_CLOCK: &str = "orders: The server does not tell its time (no Date header), so this machine's clock is used. If it is ahead, orders that surface late could be passed over.";
+pub(crate) const NO_CLOCK: &str = "orders: The server sends no Date header, so this machine's clock is used. If it is ahead, orders that surface late could be passed over.";
 
 /// A sweep was not possible.
 pub(crate) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
@@ -81,7 +81,7 @@ pub(crate) fn missing(finding: &Finding, now: DateTime<Utc>, tombstones: bool) -
             count => format!("{} or more", counted(count, "order")),
         };
         let text = format!(
-            "orders: So much has changed among what is listed that it cannot be told what has vanished ({many}, drafted from {} on). What has vanished is still in the destination: clear the streams' data to read everything anew.",
+            "orders: Too many orders have changed to find out which have vanished ({many}, drafted from {} on). What has vanished is still in the destination: clear the streams' data to read everything anew.",
             timestamp::write(*first),
         );
         lines.push((Level::Warn, text));
@@ -89,10 +89,10 @@ pub(crate) fn missing(finding: &Finding, now: DateTime<Utc>, tombstones: bool) -
     lines
 }
 
-/// What is listed cannot be told in this sync.
+/// It is not certain what is listed in this sync.
 pub(crate) fn no_inventory(why: &str) -> String {
     format!(
-        "orders: Whether orders have vanished cannot be told in this sync, since {why}. The next readings of the last days look anew."
+        "orders: Whether orders have vanished is not known in this sync, since {why}. The next readings of the last days look anew."
     )
 }
 
@@ -242,7 +242,7 @@ pub(crate) fn receipt(
         sum.total,
         asks.requests,
     );
-    // Of a few requests the gaps between them are no rate.
+    // Of a few requests the gaps between them are not a rate.
     if asks.requests > 20 {
         #[expect(clippy::cast_precision_loss, reason = "a number for people")]
         let rate = (asks.requests - 1) as f64 / seconds.max(0.001);

@@ -151,7 +151,7 @@ impl Api {
     }
 }
 
-/// What a destination holds after upserts by key, and what it was told to go on from.
+/// What a destination holds after upserts by key, and the states to resume from.
 #[derive(Default)]
 struct Warehouse {
     table: BTreeMap<u64, bytes::Bytes>,

@@ -5,7 +5,7 @@
 //! is known (the *witness*): one that was read a moment ago behind the sweep's slice and has changed since, or else
 //! the one among the newest that changed last; then the sweep asks from that change on, and what is older than the
 //! sweep itself is not written again. Should much have changed since then (an API that touches all its orders at once), that
-//! would read it over and over; then the sweep goes on from its own start, and several looks decide that there is nothing.
+//! would read it over and over; then the sweep continues from its own start, and several looks decide that there is nothing.
 //!
 //! No upper bound of the update time is sent: an order that changes meanwhile would leave the answer. What has changed
 //! behind the horizon is left to the next sync, which begins there.

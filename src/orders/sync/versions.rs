@@ -3,7 +3,7 @@
 //! A contest makes a newer version of an order (known). Whether a list shows all versions, whether the new one has
 //! the old id, and whether `isLatest` of the old one changes is unknown. `draftCreatedAt` is taken to stay the same
 //! (a guess; if it did not, versions with the same id would still end in one row, by the primary key). So versions
-//! are looked for among the orders of one instant, and are told by the same `id`, or by the same session under
+//! are looked for among the orders of one instant, and are known by the same `id`, or by the same session under
 //! different version numbers, since one session gives one order.
 
 use std::collections::{HashMap, HashSet};

@@ -59,7 +59,7 @@ impl Family {
         let at = self.api.now - TimeDelta::seconds(seconds);
         let past = &self.past[&due.id];
         let then = past.iter().rev().find(|past| past.from <= at)?;
-        // Of a page without update time it cannot be told that it is late.
+        // A page without update time does not show that it is late.
         let then = if then.updated.is_some() { then } else { past.last()? };
         Some((then.data.clone(), then.updated))
     }
@@ -262,7 +262,7 @@ proptest! {
         let changeable = if honoured && !window { TimeDelta::days(3_000) } else { TimeDelta::days(12) };
         let start_date = timestamp::parse("2019-01-01T00:00:00Z").unwrap();
         let rng = fastrand::Rng::with_seed(seed);
-        // Without update times a page that lags cannot be told.
+        // Without update times a page that lags looks like any other.
         let lag = if readings.updates_move { lag } else { (0, 0) };
         let mut api = Api { micros, readings, now, orders: Vec::new(), rng };
         for (age, ties) in history {
