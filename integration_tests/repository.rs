@@ -300,3 +300,33 @@ fn rooms_of_the_orders_import_one_way() {
     }
     assert!(imports > 40, "{imports} imports");
 }
+
+/// What the check of the words says of a file: whether it passes, and its output.
+fn style_of(text: &str, name: &str) -> (bool, String) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, text).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/style");
+    let output = std::process::Command::new("bash").arg(script).arg(&file).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[test]
+fn the_check_of_the_words_finds_each_phrase_of_the_word_list_and_takes_the_better_one() {
+    let style = file("STYLE.md");
+    let (_, list) = style.split_once("| not | but |\n").unwrap();
+    let rows: Vec<(&str, &str)> = list
+        .lines()
+        .skip(1)
+        .map(|row| row.trim_matches(['|', ' ']).split_once(" | ").unwrap_or_else(|| panic!("{row}")))
+        .collect();
+    assert!(rows.len() > 10, "{} rows", rows.len());
+    let lines = |side: fn(&(&str, &str)) -> String| rows.iter().map(side).collect::<Vec<_>>().join("\n");
+    let (passes, found) = style_of(&lines(|(not, _)| format!("// {not}")), "planted.rs");
+    assert!(!passes);
+    for (number, (not, _)) in (1..).zip(&rows) {
+        assert!(found.contains(&format!("planted.rs:{number}: ")), "{not}: {found}");
+    }
+    assert_eq!(style_of(&lines(|(_, but)| (*but).to_owned()), "better.md"), (true, String::new()));
+    assert!(file(".ci/run").contains("\n.ci/style\n"));
+}
