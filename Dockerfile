@@ -17,6 +17,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY inbox/Cargo.toml inbox/
 COPY sandbox/Cargo.toml sandbox/
 COPY image/build.sh image/
+# Where the user page of this build is: the form links to it.
+ARG AIFI_DOCS_URL
 COPY spec ./spec
 COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.

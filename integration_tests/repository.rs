@@ -301,6 +301,31 @@ fn rooms_of_the_orders_import_one_way() {
     assert!(imports > 40, "{imports} imports");
 }
 
+#[test]
+fn each_link_of_the_form_leads_to_a_heading_of_the_user_page() {
+    let (spec, page) = (file("spec/spec.json"), file("docs/aifi.md"));
+    let slug = |heading: &str| -> String {
+        let kept = heading.to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    let headings: Vec<String> =
+        page.lines().filter_map(|line| Some(slug(line.trim_start_matches('#').strip_prefix(' ')?))).collect();
+    let address = "https://docs.airbyte.com/integrations/sources/aifi";
+    let links: Vec<&str> = spec.split(address).skip(1).collect();
+    assert!(links.len() >= 5, "{} links", links.len());
+    for link in links {
+        let anchor = link.split(['"', '\\']).next().unwrap();
+        assert!(
+            anchor.is_empty() || headings.iter().any(|heading| anchor == format!("#{heading}")),
+            "{anchor}"
+        );
+    }
+    assert!(file("metadata.yaml").contains(&format!("documentationUrl: {address}\n")));
+}
+
 /// What the check of the words says of a file: whether it passes, and its output.
 fn style_of(text: &str, name: &str) -> (bool, String) {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -24,9 +24,17 @@ use secret::Secret;
 use values::Values;
 
 static SPEC: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../spec/spec.json"))
-        .expect("the embedded specification is JSON, which a test proves")
+    let text = helped_by(include_str!("../spec/spec.json"), option_env!("AIFI_DOCS_URL"));
+    serde_json::from_str(&text).expect("the embedded specification is JSON, which a test proves")
 });
+
+/// Where Airbyte would have the user page, which the form links to.
+const DOCS: &str = "https://docs.airbyte.com/integrations/sources/aifi";
+
+/// The specification with links to the user page of whoever builds, where they name one.
+fn helped_by(text: &str, own: Option<&str>) -> String {
+    own.filter(|own| !own.is_empty()).map_or_else(|| text.to_owned(), |own| text.replace(DOCS, own))
+}
 
 /// The connector specification, as `spec` answers it.
 pub fn specification() -> &'static Value {
@@ -360,6 +368,15 @@ mod tests {
         let mut value = json!({"credentials": {"auth_type": "access_token", "access_token": "tok-12345678"}, "start_date": "2025-11-01T00:00:00Z"});
         change(&mut value);
         Config::parse(&value.to_string())
+    }
+
+    #[test]
+    fn a_form_links_to_the_pages_of_who_builds() {
+        let text = include_str!("../spec/spec.json");
+        let own = helped_by(text, Some("https://forge.example/aifi.md"));
+        assert!(own.contains("https://forge.example/aifi.md#changelog") && !own.contains(DOCS));
+        assert!(serde_json::from_str::<Value>(&own).is_ok());
+        assert_eq!((helped_by(text, None), helped_by(text, Some(""))), (text.to_owned(), text.to_owned()));
     }
 
     #[test]
