@@ -210,7 +210,7 @@ fn an_answer_that_is_doubted_is_told_with_the_reason() {
     let told = read
         .logs()
         .iter()
-        .any(|line| line.contains("stores: an answer has no list") && line.contains("attempt 3"));
+        .any(|line| line.contains("stores: a response has no list") && line.contains("attempt 3"));
     assert!(told, "{:?}", read.logs());
 }
 

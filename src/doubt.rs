@@ -38,7 +38,7 @@ impl Doubt {
         Failure::new(
             self.kind,
             format!(
-                "The {list} list cannot be read completely: {} (the question was asked {looks} times). {advice}",
+                "The {list} list cannot be read completely: {} (after {looks} attempts). {advice}",
                 self.what
             ),
         )

@@ -38,7 +38,7 @@ pub(super) async fn body(
             return Err(Err(Failure::new(
                 FailureKind::TooLarge,
                 format!(
-                    "The answer is larger than {} MiB, which is more than is read at a time. Check {}.",
+                    "The answer is larger than {} MiB, more than the connector reads at once. Check {}.",
                     LARGEST_BODY >> 20,
                     asked.url_field()
                 ),

@@ -64,7 +64,7 @@ impl Trouble {
     pub fn into_failure(self, lasted: Duration, attempts: u32) -> Failure {
         if let Some(mut failure) = self.verdict {
             failure.message.push_str(&format!(
-                " This was the answer to {attempts} attempts, but such requests were answered before, so it may pass: the next sync resumes from the last state."
+                " All {attempts} attempts got this response, although such requests succeeded before, so it may be temporary: the next sync resumes from the last state."
             ));
             failure.may_pass = true;
             return failure.at(format!("attempt {attempts}, {}", self.what));
@@ -232,7 +232,7 @@ pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) 
         401 if asked == Asked::AsApplication => {
             failure(FailureKind::Unauthorized, "The API did not accept a token that was just issued (401). Check that Token URL (credentials.token_url) and API base URL (base_url) belong together, and Scope (credentials.scope).".to_owned())
         }
-        401 => failure(FailureKind::Unauthorized, "The API did not accept the access token (401). Tokens may end after 90 days: ask AiFi for a new one and put it into Access token (credentials.access_token).".to_owned()),
+        401 => failure(FailureKind::Unauthorized, "The API did not accept the access token (401). Tokens may expire after 90 days: ask AiFi for a new one and put it into Access token (credentials.access_token).".to_owned()),
         403 => {
             // Without the orders there is nothing to read.
             let or = if what == "orders" { "" } else { ", or deselect the stream" };
@@ -392,7 +392,7 @@ mod tests {
         let failure = Trouble::contradiction(refusal, "status 401").into_failure(Duration::from_secs(5), 5);
         assert_eq!(failure.failure_type().as_str(), "transient_error");
         assert!(failure.message.contains("credentials.access_token"), "{}", failure.message);
-        assert!(failure.message.contains("answer to 5 attempts"), "{}", failure.message);
+        assert!(failure.message.contains("All 5 attempts"), "{}", failure.message);
         let passes = |status, answered| may_pass(status, answered, false);
         assert!(!passes(422, Answered::Kind), "a parameter that was never accepted");
         assert!(passes(422, Answered::Form) && passes(404, Answered::Kind) && passes(302, Answered::Some));

@@ -84,7 +84,7 @@ impl PageReader {
         let (out, written) = match list::read(body, list, &mut self.transcoder)? {
             Ok(records) => records,
             Err(why) => {
-                let text = format!("an answer has no list of {name} in `{list}` ({why})");
+                let text = format!("a response has no list of {name} in `{list}` ({why})");
                 return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
             }
         };

@@ -191,7 +191,7 @@ impl Reading {
         let (part, bound) = self.passes.question();
         let (List { name, path, .. }, query) = (self.list, encode(self.list, &part, bound));
         let text = format!(
-            "A record of {name} cannot be read, also where it is asked for among {} only (GET {path}?{query}). {} If it is this record alone, ask AiFi what it holds, or deselect the stream.",
+            "A record of {name} cannot be read, even in a page of {} (GET {path}?{query}). {} If it is this record alone, ask AiFi what it holds, or deselect the stream.",
             part.count(),
             failure.message
         );

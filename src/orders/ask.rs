@@ -66,7 +66,7 @@ impl<'a> Asker<'a> {
     /// Asks once; the answer may be doubtful. Before a question is asked again, it waits.
     pub(crate) async fn ask_once(&self, ask: &Request) -> Result<Response, Failure> {
         if ask.attempt > 1 {
-            let doubted = "an answer does not fit what is known";
+            let doubted = "a response does not fit what is known";
             self.http.wait_before_look(NAME, ask.attempt - 1, doubted).await?;
         }
         let query = ask.query.encode();

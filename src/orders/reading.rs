@@ -194,7 +194,7 @@ impl<'c> Reading<'c> {
             path: PATH.to_owned(),
             query,
             attempt: request.attempt,
-            doubted: "an answer does not fit what is known".to_owned(),
+            doubted: "a response does not fit what is known".to_owned(),
             guess: false,
             read,
         }

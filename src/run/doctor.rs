@@ -228,7 +228,7 @@ fn life(config: &Config, fetched: Option<&Secret>) -> (Mark, String) {
         let text = if fetched {
             format!("{kind} is accepted; the connector fetches a new one by itself")
         } else {
-            format!("{kind} is accepted; it does not say when it ends (AiFi's may end after 90 days)")
+            format!("{kind} is accepted; it does not say when it expires (AiFi's may expire after 90 days)")
         };
         return (Mark::Ok, text);
     };

@@ -137,7 +137,7 @@ impl PageReader {
         let (out, written) = match list::read(body, LIST, &mut self.transcoder)? {
             Ok(records) => records,
             Err(why) => {
-                let text = format!("an answer has no list of orders in `{LIST}` ({why})");
+                let text = format!("a response has no list of orders in `{LIST}` ({why})");
                 return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
             }
         };

@@ -207,7 +207,7 @@ pub(crate) fn order_too_large(query: &Query, failure: &Failure) -> Failure {
         None => "among the newest".to_owned(),
     };
     let text = format!(
-        "An order {place} cannot be read, also where its page is asked for with {} orders only. {} Everything before it is written. If it is this order alone, ask AiFi what it holds, or set the start date behind it.",
+        "An order {place} cannot be read, even in a page of {} orders. {} Everything before it is written. If it is this order alone, ask AiFi what it holds, or set the start date after it.",
         query.page_size, failure.message
     );
     Failure::new(FailureKind::TooLarge, text)
