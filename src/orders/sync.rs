@@ -255,11 +255,10 @@ impl<'c> Sync<'c> {
         };
         let came = rows.as_ref().map(Vec::len).map_err(|doubt| doubt.what.clone());
         self.take(ticket, place, rows).map_err(|failure| failure.at(query.encode()))?;
-        self.go_on()?;
         let filter = self.probe.as_ref().and_then(FilterProbe::verdict);
         let decision = log::decision(place, came, filter, self.position(), self.asked.len());
         self.writing.log(Level::Trace, decision);
-        Ok(())
+        self.go_on()
     }
 
     /// Whether there is no room for rows that were asked for ahead.
