@@ -52,7 +52,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// For these streams. Those among `tombstones` get one for what is gone. `last_state` is the state that the sync resumes from.
+    /// For these streams. Those among `tombstones` get one for what vanishes. `last_state` is what the sync resumes from.
     pub(crate) fn of(streams: Vec<OrderStream>, tombstones: &[OrderStream], last_state: Value) -> Self {
         let details = streams.contains(&OrderStream::Details).then(|| Details::new(last_state));
         Self {

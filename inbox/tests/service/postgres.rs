@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Runs the server until it gets the name of a signal to stop it with. Once the tests' end of the pipe is closed, however they end,
+/// Runs the server until it gets the name of a signal to end by. Once the tests' end of the pipe is closed, however they end,
 /// the server's folder is removed as well.
 const GUARD: &str = r#""$1/postgres" -D "$2/data" -p "$3" -c fsync="$4" -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= -c max_connections=200 >>"$2/log" 2>&1 &
