@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::auth::{Secrets, bearer};
 use crate::room::Room;
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::store::read::Standing;
+use crate::store::read::{Page, Standing};
 use crate::writer::Writer;
 
 /// The most events of one page.
@@ -48,6 +48,15 @@ pub(crate) struct Asked {
     limit: i64,
     /// The name of the reader; its place is kept, and nothing it has not passed is pruned.
     consumer: Option<String>,
+}
+
+/// A page, for the question that it answers.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    page: Page,
+    /// What the reader saw, and this log holds.
+    seen: Option<&'a str>,
 }
 
 fn most() -> i64 {
@@ -123,6 +132,7 @@ impl Outlet {
         {
             tracing::warn!(%error, "The place of a reader was not kept.");
         }
-        Ok(Json(self.store.page(asked.after, asked.limit).await?).into_response())
+        let page = self.store.page(asked.after, asked.limit).await?;
+        Ok(Json(Answer { page, seen }).into_response())
     }
 }

@@ -162,6 +162,7 @@ impl Inbox {
             identity,
             relay: forwarded.fate,
             status: answered.then_some(head.status.as_u16()),
+            millis: u32::try_from(forwarded.took.as_millis()).ok(),
             body: answered.then(|| body.clone()),
         };
         // Its clone of the writer keeps the store open until the answer is written, also when the service stops.

@@ -33,6 +33,8 @@ pub(crate) struct Relay {
 pub(crate) struct Forwarded {
     /// What is stored.
     pub(crate) fate: Fate,
+    /// How long the target took.
+    pub(crate) took: Duration,
     /// What the caller gets.
     pub(crate) response: Response<Bytes>,
 }
@@ -80,21 +82,22 @@ impl Relay {
         body: Bytes,
     ) -> Forwarded {
         let begun = Instant::now();
-        let forwarded =
-            match tokio::time::timeout(self.patience, self.exchange(method, query, headers, body)).await {
-                Ok(Ok(response)) => Forwarded { fate: Fate::Answered, response },
-                Ok(Err(error)) => {
-                    tracing::error!(error = format!("{error:#}"), "The relay's target did not answer.");
-                    Forwarded { fate: Fate::Failed, response: plain(StatusCode::BAD_GATEWAY) }
-                }
-                Err(_) => {
-                    tracing::error!("The relay's target took too long.");
-                    Forwarded { fate: Fate::Late, response: plain(StatusCode::GATEWAY_TIMEOUT) }
-                }
-            };
-        metrics::histogram!("aifi_inbox_relay_seconds").record(begun.elapsed());
-        metrics::counter!("aifi_inbox_relayed_total", "outcome" => forwarded.fate.name()).increment(1);
-        forwarded
+        let exchange = self.exchange(method, query, headers, body);
+        let (fate, response) = match tokio::time::timeout(self.patience, exchange).await {
+            Ok(Ok(response)) => (Fate::Answered, response),
+            Ok(Err(error)) => {
+                tracing::error!(error = format!("{error:#}"), "The relay's target did not answer.");
+                (Fate::Failed, plain(StatusCode::BAD_GATEWAY))
+            }
+            Err(_) => {
+                tracing::error!("The relay's target took too long.");
+                (Fate::Late, plain(StatusCode::GATEWAY_TIMEOUT))
+            }
+        };
+        let took = begun.elapsed();
+        metrics::histogram!("aifi_inbox_relay_seconds").record(took);
+        metrics::counter!("aifi_inbox_relayed_total", "outcome" => fate.name()).increment(1);
+        Forwarded { fate, took, response }
     }
 
     async fn exchange(

@@ -26,7 +26,7 @@ type Changes = Box<dyn Iterator<Item = io::Result<Change>> + Send>;
 #[derive(Serialize, Deserialize)]
 enum Line {
     Delivered { id: String, body: String, received: i64, relay: Relay },
-    Relayed { identity: String, relay: Relay, status: Option<u16>, body: Option<String> },
+    Relayed { identity: String, relay: Relay, status: Option<u16>, millis: Option<u32>, body: Option<String> },
 }
 
 /// Lines in files of one directory: one grows, one is being drained.
@@ -197,6 +197,7 @@ fn encode(change: &Change) -> Line {
             identity: outcome.identity.clone(),
             relay: outcome.relay,
             status: outcome.status,
+            millis: outcome.millis,
             body: outcome.body.as_deref().map(|body| STANDARD.encode(body)),
         },
     }
@@ -207,12 +208,12 @@ fn decode(line: Line) -> Option<Change> {
         Line::Delivered { id, body, received, relay } => {
             Change::Delivered(Delivery::new(id, STANDARD.decode(body).ok()?.into(), received, relay))
         }
-        Line::Relayed { identity, relay, status, body } => {
+        Line::Relayed { identity, relay, status, millis, body } => {
             let body = match body {
                 None => None,
                 Some(body) => Some(STANDARD.decode(body).ok()?.into()),
             };
-            Change::Relayed(Outcome { identity, relay, status, body })
+            Change::Relayed(Outcome { identity, relay, status, millis, body })
         }
     })
 }

@@ -78,6 +78,8 @@ pub(crate) struct Outcome {
     pub(crate) relay: Relay,
     /// The status of the answer.
     pub(crate) status: Option<u16>,
+    /// How long the target took, in milliseconds; none, where an older version has written it down.
+    pub(crate) millis: Option<u32>,
     /// The body of the answer.
     pub(crate) body: Option<Bytes>,
 }
@@ -287,8 +289,9 @@ async fn relayed(
 ) -> sqlx::Result<()> {
     let sql = format!(
         "UPDATE events SET seq = told.column1, relay = told.column2, answer_status = told.column3, \
-         answer_body = told.column4 FROM (VALUES {}) AS told WHERE identity = told.column5",
-        places(outcomes.len(), 5)
+         answer_millis = told.column4, answer_body = told.column5 FROM (VALUES {}) AS told \
+         WHERE identity = told.column6",
+        places(outcomes.len(), 6)
     );
     // The text holds places of parameters only.
     let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -298,6 +301,7 @@ async fn relayed(
             .bind(*head)
             .bind(outcome.relay.name())
             .bind(outcome.status.map(i64::from))
+            .bind(outcome.millis.map(i64::from))
             .bind(outcome.body.as_deref())
             .bind(outcome.identity.as_str());
     }
@@ -333,7 +337,13 @@ mod tests {
 
     fn outcome(event: &str, status: u16) -> Change {
         let identity = event.to_owned();
-        Change::Relayed(Outcome { identity, relay: Relay::Answered, status: Some(status), body: None })
+        Change::Relayed(Outcome {
+            identity,
+            relay: Relay::Answered,
+            status: Some(status),
+            millis: None,
+            body: None,
+        })
     }
 
     /// The parts in short: events, then statuses.

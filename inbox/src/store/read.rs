@@ -9,8 +9,10 @@ use sqlx::{FromRow, Row};
 
 use super::{Store, now};
 
-/// A page holds no more than this many bytes of bodies, and at least one event.
+/// A page holds no more than this many bytes of bodies and answers, and at least one event.
 const PAGE_BYTES: i64 = 8 << 20;
+/// An answer that is larger is left out of pages, so that no event is too large to be read.
+const ANSWER_BYTES: usize = 1 << 20;
 
 /// An event as readers get it.
 #[derive(Debug, Clone, Serialize)]
@@ -38,7 +40,9 @@ pub(crate) struct Event {
     pub(crate) relay: String,
     /// The status that the target of the relay answered last.
     pub(crate) answer_status: Option<i64>,
-    /// The body of that answer.
+    /// How long the target took, in milliseconds, also where it did not answer.
+    pub(crate) answer_millis: Option<i64>,
+    /// The body of that answer; none, if it is larger than 1 MiB.
     #[serde(flatten, serialize_with = "answer")]
     pub(crate) answer_body: Option<Vec<u8>>,
     /// The body as sent.
@@ -61,7 +65,10 @@ impl<'r> FromRow<'r, AnyRow> for Event {
             delivery_count: row.try_get("delivery_count")?,
             relay: row.try_get("relay")?,
             answer_status: row.try_get("answer_status")?,
-            answer_body: row.try_get("answer_body")?,
+            answer_millis: row.try_get("answer_millis")?,
+            answer_body: row
+                .try_get::<Option<Vec<u8>>, _>("answer_body")?
+                .filter(|body| body.len() <= ANSWER_BYTES),
             body: row.try_get("body")?,
         })
     }
@@ -80,7 +87,8 @@ fn answer<S: serde::Serializer>(body: &Option<Vec<u8>>, serializer: S) -> Result
     text_or_base64(body.as_deref(), "answerBody", "answerBodyBase64", serializer)
 }
 
-/// Bytes that are a text come as it; others in Base64, under a name of their own.
+/// Bytes that are a text come as it; others in Base64, under a name of their own. Control characters are none of a text:
+/// escaped, each would take six bytes.
 fn text_or_base64<S: serde::Serializer>(
     bytes: Option<&[u8]>,
     text: &'static str,
@@ -89,10 +97,11 @@ fn text_or_base64<S: serde::Serializer>(
 ) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeMap;
     let mut map = serializer.serialize_map(Some(1))?;
-    match bytes.map(std::str::from_utf8) {
+    let is_control = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t');
+    match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
         None => map.serialize_entry(text, &None::<&str>)?,
-        Some(Ok(value)) => map.serialize_entry(text, value)?,
-        Some(Err(_)) => map.serialize_entry(base64, &STANDARD.encode(bytes.unwrap_or_default()))?,
+        Some((_, Ok(value))) if !value.contains(is_control) => map.serialize_entry(text, value)?,
+        Some((bytes, _)) => map.serialize_entry(base64, &STANDARD.encode(bytes))?,
     }
     map.end()
 }
@@ -100,10 +109,16 @@ fn text_or_base64<S: serde::Serializer>(
 /// A part of the log.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page {
+    /// The events come after this number.
+    pub(crate) after: i64,
     /// Events in order.
     pub(crate) events: Vec<Event>,
+    /// Every event that there was up to this number is in this page or in those before it.
+    pub(crate) through: i64,
     /// The highest number given when the page was read.
     pub(crate) head: i64,
+    /// Events up to this number may have been deleted by age or size.
+    pub(crate) pruned: i64,
     /// Whether more events follow.
     pub(crate) more: bool,
 }
@@ -155,12 +170,15 @@ impl Store {
 
     /// Up to `limit` events after the number `after`.
     pub(crate) async fn page(&self, after: i64, limit: i64) -> sqlx::Result<Page> {
-        let (head, _) = self.bounds().await?;
-        let sizes = sqlx::query("SELECT seq, length(body) FROM events WHERE seq > $1 ORDER BY seq LIMIT $2")
-            .bind(after)
-            .bind(limit + 1)
-            .fetch_all(&self.pool)
-            .await?;
+        let (head, pruned) = self.bounds().await?;
+        let sizes = sqlx::query(
+            "SELECT seq, length(body) + coalesce(length(answer_body), 0) FROM events WHERE seq > $1 \
+             ORDER BY seq LIMIT $2",
+        )
+        .bind(after)
+        .bind(limit + 1)
+        .fetch_all(&self.pool)
+        .await?;
         let (mut last, mut bytes, mut taken) = (after, 0, 0);
         for row in &sizes {
             // SQLite counts in one type, PostgreSQL in another.
@@ -177,7 +195,9 @@ impl Store {
             .bind(last)
             .fetch_all(&self.pool)
             .await?;
-        Ok(Page { events, head, more })
+        // Whoever sees a number sees every lower one, so up to the head of before nothing can come any more.
+        let through = if more { last } else { head.max(last) };
+        Ok(Page { after, events, through, head, pruned, more })
     }
 
     /// Whether this log still holds what a reader saw at `after`.

@@ -5,7 +5,15 @@ use serde_json::Value;
 
 use crate::harness::{Service, Store, event, on_both};
 
-on_both!(pages_follow_each_other, a_rewound_log_is_noticed, old_events_go, an_order_is_erased, health_tells);
+on_both!(
+    pages_follow_each_other,
+    a_page_says_up_to_where_it_is_whole,
+    a_body_that_is_no_text_comes_in_base64,
+    a_rewound_log_is_noticed,
+    old_events_go,
+    an_order_is_erased,
+    health_tells,
+);
 
 async fn fill(service: &Service, orders: std::ops::Range<i64>) {
     for order in orders {
@@ -23,9 +31,11 @@ async fn pages_follow_each_other(store: Store) {
     let page = service.read("?limit=3").await;
     assert_eq!(orders(&page), ["1", "2", "3"]);
     assert_eq!((&page["head"], &page["more"]), (&Value::from(5), &Value::from(true)));
-    let page = service.read("?after=3&limit=3").await;
+    let seen = page["events"][2]["event"].as_str().unwrap();
+    let page = service.read(&format!("?after=3&seen={seen}&limit=3")).await;
     assert_eq!(orders(&page), ["4", "5"]);
     assert_eq!(page["more"], false);
+    assert_eq!((page["after"].as_i64(), page["seen"].as_str()), (Some(3), Some(seen)), "the question");
     assert_eq!(service.get("/v1/events?limit=0").await.status(), StatusCode::BAD_REQUEST);
     service.stop();
     let lines = store.run(&["export", "--after", "3"]);
@@ -60,6 +70,31 @@ async fn a_rewound_log_is_noticed(store: Store) {
         assert_eq!(response.status(), StatusCode::CONFLICT);
         let told: Value = response.json().await.unwrap();
         assert_eq!((&told["rewound"], &told["agreed"]), (&Value::from(true), &Value::from(1)));
+    }
+}
+
+/// Numbers whose events have moved or gone are vouched for, so that no reader waits for them.
+async fn a_page_says_up_to_where_it_is_whole(store: Store) {
+    let service = store.start(&[]);
+    fill(&service, 1..5).await;
+    let bounds = |page: &Value| ["through", "head", "pruned"].map(|name| page[name].as_i64().unwrap());
+    assert_eq!(bounds(&service.read("?limit=2").await), [2, 4, 0]);
+    assert_eq!(bounds(&service.read("?after=2").await), [4, 4, 0]);
+    store.run(&["prune", "--order", "4"]);
+    let page = service.read("?after=3").await;
+    assert_eq!((orders(&page).len(), bounds(&page)), (0, [4, 4, 0]));
+    service.send(event(2, "b")).await;
+    let page = service.read("?after=1&limit=1").await;
+    assert_eq!((orders(&page), bounds(&page)), (vec!["3"], [3, 5, 0]));
+}
+
+async fn a_body_that_is_no_text_comes_in_base64(store: Store) {
+    let service = store.start(&[]);
+    for (body, field) in [("a \" b\n", "payload"), ("a\u{1}", "payloadBase64")] {
+        service.send(body).await;
+        let events = service.events().await;
+        let event = events.last().unwrap();
+        assert!(event[field].is_string() && event["recognised"] == false, "{event}");
     }
 }
 

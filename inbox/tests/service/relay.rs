@@ -115,6 +115,7 @@ async fn each_delivery_is_forwarded_once(store: Store) {
     let event = told(&service, "answered").await;
     assert_eq!((&event["deliveryCount"], &event["answerStatus"]), (&Value::from(3), &Value::from(200)));
     assert_eq!(event["answerBody"], r#"{"paymentStatus":"success"}"#);
+    assert!(event["answerMillis"].is_u64(), "{event}");
 }
 
 async fn a_target_that_fails(store: Store) {
