@@ -14,6 +14,7 @@ mod advice;
 mod audit;
 mod ceiling;
 mod changes;
+mod checkout;
 mod checks;
 mod children;
 mod children_faults;

@@ -5,6 +5,7 @@
 //! the same breath, so that the user sees everything that is wrong at once.
 
 pub mod host;
+pub mod inbox;
 mod pem;
 pub mod secret;
 mod unique;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
 use crate::record::personal::Personal;
+use inbox::Inbox;
 use secret::Secret;
 use values::Values;
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub base_url: Url,
     /// The most requests in a second.
     pub requests_per_second: u32,
+    /// Where checkout events are read; none without an inbox.
+    pub inbox: Option<Inbox>,
     /// Authorities that are trusted in addition.
     pub ca_certificates: Vec<CertificateDer<'static>>,
     /// Settings that this version does not know: mistyped, or of another version. They have no effect.
@@ -167,7 +171,8 @@ impl Config {
             Credentials::AccessToken(token) => token,
             Credentials::Client(client) => &client.secret,
         };
-        [sign_in].into_iter().chain(&self.salt).collect()
+        let of_inbox = self.inbox.as_ref().map(|inbox| &inbox.read_token);
+        [sign_in].into_iter().chain(&self.salt).chain(of_inbox).collect()
     }
 
     /// Reads the fields, also of a configuration with violations, to find what else is wrong. None where a field that
@@ -189,10 +194,11 @@ impl Config {
         let rate = values.one("requests_per_second", |value| u32::try_from(values::whole(value)?).ok());
         let base_url = values.one("base_url", values::text);
         let ca_certificate = values.one("ca_certificate", values::text);
+        let consumer = values.one("inbox_consumer", values::text);
         if start_date.zip(end_date).is_some_and(|(start, end)| end <= start) {
             found.push("End date (end_date): must be later than the start date.".to_owned());
         }
-        let base_url = url(base_url.as_deref(), BASE_URL, found);
+        let base_url = url(base_url.as_deref(), BASE_URL, host::is_at_home, found);
         // What is asked for is put behind it.
         if base_url.as_ref().is_some_and(|url| url.path().ends_with("/orders")) {
             found.push(format!(
@@ -203,6 +209,7 @@ impl Config {
         let credentials = credentials(&value["credentials"], found);
         let salt = value["personal_data"]["salt"].as_str().map(|salt| Secret::new(salt.to_owned()));
         let personal = personal(&value["personal_data"]["mode"], salt.as_ref());
+        let inbox = inbox::inbox(value, consumer.unwrap_or_default(), found);
         Some(Self {
             credentials: credentials?,
             start_date: start_date?,
@@ -217,6 +224,7 @@ impl Config {
             salt,
             base_url: base_url?,
             requests_per_second: rate?,
+            inbox,
             ca_certificates,
             unknown: unknown(value),
         })
@@ -277,7 +285,8 @@ fn credentials(value: &Value, found: &mut Vec<String>) -> Option<Credentials> {
     }
     let options = &connection_specification()["properties"]["credentials"]["oneOf"];
     let default = options[1]["properties"]["token_url"]["default"].as_str();
-    let token_url = url(value["token_url"].as_str().or(default), "Token URL (credentials.token_url)", found);
+    let label = "Token URL (credentials.token_url)";
+    let token_url = url(value["token_url"].as_str().or(default), label, host::is_at_home, found);
     let (id, secret) = (text("client_id")?, Secret::new(text("client_secret")?));
     for (text, label) in [
         (id.as_str(), "Client ID (credentials.client_id)"),
@@ -320,7 +329,12 @@ fn sendable(token: &Secret, label: &str, found: &mut Vec<String>) {
 }
 
 /// https, or http where the traffic stays at home: what is sent holds the token.
-fn url(text: Option<&str>, label: &str, found: &mut Vec<String>) -> Option<Url> {
+fn url(
+    text: Option<&str>,
+    label: &str,
+    is_at_home: impl Fn(&Url) -> bool,
+    found: &mut Vec<String>,
+) -> Option<Url> {
     // One sentence for one field: what the specification found is enough.
     if found.iter().any(|text| text.starts_with(label)) {
         return None;
@@ -338,7 +352,7 @@ fn url(text: Option<&str>, label: &str, found: &mut Vec<String>) -> Option<Url> 
             .push(format!("{label}: must not be a link-local, unspecified, broadcast or multicast address."));
         return None;
     }
-    if url.scheme() != "https" && !host::is_at_home(&url) {
+    if url.scheme() != "https" && !is_at_home(&url) {
         found.push(format!(
             "{label}: must start with https. Plain http is accepted only for loopback and private addresses."
         ));

@@ -80,6 +80,8 @@ pub enum FailureKind {
     UpdatedFilter,
     /// An order that must be in the answer is not.
     MissingOrder,
+    /// Events that must be in the answer of the checkout inbox are not, or it is the answer to another question.
+    MissingEvent,
     /// The set of orders at one moment does not hold still.
     Restless,
     /// An order without `id`.
@@ -107,7 +109,9 @@ impl FailureKind {
             K::Redirected | K::Certificate | K::NoTls | K::Proxy | K::TooLarge => FailureType::Config,
             K::Unreachable | K::NoAnswer | K::RateLimited | K::ServerError => FailureType::Transient,
             // A proxy's page or a cut answer goes away; so does a set that changes while it is read.
-            K::Garbled | K::MissingOrder | K::Restless | K::Interrupted => FailureType::Transient,
+            K::Garbled | K::MissingOrder | K::MissingEvent | K::Restless | K::Interrupted => {
+                FailureType::Transient
+            }
             K::NotAPage | K::Unsorted | K::OutOfRange | K::UpdatedFilter => FailureType::System,
             K::NoId | K::NoCursor => FailureType::System,
             K::OutputClosed | K::Output | K::Internal => FailureType::System,
@@ -121,13 +125,18 @@ impl FailureKind {
         matches!(self, Self::NoId | Self::NoCursor)
     }
 
-    /// Whether the other streams would fail alike, so that there is no use in reading them in this sync.
+    /// Whether the other streams would fail alike, so that there is no use in reading them in this sync. Those of another server
+    /// may be read all the same, where [`Self::is_of_the_server`].
     pub fn ends_the_sync(self) -> bool {
+        self.is_of_the_server() || matches!(self, Self::Interrupted | Self::OutputClosed | Self::Output)
+    }
+
+    /// Whether all streams of the same server would fail alike.
+    pub fn is_of_the_server(self) -> bool {
         use FailureKind as K;
         let connection =
             matches!(self, K::Redirected | K::Certificate | K::NoTls | K::Proxy | K::Unreachable);
-        let turned_away = matches!(self, K::Unauthorized | K::RateLimited);
-        connection || turned_away || matches!(self, K::Interrupted | K::OutputClosed | K::Output)
+        connection || matches!(self, K::Unauthorized | K::RateLimited)
     }
 }
 

@@ -35,6 +35,7 @@
 //! ```
 
 pub mod aifi;
+pub mod checkout;
 pub mod cli;
 pub mod clock;
 pub mod config;

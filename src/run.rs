@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::checkout;
 use crate::cli::{self, Command};
 use crate::clock;
 use crate::config::{self, Config};
@@ -31,7 +32,16 @@ use crate::unreadable;
 pub fn streams(personal: &Personal, deletions: bool) -> Vec<Value> {
     let orders = OrderStream::ALL.into_iter().map(|stream| stream.catalog_entry(personal, deletions));
     let lists = lists::declared::ALL.iter().map(|list| list.catalog_entry(personal));
-    orders.chain(lists).chain([audit::catalog_entry(), unreadable::catalog_entry(personal)]).collect()
+    let others =
+        [checkout::catalog_entry(personal), audit::catalog_entry(), unreadable::catalog_entry(personal)];
+    orders.chain(lists).chain(others).collect()
+}
+
+/// Those that this configuration can read, as `discover` describes them.
+fn offered(config: &Config) -> Vec<Value> {
+    let mut streams = streams(&config.personal, config.deletions);
+    streams.retain(|stream| config.inbox.is_some() || stream["name"] != checkout::NAME);
+    streams
 }
 
 /// Runs a command. What it has to say goes to `output`, its failure included, which is returned for the exit status.
@@ -43,7 +53,7 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
         Command::Check { config } => check::check(config, output, stop).await,
         Command::Doctor { config } => doctor::doctor(config, output, stop).await,
         Command::Discover { config } => match configuration(config, output) {
-            Ok(config) => output.catalog(&json!({"streams": streams(&config.personal, config.deletions)})),
+            Ok(config) => output.catalog(&json!({"streams": offered(&config)})),
             Err(failure) => fail(output, failure, None),
         },
         Command::Read { config, catalog, state } => {
@@ -89,6 +99,9 @@ fn prepare(
     let entries = streams(&config.personal, config.deletions);
     let names: Vec<&str> = entries.iter().filter_map(|entry| entry["name"].as_str()).collect();
     let streams = catalog::parse(&cli::file("catalog", catalog)?, &names)?;
+    if config.inbox.is_none() && streams.iter().any(|stream| stream.name == checkout::NAME) {
+        return Err(checkout::no_inbox());
+    }
     let states = match state {
         Some(path) => SavedStates::parse(&cli::file("state", path)?)?,
         None => SavedStates::default(),

@@ -33,7 +33,7 @@ coalesce(nullif({{ aifi.text(session_id) }}, ''), {{ aifi.text(order_id) }})
 {%- endmacro %}
 {% macro redshift__column(name) %}{{ aifi.default__column(name) }}{% endmacro %}
 
-{#- Whether a stream is synced. Two of them are opt-in. -#}
+{#- Whether a stream is synced. Three of them are opt-in. -#}
 {% macro uses(stream) -%}
-{{ return(var('aifi_using_' ~ stream, stream not in ['order_details', 'unreadable_rows'])) }}
+{{ return(var('aifi_using_' ~ stream, stream not in ['order_details', 'checkout_events', 'unreadable_rows'])) }}
 {%- endmacro %}

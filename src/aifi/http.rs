@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, redirect};
+use reqwest::{RequestBuilder, Response, Url, redirect};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Body, body, header};
@@ -27,6 +27,7 @@ use super::tls;
 use super::transport;
 use crate::cli;
 use crate::clock;
+use crate::config::inbox::Inbox;
 use crate::config::secret::Secret;
 use crate::config::{Client, Config, Credentials};
 use crate::failure::{Failure, FailureKind};
@@ -91,11 +92,16 @@ pub struct Answer<T> {
     pub date: Option<DateTime<Utc>>,
 }
 
-/// The API, as a thing to ask.
+/// Requests to the checkout inbox in a second: it is the user's own, so this only keeps a mistake from becoming a flood.
+const INBOX_REQUESTS_PER_SECOND: u32 = 20;
+
+/// The API, or the checkout inbox, as a thing to ask.
 #[derive(Debug)]
 pub struct Http {
     client: reqwest::Client,
     base_url: String,
+    /// Which of the two, and how we sign in.
+    asked: Asked,
     sign_in: Mutex<SignIn>,
     pace: Mutex<Pace>,
     patience: Duration,
@@ -171,8 +177,37 @@ impl From<Result<Trouble, Failure>> for Outcome {
 }
 
 impl Http {
-    /// A client for this configuration. It gives up after `patience` without progress, and when `stop` becomes true.
+    /// A client for the API of this configuration. It gives up after `patience` without progress, and when `stop` becomes true.
     pub fn new(
+        config: &Config,
+        patience: Duration,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
+        let asked = match &config.credentials {
+            Credentials::AccessToken(_) => Asked::WithToken,
+            Credentials::Client(_) => Asked::AsApplication,
+        };
+        let Config { base_url, credentials, requests_per_second: rate, .. } = config;
+        Self::to(asked, base_url, credentials.clone(), *rate, config, patience, stop)
+    }
+
+    /// A client for the checkout inbox of this configuration, with a pace and a patience of its own.
+    pub fn to_inbox(
+        inbox: &Inbox,
+        config: &Config,
+        patience: Duration,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
+        let credentials = Credentials::AccessToken(inbox.read_token.clone());
+        let rate = INBOX_REQUESTS_PER_SECOND;
+        Self::to(Asked::Inbox, &inbox.url, credentials, rate, config, patience, stop)
+    }
+
+    fn to(
+        asked: Asked,
+        base_url: &Url,
+        credentials: Credentials,
+        rate: u32,
         config: &Config,
         patience: Duration,
         stop: watch::Receiver<bool>,
@@ -185,15 +220,15 @@ impl Http {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT);
         // A proxy for the machine's own addresses can only be meant for others.
-        if matches!(config.base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+        if matches!(base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
             builder = builder.no_proxy();
         } else {
-            let token_url = match &config.credentials {
+            let token_url = match &credentials {
                 Credentials::Client(client) => client.token_url.scheme(),
-                Credentials::AccessToken(_) => config.base_url.scheme(),
+                Credentials::AccessToken(_) => base_url.scheme(),
             };
             // The client would ignore a proxy that it cannot read, and go past it.
-            for scheme in [config.base_url.scheme(), token_url] {
+            for scheme in [base_url.scheme(), token_url] {
                 cli::proxy(scheme)?;
             }
         }
@@ -205,9 +240,10 @@ impl Http {
         config.secrets().iter().for_each(|secret| scrubber.learn(secret.expose()));
         let http = Self {
             client,
-            base_url: config.base_url.as_str().trim_end_matches('/').to_owned(),
-            sign_in: Mutex::new(SignIn::new(config.credentials.clone())),
-            pace: Mutex::new(Pace::new(config.requests_per_second)),
+            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
+            asked,
+            sign_in: Mutex::new(SignIn::new(credentials)),
+            pace: Mutex::new(Pace::new(rate)),
             patience,
             progress: Mutex::new(clock::instant()),
             turns: tokio::sync::Mutex::new(()),
@@ -432,21 +468,20 @@ impl Http {
         self.counts.count(question.what, |asks| asks.requests += 1);
         let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         let answered = || self.answered(question);
-        let response = self.send(request, Asked::WithToken, answered).await?;
+        let response = self.send(request, self.asked, answered).await?;
         let status = response.status().as_u16();
         noted.status = Some(status);
         if status == 401 && lock(&self.sign_in).refuse(&token) && !renewed {
             return Err(Outcome::Renew);
         }
-        let application = matches!(lock(&self.sign_in).credentials(), Credentials::Client(_));
-        let asked = if application { Asked::AsApplication } else { Asked::WithToken };
-        if !response.status().is_success() {
-            return Err(self.refused(response, asked, question, sent, answered).await);
+        if !response.status().is_success() && !self.asked.answers_with(status) {
+            return Err(self.refused(response, self.asked, question, sent, answered).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
-        let Body { bytes: body, .. } = &body(response, Asked::WithToken, &self.large).await?;
+        let Body { bytes: body, .. } = &body(response, self.asked, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
-        let value = read(body).map_err(|cause| Outcome::Again(transport::unreadable(body, cause)))?;
+        let value =
+            read(body).map_err(|cause| Outcome::Again(transport::unreadable(body, self.asked, cause)))?;
         noted.rows = value.rows();
         Ok(Answer { value, date })
     }

@@ -1,9 +1,12 @@
 //! What an answer that is not a page means: to be asked again, or a failure with an instruction. Pure.
 
+mod inbox;
+
 use serde::Deserialize;
 use std::time::Duration;
 
 use super::retry::Hope;
+use crate::config::inbox::INBOX_URL;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::scrub::Scrubber;
 use crate::timestamp;
@@ -120,6 +123,8 @@ pub enum Asked {
     AsApplication,
     /// The token endpoint.
     TokenEndpoint,
+    /// The checkout inbox.
+    Inbox,
 }
 
 impl Asked {
@@ -127,8 +132,19 @@ impl Asked {
     pub fn url_field(self) -> &'static str {
         match self {
             Self::TokenEndpoint => "Token URL (credentials.token_url)",
+            Self::Inbox => INBOX_URL,
             Self::WithToken | Self::AsApplication => "API base URL (base_url)",
         }
+    }
+
+    /// What may be the matter where no answer comes in time, as a clause.
+    pub(super) fn incident(self) -> &'static str {
+        if self == Self::Inbox { "the inbox and its database are well" } else { "AiFi has an incident" }
+    }
+
+    /// Whether this status is an answer, though no success: the inbox says by it that its log was rewound.
+    pub(super) fn answers_with(self, status: u16) -> bool {
+        self == Self::Inbox && status == 409
     }
 }
 
@@ -194,6 +210,9 @@ pub struct Refused<'a> {
 /// Sorts an answer other than 2xx to a question for `what` ("orders"). What it says is quoted without the secrets.
 pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) -> Result<Trouble, Failure> {
     let Refused { status, body, content_type, location } = answer;
+    if asked == Asked::Inbox {
+        return inbox::sort(status);
+    }
     let said = what_the_api_said(body, scrubber);
     let who = if asked == Asked::TokenEndpoint { "The token endpoint" } else { "The API" };
     let said_so = match content_type.map(media_type) {

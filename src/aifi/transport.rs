@@ -11,11 +11,13 @@ use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};
 
 /// A 2xx body that is not JSON.
-pub(super) fn unreadable(body: &[u8], cause: Error) -> Trouble {
+pub(super) fn unreadable(body: &[u8], asked: Asked, cause: Error) -> Trouble {
     let web_page = body.trim_ascii_start().first() == Some(&b'<');
     let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
-    let advice =
-        "A proxy or login page may stand between: check API base URL (base_url) and the proxy settings.";
+    let advice = format!(
+        "A proxy or login page may stand between: check {} and the proxy settings.",
+        asked.url_field()
+    );
     let cause = match cause.downcast_ref::<serde_json::Error>() {
         Some(error) => Error::msg(why_not_json(error)),
         None => cause,
@@ -56,7 +58,8 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
         Trouble::new(FailureKind::Unreachable, what, format!("Check HTTPS_PROXY, the proxy and {field}."))
     } else if timeout {
         let advice = format!(
-            "{host} was asked, but did not answer in time. See whether AiFi has an incident, and check {field}."
+            "{host} was asked, but did not answer in time. See whether {}, and check {field}.",
+            asked.incident()
         );
         Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
     } else {

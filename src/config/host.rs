@@ -19,6 +19,16 @@ pub(super) fn is_at_home(url: &Url) -> bool {
     }
 }
 
+/// Whether traffic to it stays at home, where a name counts, too, that no public name server knows: one without a dot, as
+/// between containers, and those of a cluster.
+pub(super) fn is_inside(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let is_name = address(url).is_none() && !host.is_empty();
+    let is_private =
+        !host.contains('.') || [".svc", ".local", ".internal"].iter().any(|end| host.ends_with(end));
+    is_at_home(url) || is_name && is_private
+}
+
 /// Whether it is written as an address that is never the API's.
 pub(super) fn is_out_of_bounds(url: &Url) -> bool {
     address(url).is_some_and(is_never_asked)

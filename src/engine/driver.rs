@@ -1,10 +1,13 @@
 //! Runs all families at the same time: one request after the other starts, at the API's pace, and each family has its turn.
+//!
+//! Families that ask another server run beside them, at a pace of their own: see [`Line`]. What ends the families of one line,
+//! such as a server that is down, does not end those of another.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use chrono::{DateTime, Utc};
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, select_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -19,8 +22,21 @@ use crate::terminal::Progress;
 /// The answer to a call: the server's clock, or why there is none.
 type Arrival = (u64, Result<Option<DateTime<Utc>>, Failure>);
 
+/// A server that is asked, at its own pace, and what is asked of it.
+pub struct Line<'a, 'd> {
+    /// Asks it.
+    pub http: &'a Http,
+    /// What happens meanwhile.
+    pub events: &'d mut UnboundedReceiver<Event>,
+    /// What is read from it.
+    pub families: Vec<Box<dyn Family + 'a>>,
+}
+
 /// A family, and what it has under way.
 struct Seat<'a> {
+    /// The number of its line.
+    line: usize,
+    http: &'a Http,
     family: Box<dyn Family + 'a>,
     asked: FuturesUnordered<LocalBoxFuture<'a, Arrival>>,
     /// It had nothing to ask, and nothing has come since.
@@ -29,15 +45,15 @@ struct Seat<'a> {
 }
 
 impl<'a> Seat<'a> {
-    fn new(family: Box<dyn Family + 'a>) -> Self {
-        Self { family, asked: FuturesUnordered::new(), idle: false, heartbeat: Heartbeat::default() }
+    fn new(line: usize, http: &'a Http, family: Box<dyn Family + 'a>) -> Self {
+        let (asked, heartbeat) = (FuturesUnordered::new(), Heartbeat::default());
+        Self { line, http, family, asked, idle: false, heartbeat }
     }
 }
 
 /// Everything that a sync is run with.
 pub struct Driver<'a, 'd> {
-    http: &'a Http,
-    events: &'d mut UnboundedReceiver<Event>,
+    lines: Vec<(&'a Http, &'d mut UnboundedReceiver<Event>)>,
     doors: Doors<'d>,
     seats: Vec<Seat<'a>>,
     /// The seat that is asked first, so that each has its turn.
@@ -47,20 +63,20 @@ pub struct Driver<'a, 'd> {
     records: u64,
 }
 
-impl<'a, 'd> Driver<'a, 'd> {
-    /// Of these families.
-    pub fn new(
-        http: &'a Http,
-        events: &'d mut UnboundedReceiver<Event>,
-        doors: Doors<'d>,
-        families: Vec<Box<dyn Family + 'a>>,
-    ) -> Self {
-        let seats = families.into_iter().map(Seat::new).collect();
-        Self { http, events, doors, seats, first: 0, progress: Progress::new("sync"), records: 0 }
+impl<'a: 'd, 'd> Driver<'a, 'd> {
+    /// Of the families of these lines.
+    pub fn new(lines: Vec<Line<'a, 'd>>, doors: Doors<'d>) -> Self {
+        let mut seats = Vec::new();
+        let lines = lines.into_iter().enumerate().map(|(number, Line { http, events, families })| {
+            seats.extend(families.into_iter().map(|family| Seat::new(number, http, family)));
+            (http, events)
+        });
+        let lines = lines.collect();
+        Self { lines, doors, seats, first: 0, progress: Progress::new("sync"), records: 0 }
     }
 
-    /// Reads everything that is due. A family that fails does not stop the others, unless they would fail, too: that failure
-    /// comes back.
+    /// Reads everything that is due. A family that fails does not stop the others, unless they would fail, too, as those of the
+    /// same line may. A failure that all lines share comes back.
     pub async fn run(mut self) -> Result<(), Failure> {
         let over = self.drive().await;
         self.progress.finish();
@@ -69,7 +85,10 @@ impl<'a, 'd> Driver<'a, 'd> {
         {
             // The first failure is the one to tell, also if a state cannot be written.
             let Self { seats, doors, .. } = &mut self;
-            _ = seats.iter_mut().try_for_each(|seat| seat.family.leave(doors));
+            _ = seats.iter_mut().try_for_each(|seat| {
+                doors.counts = seat.http.counts();
+                seat.family.leave(doors)
+            });
         }
         over
     }
@@ -81,37 +100,56 @@ impl<'a, 'd> Driver<'a, 'd> {
                 return Ok(());
             }
             self.show();
-            let may_ask = (0..self.seats.len()).any(|place| self.may_ask(place));
-            if !may_ask && self.seats.iter().all(|seat| seat.asked.is_empty()) {
+            let asking: Vec<usize> = (0..self.lines.len())
+                .filter(|line| self.seats_of(*line).any(|place| self.may_ask(place)))
+                .collect();
+            if asking.is_empty() && self.seats.iter().all(|seat| seat.asked.is_empty()) {
                 self.give_up()?;
                 continue;
             }
-            let http = self.http;
-            let Self { events, seats, .. } = self;
+            let turn = turn(asking.iter().map(|line| (*line, self.lines[*line].0)).collect());
+            let Self { lines, seats, .. } = self;
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => self.tell(event)?,
+                event = poll_fn(|context| poll_events(lines, context)) => self.tell(event)?,
                 (place, arrival) = poll_fn(|context| poll(seats, context)) => self.take(place, arrival)?,
-                turn = http.turn(), if may_ask => self.ask(turn)?,
+                (line, turn) = turn, if !asking.is_empty() => self.ask(line, turn)?,
             }
         }
+    }
+
+    /// The seats of a line.
+    fn seats_of(&self, line: usize) -> impl Iterator<Item = usize> + use<'_, 'a, 'd> {
+        (0..self.seats.len()).filter(move |place| self.seats[*place].line == line)
+    }
+
+    /// The doors for a seat, with the counts of its line.
+    fn doors_of(&mut self, place: usize) -> (&mut Seat<'a>, &mut Doors<'d>) {
+        let seat = &mut self.seats[place];
+        self.doors.counts = seat.http.counts();
+        (seat, &mut self.doors)
     }
 
     /// Whether a request of this seat may start.
     fn may_ask(&self, place: usize) -> bool {
         let seat = &self.seats[place];
-        let in_trouble = || self.http.counts().are_in_trouble(seat.family.kinds());
-        let waits = seat.family.waits() && self.seats.len() > 1;
+        let in_trouble = || seat.http.counts().are_in_trouble(seat.family.kinds());
+        let waits = seat.family.waits() && self.seats_of(seat.line).count() > 1;
         !seat.idle && !waits && (seat.asked.is_empty() || !in_trouble())
     }
 
     /// Writes what is due, and ends what is done.
     fn settle(&mut self) -> Result<(), Failure> {
         let mut place = 0;
-        while let Some(seat) = self.seats.get_mut(place) {
-            match seat.family.write(&mut self.doors) {
+        while place < self.seats.len() {
+            let (seat, doors) = self.doors_of(place);
+            match seat.family.write(doors) {
                 Ok(()) if !seat.family.is_done() => place += 1,
-                result => self.end(place, result)?,
+                // Others of its line may have left with it, also before this place.
+                result => {
+                    self.end(place, result)?;
+                    place = 0;
+                }
             }
         }
         Ok(())
@@ -119,27 +157,48 @@ impl<'a, 'd> Driver<'a, 'd> {
 
     /// Ends a family, or its present part. What it still has under way is dropped.
     fn end(&mut self, place: usize, result: Result<(), Failure>) -> Result<(), Failure> {
-        let Seat { family, asked, idle, heartbeat } = &mut self.seats[place];
-        let goes_on = family.end(result, &mut self.doors);
+        let (Seat { line, family, asked, idle, heartbeat, .. }, doors) = self.doors_of(place);
+        let (line, goes_on) = (*line, family.end(result, doors));
         if matches!(goes_on, Ok(true)) {
             (*asked, *idle, *heartbeat) = (FuturesUnordered::new(), false, Heartbeat::default());
             return Ok(());
         }
         self.records += self.seats.remove(place).family.progress().0;
-        goes_on.map(|_| ())
+        match goes_on {
+            Err(failure) if self.others_may_go_on(line, failure.kind) => self.end_line(line, failure),
+            goes_on => goes_on.map(|_| ()),
+        }
     }
 
-    /// Lets the seat ask whose turn it is.
-    fn ask(&mut self, turn: Turn<'a>) -> Result<(), Failure> {
+    /// Whether a failure that ends the families of this line leaves those of others alone.
+    fn others_may_go_on(&self, line: usize, kind: FailureKind) -> bool {
+        kind.is_of_the_server() && self.seats.iter().any(|seat| seat.line != line)
+    }
+
+    /// Ends the other families of a line that fails as a whole. The failure is kept for the end.
+    fn end_line(&mut self, line: usize, failure: Failure) -> Result<(), Failure> {
+        while let Some(place) = self.seats.iter().position(|seat| seat.line == line) {
+            let (seat, doors) = self.doors_of(place);
+            seat.family.leave(doors)?;
+            self.records += self.seats.remove(place).family.progress().0;
+        }
+        if self.doors.endings.failed.is_ok() {
+            self.doors.endings.failed = Err(failure);
+        }
+        Ok(())
+    }
+
+    /// Lets the seat of the line ask whose turn it is.
+    fn ask(&mut self, line: usize, turn: Turn<'a>) -> Result<(), Failure> {
         let (first, seats) = (self.first, self.seats.len());
         for place in (first..first + seats).map(|place| place % seats) {
-            if !self.may_ask(place) {
+            if self.seats[place].line != line || !self.may_ask(place) {
                 continue;
             }
             let seat = &mut self.seats[place];
             match seat.family.next() {
                 Ok(Some(call)) => {
-                    seat.asked.push(answer(self.http, call, turn).boxed_local());
+                    seat.asked.push(answer(seat.http, call, turn).boxed_local());
                     self.first = place + 1;
                     return Ok(());
                 }
@@ -152,18 +211,19 @@ impl<'a, 'd> Driver<'a, 'd> {
 
     fn take(&mut self, place: usize, (ticket, arrival): Arrival) -> Result<(), Failure> {
         // How its requests went is logged before what it leads to.
-        while let Ok(event) = self.events.try_recv() {
+        let line = self.seats[place].line;
+        while let Ok(event) = self.lines[line].1.try_recv() {
             self.tell(event)?;
         }
-        let Seat { family, idle, .. } = &mut self.seats[place];
+        let (Seat { http, family, idle, .. }, doors) = self.doors_of(place);
         *idle = false;
         let taken = match arrival {
-            Ok(date) => family.answered(ticket, date, &mut self.doors).map(|used| {
+            Ok(date) => family.answered(ticket, date, doors).map(|used| {
                 if used == Use::Progress {
-                    self.http.progressed();
+                    http.progressed();
                 }
             }),
-            Err(failure) => family.refused(ticket, failure, &mut self.doors),
+            Err(failure) => family.refused(ticket, failure, doors),
         };
         match taken {
             Ok(()) => Ok(()),
@@ -198,8 +258,28 @@ impl<'a, 'd> Driver<'a, 'd> {
             .fold((self.records, None), |(records, position), (more, other)| {
                 (records + more, position.or(other))
             });
-        self.progress.show(records, self.http.counts().asks().requests, position);
+        let requests = self.lines.iter().map(|(http, _)| http.counts().asks().requests).sum();
+        self.progress.show(records, requests, position);
     }
+}
+
+/// The first turn of any of these lines.
+async fn turn<'a>(lines: Vec<(usize, &'a Http)>) -> (usize, Turn<'a>) {
+    let turns = lines.into_iter().map(|(line, http)| http.turn().map(move |turn| (line, turn)).boxed_local());
+    select_all(turns).await.0
+}
+
+/// What happens next on any line.
+fn poll_events(
+    lines: &mut [(&Http, &mut UnboundedReceiver<Event>)],
+    context: &mut Context<'_>,
+) -> Poll<Event> {
+    for (_, events) in lines {
+        if let Poll::Ready(Some(event)) = events.poll_recv(context) {
+            return Poll::Ready(event);
+        }
+    }
+    Poll::Pending
 }
 
 /// The next answer that comes, of any seat.

@@ -53,7 +53,7 @@ pub fn with_field(record: &[u8], name: &str, json: &str) -> Vec<u8> {
 }
 
 /// The fields of an object, in their order.
-pub(super) struct Fields<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub struct Fields<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

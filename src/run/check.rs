@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::configuration;
 use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
+use crate::checkout;
 use crate::clock;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
@@ -28,15 +29,28 @@ pub(super) async fn check(
 ) -> Result<(), Failure> {
     let verdict = async {
         let config = configuration(path, output)?;
-        let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop)?;
-        let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
-        let found = clock::before(deadline, orders::check::check(&config, &http)).await;
-        let found = found.unwrap_or_else(|| Err(too_slow()));
-        let found = match found {
-            Ok(found) => {
-                let others = others(&config, &http, &found, deadline.min(clock::instant() + OTHERS)).await?;
+        let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop.clone())?;
+        let of_api = async {
+            let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
+            let found = clock::before(deadline, orders::check::check(&config, &http)).await;
+            let found = found.unwrap_or_else(|| Err(too_slow()))?;
+            let others = others(&config, &http, &found, deadline.min(clock::instant() + OTHERS)).await?;
+            Ok::<_, Failure>((found, others))
+        };
+        // It is asked meanwhile: a slow API is no reason to say nothing of it.
+        let (of_api, inbox) = tokio::join!(of_api, inbox(&config, stop));
+        let found = match of_api {
+            Ok((found, mut others)) => {
+                let inbox = match inbox? {
+                    Some(Ok(text)) => format!(" {text}"),
+                    Some(Err(unreachable)) => {
+                        others.push(unreachable);
+                        String::new()
+                    }
+                    None => String::new(),
+                };
                 let warning = config.warning().map(|warning| format!(" {warning}")).unwrap_or_default();
-                Ok(format!("{} {}{}{warning}", found.orders, found.changes, told(&others)))
+                Ok(format!("{} {}{inbox}{}{warning}", found.orders, found.changes, told(&others)))
             }
             Err(failure) => Err(failure),
         };
@@ -91,6 +105,25 @@ pub(super) async fn others(
         others.push(sort(list.name, asked)?);
     }
     Ok(others)
+}
+
+/// Whether the checkout inbox can be read now: what was found, or why not. None, where there is no inbox.
+pub(super) async fn inbox(
+    config: &Config,
+    stop: watch::Receiver<bool>,
+) -> Result<Option<Result<String, Reachable>>, Failure> {
+    let Some(inbox) = &config.inbox else { return Ok(None) };
+    let asked = async {
+        let (http, _events) = Http::to_inbox(inbox, config, CHECK_PATIENCE, stop)?;
+        checkout::check::check(&http, &config.personal).await
+    };
+    let asked = clock::before(clock::instant() + OTHERS, asked).await;
+    let asked = asked.unwrap_or_else(|| Err(checkout::check::too_slow()));
+    Ok(Some(match asked {
+        Ok(found) => Ok(format!("The checkout inbox can be read: its newest number is {}.", found.head)),
+        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+        Err(failure) => Err(Reachable { stream: checkout::NAME, why: Some(failure.message) }),
+    }))
 }
 
 /// What the answer for a stream says.

@@ -22,7 +22,7 @@ use crate::orders::diagnose::{self, ApiBehaviour};
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::output::Output;
-use crate::{cli, clock, horizon, orders, timestamp};
+use crate::{checkout, cli, clock, horizon, orders, timestamp};
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,11 @@ pub(super) async fn doctor(
         say(output, Mark::Note, "settings", &warning)?;
     }
     network(&config, output).await?;
+    match check::inbox(&config, stop.clone()).await? {
+        Some(Ok(text)) => say(output, Mark::Ok, checkout::NAME, &text)?,
+        Some(Err(Reachable { stream, why })) => say(output, Mark::Note, stream, &why.unwrap_or_default())?,
+        None => (),
+    }
     let (http, mut events) = match Http::new(&config, CHECK_PATIENCE, stop) {
         Ok(made) => made,
         Err(failure) => return fail(output, "connection", failure),

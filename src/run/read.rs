@@ -6,9 +6,10 @@ use tokio::sync::watch;
 use super::fail;
 use crate::aifi::http::Http;
 use crate::aifi::retry::SYNC_PATIENCE;
+use crate::checkout;
 use crate::clock;
 use crate::config::Config;
-use crate::engine::driver::Driver;
+use crate::engine::driver::{Driver, Line};
 use crate::engine::ending::Endings;
 use crate::engine::{Doors, Family};
 use crate::failure::{Failure, FailureKind};
@@ -35,8 +36,13 @@ pub(super) async fn read(
     output: &mut Output,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let (http, mut events) = match Http::new(config, SYNC_PATIENCE, stop) {
-        Ok(made) => made,
+    let connected = Http::new(config, SYNC_PATIENCE, stop.clone()).and_then(|api| {
+        let to_inbox = |inbox| Http::to_inbox(inbox, config, checkout::PATIENCE, stop);
+        let is_selected = streams.iter().any(|stream| stream.name == checkout::NAME);
+        Ok((api, config.inbox.as_ref().filter(|_| is_selected).map(to_inbox).transpose()?))
+    });
+    let ((http, mut events), mut inbox) = match connected {
+        Ok(connected) => connected,
         Err(failure) => return fail(output, failure, None),
     };
     if let Some(warning) = config.warning() {
@@ -78,8 +84,16 @@ pub(super) async fn read(
     begin_unreadable(&unreadable, output)?;
     let mut doors =
         Doors { output, unreadable: &mut unreadable, counts: http.counts(), endings: &mut endings };
-    let over = match families(config, streams, states, &mut doors) {
-        Ok(families) => Driver::new(&http, &mut events, doors, families).run().await,
+    let begun = families(config, streams, states, &mut doors)
+        .and_then(|families| Ok((families, events_of_inbox(config, streams, states, &mut doors)?)));
+    let over = match begun {
+        Ok((families, of_inbox)) => {
+            let mut lines = vec![Line { http: &http, events: &mut events, families }];
+            if let Some((http, events)) = &mut inbox {
+                lines.push(Line { http, events, families: of_inbox });
+            }
+            Driver::new(lines, doors).run().await
+        }
         Err(failure) => Err(failure),
     };
     end_unreadable(&mut unreadable, output, &over, &endings)?;
@@ -139,6 +153,26 @@ fn families<'a>(
         families.push(Box::new(OrdersFamily::new(config, streams, states, doors)?));
     }
     Ok(families)
+}
+
+/// The reading of the checkout inbox, begun; none, where its stream is not selected.
+fn events_of_inbox(
+    config: &Config,
+    streams: &[ConfiguredStream],
+    states: &SavedStates,
+    doors: &mut Doors<'_>,
+) -> Result<Vec<Box<dyn Family>>, Failure> {
+    let stream = streams.iter().find(|stream| stream.name == checkout::NAME);
+    let Some((stream, inbox)) = stream.zip(config.inbox.as_ref()) else { return Ok(Vec::new()) };
+    doors.output.status(checkout::NAME, Status::Started)?;
+    let saved = states.of(checkout::NAME);
+    match checkout::reading::Reading::new(&inbox.consumer, &config.personal, stream.sync_mode, saved, doors) {
+        Ok(reading) => Ok(vec![Box::new(reading)]),
+        Err(failure) => {
+            doors.endings.close(doors.output, checkout::NAME, Err(failure))?;
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// All streams write to it, so it begins first.

@@ -7,6 +7,7 @@
     reason = "a test that fails here says where"
 )]
 
+mod connector;
 mod durable;
 mod failing;
 mod harness;

@@ -1,0 +1,39 @@
+//! Whether the checkout inbox can be read: the question of a sync, asked small.
+
+use super::page::{Answer, PageReader};
+use super::query::{Place, Query};
+use super::{NAME, PATH, log};
+use crate::aifi::http::{Http, Question};
+use crate::config::inbox::INBOX_URL;
+use crate::failure::{Failure, FailureKind};
+use crate::record::personal::Personal;
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The highest number that the inbox has given.
+    pub head: u64,
+}
+
+/// It took longer than somebody waits.
+pub fn too_slow() -> Failure {
+    let text = format!(
+        "The checkout inbox does not answer in time. See that it runs (its /health/ready), that this machine can reach it, and check {INBOX_URL}."
+    );
+    Failure::new(FailureKind::NoAnswer, text)
+}
+
+/// Proves that the stream can be read. It asks without a name, so that the inbox notes nothing of it.
+pub async fn check(http: &Http, personal: &Personal) -> Result<Found, Failure> {
+    let query = Query { after: Place::default(), limit: 1, consumer: None };
+    let encoded = query.encode();
+    let question = Question { what: NAME, path: PATH, query: &encoded, guess: false };
+    let mut pages = PageReader::new(personal);
+    let answer = http.get(question, None, |body| pages.read(&query, body)).await?;
+    match answer.value {
+        Ok(Answer::Page(page)) => Ok(Found { head: page.head }),
+        // Nothing was seen that it could not hold.
+        Ok(Answer::TooOld | Answer::Rewound(_)) => Err(log::too_old()),
+        Err(doubt) => Err(log::failure(doubt, 1)),
+    }
+}
