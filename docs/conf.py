@@ -34,6 +34,7 @@ streams
 aifi-migrations
 airbyte-cloud
 inbox
+push-or-pull
 state
 troubleshooting
 ```

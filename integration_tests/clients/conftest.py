@@ -22,7 +22,7 @@ SERVER: dict[str, str] = {}
 
 
 def proved(nodeid: str) -> str:
-    if "test_pyairbyte" in nodeid:
+    if "test_pyairbyte" in nodeid or "test_inbox" in nodeid:
         client = f"PyAirbyte {version('airbyte')}"
         if "postgres" in nodeid:
             return f"{client} into PostgreSQL {SERVER.get('postgres', '(not installed)')}"

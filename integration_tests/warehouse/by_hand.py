@@ -21,13 +21,14 @@ DBT_SCHEMA = "hand"
 MARTS_SCHEMA = "hand_aifi"
 MARTS = [
     "orders_current", "order_lines_current", "daily_store_sales", "product_sales", "order_corrections", "visits",
-    "aifi_console_metrics",
+    "aifi_console_metrics", "checkout_reconciliation",
 ]
-STREAMS = ["orders", "order_line_items", "contests", "sessions"]
+STREAMS = ["orders", "order_line_items", "contests", "sessions", "checkout_events"]
 VARIABLES = {
     "aifi_schema": SCHEMA,
     # What rests on a guess warns: an order without a draft date is not what AiFi documents.
     "aifi_severity_of_guesses": "warn",
+    "aifi_using_checkout_events": True,
     **{
         f"aifi_using_{stream}": False
         for stream in (
@@ -86,11 +87,13 @@ class Made:
         self.first: Tables = {stream: [] for stream in STREAMS}
         self.later: Tables = {stream: [] for stream in STREAMS}
         self._id = 1_000
+        self.pushed_sales: list[str] = []
         self._clocks()
         self._money()
         self._corrections()
         self._added()
         self._undated()
+        self._checkout()
         self.first = {stream: list(twice(rows)) for stream, rows in self.first.items()}
         self.later = {stream: list(twice(rows)) for stream, rows in self.later.items()}
 
@@ -199,6 +202,67 @@ class Made:
         )
         self.undated = order["id"]
 
+    def event(self, order: int, status: str = "completed", **fields: Any) -> None:
+        """What AiFi has pushed of an order."""
+        number = len(self.first["checkout_events"]) + 1
+        row = {
+            "eventId": f"event-{number}", "seq": number, "recognised": True, "orderId": order, "status": status,
+            "sessionId": f"session-{order}", "storeId": UTC_STORE, "timeOfOrigin": "2025-10-28T12:00:00Z",
+            "deliveryCount": 1, "relay": "none", "totalPrice": "5.00", "_airbyte_extracted_at": READ,
+        } | fields
+        row |= {name: row.get(name, row["timeOfOrigin"]) for name in ("firstReceivedAt", "lastReceivedAt")}
+        self.first["checkout_events"].append(row)
+
+    def _checkout(self) -> None:
+        """Orders and events that agree, and some that do not. The inbox is there from noon on; unpaid orders are no sales."""
+        at = {"storeId": UTC_STORE, "draftCreatedAt": "2025-10-28T13:00:00Z"}
+        answered = {"relay": "answered", "relayAnswer": {"statusCode": 200, "paymentStatus": "success"}}
+
+        def order(total: str, **fields: Any) -> int:
+            self.pushed_sales += [total] if fields.get("status") != "unpaid" else []
+            return self.order(self.first, [total], **at | fields)["id"]
+
+        # Before the inbox was there.
+        self.order(self.first, ["5.00"], **at | {"draftCreatedAt": "2025-10-28T11:59:59Z", "status": "unpaid"})
+        agreed = order("5.00", status="reviewed", paymentTransaction={"paymentStatus": "success"})
+        self.event(agreed, "draft", totalPrice="9.00", relay="answered", relayAnswer={"paymentStatus": "processing"})
+        self.event(agreed, **answered)
+        self.event(agreed, "reviewed", timeOfOrigin="2025-10-29T12:00:00Z", totalPrice="7.00")
+        self.event(agreed, "reviewed", timeOfOrigin="2025-10-29T13:00:00Z")
+        self.event(1, "x", recognised=False, orderId=None, status=None, sessionId=None, timeOfOrigin=None,
+                   firstReceivedAt="2025-10-28T12:00:00Z", lastReceivedAt="2025-10-28T12:00:00Z", totalPrice=None)
+        alone = order("5.00", status="unpaid")
+        lost = 990_001
+        self.event(lost, "draft")
+        self.event(lost, timeOfOrigin="2025-10-28T12:05:00Z")
+        other_total = order("5.00", status="reviewed")
+        self.event(other_total, "reviewed", timeOfOrigin="2025-10-29T12:00:00Z")
+        self.event(other_total, "reviewed", timeOfOrigin="2025-10-29T13:00:00Z", totalPrice="4.99")
+        not_paid = order("5.00", status="unpaid")
+        self.event(not_paid, **answered)
+        # What is under way in the first sync, and should have come by the second.
+        late = {"draftCreatedAt": "2025-10-31T23:30:00Z", "status": "unpaid"}
+        late_alone, late_lost = order("5.00", **late), 990_002
+        self.event(late_lost, timeOfOrigin="2025-10-31T23:30:00Z")
+        self.findings = {
+            ("order_without_event", f"session-{alone}"): (alone, Decimal("5.00"), None, "failure", None),
+            ("event_without_order", f"session-{lost}"): (lost, None, Decimal("5.00"), None, None),
+            ("total_differs", f"session-{other_total}"): (
+                other_total, Decimal("5.00"), Decimal("4.99"), "success", None,
+            ),
+            ("payment_differs", f"session-{not_paid}"): (
+                not_paid, Decimal("5.00"), Decimal("5.00"), "failure", "success",
+            ),
+        }
+        self.late_findings = {
+            ("order_without_event", f"session-{late_alone}"): (late_alone, Decimal("5.00"), None, "failure", None),
+            ("event_without_order", f"session-{late_lost}"): (late_lost, None, Decimal("5.00"), None, None),
+        }
+
+    def checkout_reconciliation(self, later: bool) -> dict[tuple, tuple]:
+        """By finding and visit: order, its total, that of the event, the payment that is shown, and that was answered."""
+        return self.findings | (self.late_findings if later else {})
+
     def daily_store_sales(self, later: bool) -> dict[tuple, tuple]:
         """By store and day: sales, those under review, net revenue, tax, revenue."""
         sums: dict[tuple, list[Any]] = defaultdict(lambda: [0, 0, Decimal(0)])
@@ -206,6 +270,7 @@ class Made:
         right = {}
         for day, (amounts, total) in self.money.items():
             right[str(UTC_STORE), date.fromisoformat(day)] = (len(amounts), 0, Decimal(total))
+        sales += [(UTC_STORE, "2025-10-28", 0, amount) for amount in self.pushed_sales]
         sales += [(NEW_YORK, "2025-05-02", 0, "6.00"), (UTC_STORE, "2025-08-05", 0, "2.00")]
         if later:
             sales += [(BERLIN, "2025-02-03", 0, "12.00"), (BERLIN, "2025-02-03", 0, "7.50")]
@@ -234,7 +299,7 @@ class Made:
 
     def counts(self, later: bool) -> dict[str, int]:
         """Rows of the marts that keep one of each."""
-        orders = len(CLOCKS) + sum(len(amounts) for amounts, _ in self.money.values()) + 5
+        orders = len(CLOCKS) + sum(len(amounts) for amounts, _ in self.money.values()) + 11
         # Two lines have that which was added, and until the review that which is corrected.
         return {"orders_current": orders, "order_lines_current": orders + (1 if later else 2), "visits": 1}
 

@@ -142,6 +142,11 @@ def rows_of_marts(database: Database) -> MartRows:
 
 
 def schemas() -> dict[str, dict[str, str]]:
+    """The columns of each stream that is synced with their kinds. The sandbox's syncs have no inbox."""
+    return {stream: columns for stream, columns in all_schemas().items() if stream != "checkout_events"}
+
+
+def all_schemas() -> dict[str, dict[str, str]]:
     """The columns of each stream with their kinds."""
     files = [file for file in sorted((warehouse.ROOT / "spec").glob("*.json")) if file.stem != "spec"]
     return {file.stem: emulators.kinds(json.loads(file.read_text())) for file in files}
@@ -241,6 +246,18 @@ def build_by_hand(
     return ByHand(dbt.target, made, query, first, second)
 
 
+# Of the columns that PyAirbyte makes in DuckDB and PostgreSQL.
+CACHE_TYPES = {
+    "integer": "bigint",
+    "string": "varchar",
+    "boolean": "boolean",
+    "number": "decimal(38, 9)",
+    "date-time": "timestamp",
+    "object": "json",
+    "array": "json",
+}
+
+
 def by_hand_in_duckdb(of: Built, folder: Path) -> ByHand:
     return by_hand_in(copied(of, folder)[0], of.dbt.project, folder)
 
@@ -253,15 +270,19 @@ def by_hand_in(database: Database, project: warehouse.Project, folder: Path) -> 
     """Tables like those that PyAirbyte has made there."""
     database.query(f"create schema {by_hand.SCHEMA}")
     for stream in by_hand.STREAMS:
-        empty = f"select * from aifi.{stream} where false"
-        database.query(f"create table {by_hand.SCHEMA}.{stream} as {empty}")
+        if stream in schemas():
+            of = f"as select * from aifi.{stream} where false"
+        else:
+            kinds = all_schemas()[stream].items()
+            of = "(" + ", ".join(f'"{name.lower()}" {CACHE_TYPES[kind]}' for name, kind in kinds) + ")"
+        database.query(f"create table {by_hand.SCHEMA}.{stream} {of}")
     dbt = project.dbt(folder / "by_hand", database.kind, schema=by_hand.DBT_SCHEMA, **database.place)
     return build_by_hand(dbt, many(database), inserting(database))
 
 
 def by_hand_in_emulator(emulator: emulators.Emulator, of: warehouse.Dbt, folder: Path) -> ByHand:
     """With the types of PyAirbyte's caches, as the other tables have those of Airbyte's destinations."""
-    columns = {stream: of for stream, of in schemas().items() if stream in by_hand.STREAMS}
+    columns = {stream: of for stream, of in all_schemas().items() if stream in by_hand.STREAMS}
     tables = {stream: f"{by_hand.SCHEMA}.{stream}" for stream in columns}
     types = emulators.CACHE_TYPES
     created = [emulator.create(tables[stream], of, types) for stream, of in columns.items()]

@@ -59,6 +59,13 @@ class Join:
         return f"select count(*) from {dataset}{self.left} join {dataset}{self.right} on {self.condition}"
 
 
+def findings(warehouse: str) -> str:
+    """The query of push-or-pull.md for a warehouse, by its own name: the only page with one for each of four."""
+    text = (DOCS / "push-or-pull.md").read_text()
+    [sql] = [of for _, of in FENCE.findall(text) if warehouse in of.partition("\n")[0]]
+    return sql.rstrip(";\n ")
+
+
 def joins(dialect: str) -> list[Join]:
     column = {"snowflake": 2, "bigquery": 3}[dialect]
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import by_hand
+import documented
 import marts
 from by_hand import CLOCKS, FINE_MONEY, MONEY
 from conftest import ByHand
@@ -83,11 +85,31 @@ def test_a_day_whose_lines_were_all_added_has_sales_and_no_revenue(written_by_ha
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_orders_and_events_that_contradict_each_other_are_named(written_by_hand: ByHand, stage: str) -> None:
+    """Once they have had the time to arrive; what agrees is not."""
+    found = marts.found("checkout_reconciliation", getattr(written_by_hand, stage)["checkout_reconciliation"])
+    assert found == written_by_hand.made.checkout_reconciliation(later=stage == "second")
+
+
+NAMES = {"duckdb": "DuckDB", "postgres": "PostgreSQL", "snowflake": "Snowflake", "bigquery": "BigQuery"}
+
+
+def test_the_query_of_the_documentation_names_what_the_model_names(written_by_hand: ByHand) -> None:
+    sql = documented.findings(NAMES[written_by_hand.kind]).replace("dataset.", "")
+    tables = r"\b(from|join) (orders|checkout_events)\b"
+    [found] = written_by_hand.query([re.sub(tables, rf"\1 {by_hand.SCHEMA}.\2", sql)])
+    right = written_by_hand.made.checkout_reconciliation(later=True)
+    wanted = {(finding, values[0]) for (finding, _), values in right.items() if finding.endswith(("_event", "_order"))}
+    assert {(finding, order) for finding, order, *_ in found} == wanted
+    assert len(wanted) == 4
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_amounts_are_decimals(written_by_hand: ByHand, stage: str) -> None:
     columns = {"revenue", "total_price", "net_revenue", "tax", "original_total_price", "refunded", "units"}
     seen = 0
     for mart, rows in getattr(written_by_hand, stage).items():
-        key, values = marts.COLUMNS[mart]
+        key, values = (marts.COLUMNS | marts.BY_HAND)[mart]
         places = [at for at, name in enumerate([*key, *values]) if name in columns]
         for row in rows:
             for at in places:
