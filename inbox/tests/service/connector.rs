@@ -21,6 +21,7 @@ on_both!(
     a_fail_over_is_noticed_and_nothing_is_missing,
     an_answer_of_the_relay_reaches_the_table,
     nothing_is_deleted_that_a_sync_has_not_brought_home,
+    a_day_of_pushes_and_syncs_every_quarter_of_an_hour,
 );
 
 const EVENTS: &str = "checkout_events";
@@ -308,4 +309,85 @@ async fn nothing_is_deleted_that_a_sync_has_not_brought_home(store: Store) {
         "{:?}",
         late.logs
     );
+}
+
+/// How long rows took until they were in the warehouse: in minutes, sorted.
+#[derive(Default)]
+struct Latencies(Vec<f64>);
+
+impl Latencies {
+    fn told(&mut self, what: &str) -> String {
+        self.0.sort_by(f64::total_cmp);
+        let (median, worst) = (self.0[self.0.len() / 2], self.0[self.0.len() - 1]);
+        format!("{} {what}, median {median:.1} minutes, worst {worst:.1}", self.0.len())
+    }
+}
+
+/// `AIFI_INBOX_DAYS=7` makes it a week. Some syncs are cut, the inbox is killed now and then, and AiFi repeats itself.
+async fn a_day_of_pushes_and_syncs_every_quarter_of_an_hour(store: Store) {
+    let days = std::env::var("AIFI_INBOX_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(1);
+    let mut service = store.start(&[]);
+    let sandbox = sandbox(&service, vec![(Trouble::Repeat, 0.1), (Trouble::Reissue, 0.1)], 100);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut warehouse = Warehouse::default();
+    let (mut seen, mut open) = (BTreeSet::new(), Vec::new());
+    let (mut events, mut orders) = (Latencies::default(), Latencies::default());
+    for quarter in 1..=days * 96 {
+        // Shops are closed at night. By day an order comes at any second.
+        let orders_now = if (quarter % 96) < 24 { 0 } else { 5 };
+        let mut seconds: Vec<i64> = (0..orders_now).map(|_| random.i64(0..900)).collect();
+        seconds.sort_unstable();
+        let mut passed = 0;
+        for second in seconds {
+            sandbox.advance(chrono::TimeDelta::seconds(second - passed));
+            passed = second;
+            let id = sandbox.add_order_at(sandbox.now());
+            sandbox.pay(id).unwrap();
+            if random.u8(0..20) == 0 {
+                sandbox.contest(id).unwrap();
+                open.push(id);
+            }
+            if random.u8(0..30) == 0
+                && let Some(id) = open.pop()
+            {
+                sandbox.review(id).unwrap();
+            }
+        }
+        acknowledged(&sandbox).await;
+        sandbox.advance(chrono::TimeDelta::seconds(900 - passed));
+        if quarter % 50 == 0 {
+            let address = service.address.clone();
+            service.kill();
+            service = store.start_at(&address);
+        }
+        let most = if quarter % 17 == 0 { 9_000 } else { usize::MAX };
+        warehouse.sync(&config(&sandbox.base_url(), &service), &["orders", EVENTS], most).await;
+        let now = sandbox.now();
+        let minutes = |text: &Value| {
+            let at = chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
+            (now - at.to_utc()).num_seconds() as f64 / 60.0
+        };
+        for (stream, time, latencies) in
+            [(EVENTS, "timeOfOrigin", &mut events), ("orders", "draftCreatedAt", &mut orders)]
+        {
+            for (key, row) in warehouse.tables.get(stream).into_iter().flatten() {
+                // Orders from before the first sync are history.
+                if seen.insert((stream, key.clone())) && quarter > 1 {
+                    latencies.0.push(minutes(&row[time]));
+                }
+            }
+        }
+    }
+    println!("{days} days, {} syncs, {} of which were cut", warehouse.syncs, warehouse.failures);
+    println!("{}; {}", events.told("events"), orders.told("orders"));
+    let acknowledged = acknowledged(&sandbox).await;
+    warehouse.sync(&config(&sandbox.base_url(), &service), &["orders", EVENTS], usize::MAX).await;
+    assert_eq!(warehouse.names(), acknowledged);
+    let with_events: BTreeSet<u64> = acknowledged.into_iter().map(|(order, ..)| order).collect();
+    sandbox.advance(chrono::TimeDelta::minutes(10));
+    warehouse.sync(&config(&sandbox.base_url(), &service), &["orders", EVENTS], usize::MAX).await;
+    let read: BTreeSet<u64> =
+        warehouse.rows("orders").into_iter().map(|row| row["id"].as_u64().unwrap()).collect();
+    assert!(with_events.is_subset(&read), "an event has no order");
+    assert_eq!(read.len(), with_events.len() + 10, "an order has no event, but for those of before");
 }
