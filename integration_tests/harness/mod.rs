@@ -2,6 +2,7 @@
 
 mod api;
 mod family;
+pub mod inbox;
 mod outcome;
 mod run;
 mod server;

@@ -202,7 +202,7 @@ class Made:
         )
         self.undated = order["id"]
 
-    def event(self, order: int, status: str = "completed", **fields: Any) -> None:
+    def event(self, order: int, status: str | None = "completed", **fields: Any) -> None:
         """What AiFi has pushed of an order."""
         number = len(self.first["checkout_events"]) + 1
         row = {
@@ -229,8 +229,10 @@ class Made:
         self.event(agreed, **answered)
         self.event(agreed, "reviewed", timeOfOrigin="2025-10-29T12:00:00Z", totalPrice="7.00")
         self.event(agreed, "reviewed", timeOfOrigin="2025-10-29T13:00:00Z")
-        self.event(1, "x", recognised=False, orderId=None, status=None, sessionId=None, timeOfOrigin=None,
-                   firstReceivedAt="2025-10-28T12:00:00Z", lastReceivedAt="2025-10-28T12:00:00Z", totalPrice=None)
+        # Not recognised.
+        came = {"firstReceivedAt": "2025-10-28T12:00:00Z", "lastReceivedAt": "2025-10-28T12:00:00Z"}
+        nothing = {"orderId": None, "sessionId": None, "timeOfOrigin": None, "totalPrice": None}
+        self.event(1, None, recognised=False, **nothing, **came)
         alone = order("5.00", status="unpaid")
         lost = 990_001
         self.event(lost, "draft")
