@@ -299,6 +299,26 @@ fn an_odd_body_costs_no_more_than_its_column() {
 }
 
 #[test]
+fn events_that_are_too_large_together_are_asked_for_in_parts() {
+    let shop = Shop::new(Log::of(1..=2));
+    shop.change(|log| {
+        for number in 1..=13 {
+            let body = "x".repeat(1 << 20);
+            log.put(json!({"event": format!("x{number}"), "recognised": false, "deliveryCount": 1, "relay": "none",
+                "payload": body}));
+        }
+    });
+    let outcome = shop.read(&[NAME]).finish().succeeded();
+    assert_eq!(numbers(&outcome.records_of(NAME)), (1..=15).collect::<Vec<_>>());
+    let limits: Vec<String> = shop
+        .asked()
+        .iter()
+        .map(|query| query.split('&').find(|part| part.starts_with("limit")).unwrap().to_owned())
+        .collect();
+    assert_eq!(limits, ["limit=500", "limit=62", "limit=7", "limit=7", "limit=7"]);
+}
+
+#[test]
 fn a_state_that_is_not_ours_is_refused_for_this_stream_alone() {
     let shop = Shop::new(Log::of(1..=1));
     let saved = json!([{"type": "STREAM", "stream": {"stream_descriptor": {"name": NAME}, "stream_state": {"seq": "x"}}}]);
