@@ -226,8 +226,8 @@ fn answers_that_contradict_themselves_end_the_stream_and_not_the_table() {
             (|page| (page["events"], page["through"]) = (json!([]), page["after"].clone())) as fn(&mut Value),
             "ends at number 3, before the end of the log at 6",
         ),
-        (|page| page["seen"] = json!("e1"), "does not bring back the place"),
-        (|page| page["after"] = json!(1), "does not bring back the place"),
+        (|page| page["seen"] = json!("e1"), "does not bring back number 3"),
+        (|page| page["after"] = json!(1), "does not bring back number 3"),
     ] {
         let shop = Shop::new(Log::of(1..=3));
         let first = shop.read(&[NAME]).finish().succeeded();
@@ -265,7 +265,7 @@ fn what_is_not_recognised_comes_with_its_body_alone() {
         );
     }
     assert!(
-        outcome.logs().iter().any(|line| line.contains("2 events not recognised")),
+        outcome.logs().iter().any(|line| line.contains("2 events not recognised: only the payload is there")),
         "{:?}",
         outcome.logs()
     );

@@ -1,13 +1,13 @@
 //! The stream `checkout_events`: what AiFi pushed to the checkout inbox, read from there.
 //!
 //! The inbox keeps a log in which each event has a number; docs/inbox.md (*Reading*) says what its reading side promises. One
-//! question brings the events after a number, together with the proof that the log still holds the event that we saw there. An
+//! request brings the events after a number, together with the proof that the log still holds the event that was seen there. An
 //! event that is delivered again moves to a higher number, so the log is also the log of changes.
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | [`query`] | a question |
-//! | [`page`] | a body becomes an answer to it |
+//! | [`query`] | a request |
+//! | [`page`] | a body becomes the response to it |
 //! | [`record`] | an event becomes a record |
 //! | [`position`] | where the reading is, and what it may believe |
 //! | [`state`] | the form of the state |

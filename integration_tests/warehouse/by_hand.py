@@ -214,7 +214,7 @@ class Made:
         self.first["checkout_events"].append(row)
 
     def _checkout(self) -> None:
-        """Orders and events that agree, and some that do not. The inbox is there from noon on; unpaid orders are no sales."""
+        """Orders and events that agree, and some that do not. The inbox is there from noon on; unpaid orders are not sales."""
         at = {"storeId": UTC_STORE, "draftCreatedAt": "2025-10-28T13:00:00Z"}
         answered = {"relay": "answered", "relayAnswer": {"statusCode": 200, "paymentStatus": "success"}}
 

@@ -137,12 +137,12 @@ impl Asked {
         }
     }
 
-    /// What may be the matter where no answer comes in time, as a clause.
+    /// What may be the matter where no response comes in time, as a clause.
     pub(super) fn incident(self) -> &'static str {
         if self == Self::Inbox { "the inbox and its database are well" } else { "AiFi has an incident" }
     }
 
-    /// Whether this status is an answer, though no success: the inbox says by it that its log was rewound.
+    /// Whether this status is a response to read, though not a success: by it the inbox says that its log was rewound.
     pub(super) fn answers_with(self, status: u16) -> bool {
         self == Self::Inbox && status == 409
     }

@@ -1,6 +1,6 @@
-//! Whether the checkout inbox can be read: the question of a sync, asked small.
+//! Whether the checkout inbox can be read: the request of a sync, for one event.
 
-use super::page::{Answer, PageReader};
+use super::page::{PageReader, Response};
 use super::query::{Place, Query};
 use super::{NAME, PATH, log};
 use crate::aifi::http::{Http, Question};
@@ -23,17 +23,17 @@ pub fn too_slow() -> Failure {
     Failure::new(FailureKind::NoAnswer, text)
 }
 
-/// Proves that the stream can be read. It asks without a name, so that the inbox notes nothing of it.
+/// Proves that the stream can be read. It gives no name, so the inbox notes nothing of it.
 pub async fn check(http: &Http, personal: &Personal) -> Result<Found, Failure> {
     let query = Query { after: Place::default(), limit: 1, consumer: None };
     let encoded = query.encode();
     let question = Question { what: NAME, path: PATH, query: &encoded, guess: false };
     let mut pages = PageReader::new(personal);
-    let answer = http.get(question, None, |body| pages.read(&query, body)).await?;
-    match answer.value {
-        Ok(Answer::Page(page)) => Ok(Found { head: page.head }),
+    let response = http.get(question, None, |body| pages.read(&query, body)).await?;
+    match response.value {
+        Ok(Response::Page(page)) => Ok(Found { head: page.head }),
         // Nothing was seen that it could not hold.
-        Ok(Answer::TooOld | Answer::Rewound(_)) => Err(log::too_old()),
+        Ok(Response::TooOld | Response::Rewound(_)) => Err(log::too_old()),
         Err(doubt) => Err(log::failure(doubt, 1)),
     }
 }

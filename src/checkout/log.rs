@@ -10,6 +10,11 @@ use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::message::Level;
 
+/// A number of things.
+fn plural(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// What there is to read.
 pub(super) fn range(seq: u64) -> String {
     match seq {
@@ -52,19 +57,19 @@ pub(super) fn gaps(gaps: Gaps, is_gap: bool) -> Option<(Level, String)> {
 
 /// The end of the sync: what was written, and what it took.
 pub(super) fn receipt(seq: u64, records: u64, unrecognised: u64, asks: Asks, took: Duration) -> String {
-    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut text = format!(
         "{NAME}: complete up to number {seq}: {}; {} in {:.1} s",
         plural(records, "record"),
         plural(asks.requests, "request"),
         took.as_secs_f64()
     );
-    for (count, what) in [
-        (asks.refused + asks.repeated, "requests repeated"),
-        (unrecognised, "events not recognised: of these only the payload is there"),
+    let repeated = asks.refused + asks.repeated;
+    for (count, what, more) in [
+        (repeated, "request", "repeated"),
+        (unrecognised, "event", "not recognised: only the payload is there"),
     ] {
         if count > 0 {
-            text.push_str(&format!("; {count} {what}"));
+            text.push_str(&format!("; {} {more}", plural(count, what)));
         }
     }
     text
@@ -78,15 +83,16 @@ pub(super) fn failure(doubt: Doubt, attempts: u32) -> Failure {
         "Nothing was skipped: the state ends before this point, and the next sync starts there. If it stays so, look at the inbox's log and database.".to_owned()
     };
     let text = format!(
-        "{NAME} cannot be read completely: {} (the question was asked {attempts} times). {advice}",
-        doubt.what
+        "{NAME} cannot be read completely: {} (after {}). {advice}",
+        doubt.what,
+        plural(u64::from(attempts), "attempt")
     );
     Failure::new(doubt.kind, text)
 }
 
 /// The inbox is of a version that does not say enough.
 pub(super) fn too_old() -> Failure {
-    let text = "The checkout inbox is older than this connector, and does not say up to which number its answers are whole. Update aifi-inbox to the version of the connector, or a newer one.";
+    let text = "The checkout inbox is older than this connector, and does not say up to which number its responses are complete. Update aifi-inbox to the version of the connector or a newer one.";
     Failure::new(FailureKind::Rejected, text)
 }
 
@@ -124,7 +130,7 @@ mod tests {
         let asks = Asks { requests: 4, repeated: 2, refused: 1 };
         assert_eq!(
             receipt(9, 1, 1, asks, took),
-            "checkout_events: complete up to number 9: 1 record; 4 requests in 0.3 s; 3 requests repeated; 1 events not recognised: of these only the payload is there"
+            "checkout_events: complete up to number 9: 1 record; 4 requests in 0.3 s; 3 requests repeated; 1 event not recognised: only the payload is there"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A body of the inbox becomes an answer, held against its question. Pure.
+//! A body of the inbox becomes a response, checked against its request. Pure.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,12 +22,12 @@ use crate::record::transcode::Transcoder;
 
 /// What the inbox says.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Response {
     /// The events after a place.
     Page(Page),
     /// The log does not hold what was seen there: both sides agree up to this number only.
     Rewound(u64),
-    /// It does not say what this connector needs to know: it is an older version.
+    /// The inbox does not say what this connector needs to know: it is an older version.
     TooOld,
 }
 
@@ -68,7 +68,7 @@ pub struct Row {
     pub recognised: bool,
     /// How many lower numbers it may have had: one for each delivery and for each answer of a relay.
     pub moves: u64,
-    /// Where its record stands in [`Page::records`].
+    /// Where its record is in [`Page::records`].
     pub data: Range<usize>,
     /// What could not be what the schema says.
     pub changes: Vec<Change>,
@@ -102,13 +102,13 @@ impl PageReader {
         Self { transcoder: Transcoder::new(&SCHEMA.shape, personal.clone()) }
     }
 
-    /// What the schema does not expect, in the answers so far.
+    /// What the schema does not expect, in the responses so far.
     pub fn findings(&self) -> &Findings {
         &self.transcoder.findings
     }
 
-    /// Reads the answer to a question. A body that is not whole JSON is an error.
-    pub fn read(&mut self, query: &Query, body: &[u8]) -> Result<Result<Answer, Doubt>, anyhow::Error> {
+    /// Reads the response to a request. A body that is not whole JSON is an error.
+    pub fn read(&mut self, query: &Query, body: &[u8]) -> Result<Result<Response, Doubt>, anyhow::Error> {
         let body: Body<'_> = match serde_json::from_str(std::str::from_utf8(body)?) {
             Ok(body) => body,
             Err(error) if error.classify() == Category::Data => return Ok(Err(no_page(&error))),
@@ -118,21 +118,23 @@ impl PageReader {
             let agreed = body.agreed.filter(|agreed| *agreed <= query.after.seq);
             let doubt =
                 || Doubt::new(FailureKind::NotAPage, "it says that its log was rewound, but not to where");
-            return Ok(agreed.map(Answer::Rewound).ok_or_else(doubt));
+            return Ok(agreed.map(Response::Rewound).ok_or_else(doubt));
         }
         let Body { events: Some(events), more: Some(more), head: Some(head), .. } = body else {
-            return Ok(Err(Doubt::new(FailureKind::NotAPage, "an answer has no list of events")));
+            return Ok(Err(Doubt::new(FailureKind::NotAPage, "a response has no list of events")));
         };
-        let (Some(after), Some(through)) = (body.after, body.through) else { return Ok(Ok(Answer::TooOld)) };
+        let (Some(after), Some(through)) = (body.after, body.through) else {
+            return Ok(Ok(Response::TooOld));
+        };
         if after != query.after.seq || body.seen.as_deref() != query.after.event.as_deref() {
             let what = format!(
-                "the answer does not bring back the place that was asked with, number {}; it is that to another question, perhaps from a cache on the way",
+                "the response does not bring back number {}, which it continues from: it is that to another request, perhaps from a cache",
                 query.after.seq
             );
             return Ok(Err(Doubt::new(FailureKind::MissingEvent, what)));
         }
         let page = Page { more, through, head, pruned: body.pruned, ..Page::default() };
-        Ok(self.rows(page, &events).and_then(|page| page.verified(query)).map(Answer::Page))
+        Ok(self.rows(page, &events).and_then(|page| page.verified(query)).map(Response::Page))
     }
 
     fn rows(&mut self, mut page: Page, events: &[&RawValue]) -> Result<Page, Doubt> {
@@ -159,12 +161,12 @@ impl PageReader {
 }
 
 fn no_page(error: &serde_json::Error) -> Doubt {
-    let what = format!("an answer is not a page of events ({})", why_not_json(error));
+    let what = format!("a response is not a page of events ({})", why_not_json(error));
     Doubt::new(FailureKind::NotAPage, what)
 }
 
 impl Page {
-    /// The number of the last event, or the one that was asked with.
+    /// The number of the last event, or the one that the request continues from.
     pub fn last(&self, query: &Query) -> u64 {
         self.events.last().map_or(query.after.seq, |row| row.seq)
     }
@@ -176,7 +178,7 @@ impl Page {
         let wrong = if !numbers.is_sorted_by(|one, next| one < next) {
             "the events are not in the order of their numbers".to_owned()
         } else if self.events.len() as u64 > query.limit {
-            format!("it holds {} events, and {} were asked for", self.events.len(), query.limit)
+            format!("it holds {} events, and {} were requested", self.events.len(), query.limit)
         } else if more && self.events.is_empty() {
             format!("the page after number {last} is empty, although more events follow")
         } else if if more { self.through != last } else { self.through < last.max(self.head) } {
@@ -220,13 +222,13 @@ mod tests {
         body.to_string()
     }
 
-    fn read(changes: &Value) -> Result<Answer, Doubt> {
+    fn read(changes: &Value) -> Result<Response, Doubt> {
         PageReader::new(&Personal::Keep).read(&query(), body(changes).as_bytes()).unwrap()
     }
 
     #[test]
     fn a_page_becomes_records() {
-        let Ok(Answer::Page(page)) = read(&json!({})) else { panic!("no page") };
+        let Ok(Response::Page(page)) = read(&json!({})) else { panic!("no page") };
         let told: Vec<_> = page.events.iter().map(|row| (row.seq, row.event.as_str(), row.moves)).collect();
         assert_eq!(told, [(4, "e4", 3), (6, "e6", 3)]);
         let record: Value = serde_json::from_slice(&page.records[page.events[1].data.clone()]).unwrap();
@@ -234,18 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_or_the_question_is_doubted() {
+    fn what_contradicts_itself_or_the_request_is_doubted() {
         for (changes, words) in [
             (json!({"events": "absent"}), "no list of events"),
             (json!({"events": {}}), "not a page of events"),
             (json!({"events": [3]}), "not a page of events"),
             (json!({"events": [{"seq": 4}]}), "not a page of events"),
-            (json!({"after": 4}), "does not bring back the place"),
-            (json!({"seen": "e4"}), "does not bring back the place"),
-            (json!({"seen": null}), "does not bring back the place"),
+            (json!({"after": 4}), "does not bring back number 3"),
+            (json!({"seen": "e4"}), "does not bring back number 3"),
+            (json!({"seen": null}), "does not bring back number 3"),
             (json!({"events": [event(6), event(4)]}), "not in the order"),
             (json!({"events": [event(3), event(4)], "through": 6}), "not in the order"),
-            (json!({"events": [event(4), event(5), event(6)]}), "3 events, and 2"),
+            (json!({"events": [event(4), event(5), event(6)]}), "3 events, and 2 were requested"),
             (json!({"events": [], "more": true}), "empty, although more"),
             (json!({"events": [], "through": 3}), "ends at number 3, before the end of the log at 6"),
             (json!({"through": 5}), "ends at number 5"),
@@ -260,17 +262,17 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_be_no_page() {
-        assert!(matches!(read(&json!({"rewound": true, "agreed": 2})), Ok(Answer::Rewound(2))));
+    fn a_response_may_be_something_else_than_a_page() {
+        assert!(matches!(read(&json!({"rewound": true, "agreed": 2})), Ok(Response::Rewound(2))));
         for missing in ["after", "through"] {
-            assert!(matches!(read(&json!({missing: "absent"})), Ok(Answer::TooOld)), "{missing}");
+            assert!(matches!(read(&json!({missing: "absent"})), Ok(Response::TooOld)), "{missing}");
         }
         assert!(PageReader::new(&Personal::Keep).read(&query(), b"<html>").is_err());
     }
 
     #[test]
     fn numbers_without_an_event_are_vouched_for() {
-        let Ok(Answer::Page(page)) = read(&json!({"events": [], "through": 9, "head": 9})) else {
+        let Ok(Response::Page(page)) = read(&json!({"events": [], "through": 9, "head": 9})) else {
             panic!("no page")
         };
         assert_eq!(page.last(&query()), 3);
@@ -278,14 +280,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn untrusted_pages_bring_an_answer_or_a_doubt(
+        fn untrusted_pages_bring_a_response_or_a_doubt(
             body in crate::untrusted::mangled(body(&json!({"events": [
                 {"seq": 4, "event": "e4", "recognised": true, "orderId": "1", "status": "draft", "timeOfOrigin": "x",
                     "deliveryCount": 1, "relay": "answered", "answerStatus": 200, "answerBody": "{\"paymentStatus\":\"success\"}",
                     "payload": "{\"orderId\":1,\"cart\":[{\"id\":\"1\"}],\"customer\":{\"id\":\"7\"},\"session\":{}}"}]}))),
         ) {
             let mut reader = PageReader::new(&Personal::Keep);
-            if let Ok(Ok(Answer::Page(page))) = reader.read(&query(), &body) {
+            if let Ok(Ok(Response::Page(page))) = reader.read(&query(), &body) {
                 for row in &page.events {
                     let record: Value = serde_json::from_slice(&page.records[row.data.clone()]).unwrap();
                     prop_assert_eq!(record["seq"].as_u64(), Some(row.seq));

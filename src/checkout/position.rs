@@ -1,6 +1,6 @@
 //! Where the reading of the log is, what to ask next, and when it is complete. Pure.
 //!
-//! The first answer fixes the end: the head of the log at that moment. Events move to higher numbers while the log is read, so a
+//! The first response fixes the end: the head of the log at that moment. Events move to higher numbers while the log is read, so a
 //! full refresh, whose table holds nothing else, reads on until no event follows.
 
 use super::page::Page;
@@ -39,7 +39,7 @@ pub struct Position {
     start: Place,
     /// The last event that was read.
     place: Place,
-    /// The head when the first answer came; none before.
+    /// The head when the first response came; none before.
     end: Option<u64>,
     limit: u64,
     rewinds: u32,
@@ -88,7 +88,7 @@ impl Position {
         Query { after: self.place.clone(), limit: self.limit, consumer }
     }
 
-    /// The answer was too large: whether fewer events can be asked for.
+    /// The response was too large: whether fewer events can be requested.
     pub fn asks_for_less(&mut self) -> bool {
         let fewer = self.limit > 1;
         self.limit = (self.limit / 8).max(1);
@@ -106,7 +106,7 @@ impl Position {
             return Err(Doubt::new(FailureKind::MissingEvent, what));
         }
         let mut before = self.place.seq;
-        // What was deleted before it was read is told apart from what is not there.
+        // What was deleted before it was read is counted apart from what is missing.
         let first = page.events.first().map_or(page.through, |row| row.seq - 1);
         if before < page.pruned.min(first) {
             before = page.pruned.min(first);
@@ -135,8 +135,8 @@ impl Position {
         !self.gaps.are_explained() && !self.more
     }
 
-    /// The log does not hold what was seen at the place that was asked with: both sides agree up to `agreed`. From where it is
-    /// read again.
+    /// The log does not hold what was seen at the place that the request continues from: both sides agree up to `agreed`. From
+    /// where it is read again.
     ///
     /// # Errors
     /// When it happens time and again.
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_answer_fixes_the_end() {
+    fn the_first_response_fixes_the_end() {
         let mut position = position(SyncMode::Incremental, 0);
         position.accept(&page(&[1, 2], true, 4)).unwrap();
         assert!(!position.is_done());
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_new_is_one_question() {
+    fn nothing_new_is_one_request() {
         let mut position = position(SyncMode::Incremental, 7);
         assert_eq!(position.query(), Query { after: place(7), limit: MOST, consumer: Some("me".to_owned()) });
         position.accept(&page(&[], false, 9)).unwrap();
@@ -251,7 +251,7 @@ mod tests {
         let moved = Page { events: vec![row(5, 0), row(8, 3)], head: 8, through: 8, ..Page::default() };
         position.accept(&moved).unwrap();
         assert_eq!(position.gaps, Gaps { numbers: 4, moves: 3, bounds: Some((3, 7)) });
-        assert!(position.has_a_gap(), "one of the four was no event's that moved");
+        assert!(position.has_a_gap(), "only three of the four can be of events that moved");
         let mut position = self::position(SyncMode::Incremental, 2);
         position.accept(&Page { events: vec![row(5, 0), row(8, 4)], ..moved }).unwrap();
         assert!(!position.has_a_gap());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_events_are_asked_for_down_to_one() {
+    fn fewer_events_are_requested_down_to_one() {
         let mut position = position(SyncMode::Incremental, 0);
         let mut limits = Vec::new();
         while position.asks_for_less() {

@@ -1,6 +1,6 @@
-//! A question to the inbox. Pure.
+//! A request to the inbox. Pure.
 
-/// Events of one answer at most. The inbox has the same bound at twice as many, and ends an answer at 8 MiB of bodies.
+/// Events of one response at most. The inbox allows 1,000, and ends a response at 8 MiB of bodies.
 pub const MOST: u64 = 500;
 
 /// A place in the log: a number, and the event that was seen there.
@@ -12,7 +12,7 @@ pub struct Place {
     pub event: Option<String>,
 }
 
-/// A question.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Events after this place.

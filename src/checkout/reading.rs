@@ -1,4 +1,4 @@
-//! The reading of the inbox in one sync, as a machine: calls out, answers in, records and states out.
+//! The reading of the inbox in one sync, as a machine: calls out, responses in, records and states out.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::page::{Answer, Page, PageReader};
+use super::page::{Page, PageReader, Response};
 use super::position::Position;
 use super::query::{Place, Query};
 use super::state::{Saved, state};
@@ -30,12 +30,12 @@ pub struct Reading {
     started: Instant,
     records: u64,
     unrecognised: u64,
-    /// The number of the call under way, and its question.
-    asked: Option<(u64, Query, Slot<Answer>)>,
+    /// The number of the call under way, and its request.
+    asked: Option<(u64, Query, Slot<Response>)>,
     calls: u64,
-    /// From 1: how often the question is asked.
+    /// From 1: how often the request is sent.
     attempt: u32,
-    /// What was wrong with the answer before.
+    /// What was wrong with the response before.
     doubted: String,
     /// A full refresh that an earlier sync has completed: there is nothing to do.
     complete: bool,
@@ -73,27 +73,27 @@ impl Reading {
         })
     }
 
-    /// The question as people read it.
+    /// The request as people read it.
     fn request(query: &Query) -> String {
         format!("GET {PATH}?{}", query.encode())
     }
 
-    /// Believes an answer, or asks again.
+    /// Believes a response, or requests it again.
     fn accept(
         &mut self,
-        answer: Result<Answer, Doubt>,
+        response: Result<Response, Doubt>,
         query: &Query,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let taken = match answer {
-            Ok(Answer::TooOld) => return Err(log::too_old()),
-            Ok(Answer::Page(page)) => self.position.accept(&page).map(|()| Some(page)),
-            Ok(Answer::Rewound(agreed)) => match self.position.rewind(agreed) {
+        let taken = match response {
+            Ok(Response::TooOld) => return Err(log::too_old()),
+            Ok(Response::Page(page)) => self.position.accept(&page).map(|()| Some(page)),
+            Ok(Response::Rewound(agreed)) => match self.position.rewind(agreed) {
                 Ok(from) => {
                     doors.output.log(Level::Warn, &log::rewound(query.after.seq, from))?;
                     Ok(None)
                 }
-                // Asked again at once, it would be so once more.
+                // Requested again at once, it would be so once more.
                 Err(doubt) => return Err(log::failure(doubt, self.attempt)),
             },
             Err(doubt) => Err(doubt),
@@ -195,8 +195,8 @@ impl Family for Reading {
         let Some((_, query, slot)) = self.asked.take_if(|(number, ..)| *number == ticket) else {
             return Ok(Use::None);
         };
-        let Some(answer) = slot.take() else { return Ok(Use::None) };
-        self.accept(answer, &query, doors)
+        let Some(response) = slot.take() else { return Ok(Use::None) };
+        self.accept(response, &query, doors)
     }
 
     fn refused(&mut self, _: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::record::object::Fields;
 
-/// An event as the inbox tells it.
+/// An event as the inbox sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event<'a> {
@@ -72,7 +72,7 @@ impl Event<'_> {
         columns.end()
     }
 
-    /// What the relay's target answered: its fields, or the answer as it is, should it be no object.
+    /// What the relay's target answered: its fields, or the answer as it is, if it is not an object.
     fn relay_answer(&self) -> String {
         if self.answer_status.is_none() && self.answer_millis.is_none() {
             return "null".to_owned();
@@ -91,7 +91,7 @@ impl Event<'_> {
     }
 }
 
-/// The text that a token stands for; nothing, if it is no text.
+/// The text that a token means; nothing, if it is not a text.
 fn text(token: &RawValue) -> Cow<'_, str> {
     serde_json::from_str(token.get()).unwrap_or_default()
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_stands_beside_what_the_inbox_knows() {
+    fn the_body_is_beside_what_the_inbox_knows() {
         let payload = r#"{"orderId": 12, "status": "draft", "amount": 1.10, "storeId": 3, "sessionId": "old",
             "session": {"sessionId": "s1"}, "customer": {"id": "5", "role": "employee"}, "seq": 99, "new": [1]}"#;
         let columns = columns(payload, json!({}));

@@ -37,7 +37,7 @@ pub(super) async fn check(
             let others = others(&config, &http, &found, deadline.min(clock::instant() + OTHERS)).await?;
             Ok::<_, Failure>((found, others))
         };
-        // It is asked meanwhile: a slow API is no reason to say nothing of it.
+        // It is asked meanwhile, so a slow API does not keep what is found of it.
         let (of_api, inbox) = tokio::join!(of_api, inbox(&config, stop));
         let found = match of_api {
             Ok((found, mut others)) => {

@@ -300,7 +300,7 @@ async fn nothing_is_deleted_that_a_sync_has_not_brought_home(store: Store) {
     service.send(event(4, "a")).await;
     warehouse.sync(&config_of(&service), &[EVENTS], usize::MAX).await;
     assert_eq!((warehouse.rows(EVENTS).len(), warehouse.failures), (4, 0));
-    // Another connection begins when they have gone, and is told.
+    // Another connection begins when they have gone, and its log says so.
     let mut late = Warehouse::default();
     late.sync(&config_of(&service), &[EVENTS], usize::MAX).await;
     assert_eq!(late.rows(EVENTS).len(), 1);

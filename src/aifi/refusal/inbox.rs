@@ -1,16 +1,16 @@
-//! What a status of the checkout inbox means, or of what stands in front of it. Pure.
+//! What a status of the checkout inbox means, or of a proxy in front of it. Pure.
 
 use super::{Trouble, proxy_asks_for_a_user};
 use crate::config::inbox::{INBOX_READ_TOKEN, INBOX_URL};
 use crate::failure::{Failure, FailureKind};
 
-/// What a status is that is no answer of the inbox's reading side (see docs/inbox.md, *Reading*).
+/// What a status means that the inbox's reading side does not document as a response (docs/inbox.md, *Reading*).
 pub(super) fn sort(status: u16) -> Result<Trouble, Failure> {
     let failure = |kind, text: String| Err(Failure::new(kind, text).at(format!("status {status}")));
     match status {
         429 => {
             let what = "429, the answer to too many requests";
-            let advice = "What stands in front of the checkout inbox allows few requests: raise its limit.";
+            let advice = "A proxy in front of the checkout inbox limits the requests: raise its limit.";
             Ok(Trouble::new(FailureKind::RateLimited, what, advice))
         }
         408 | 500.. => Ok(Trouble::new(
@@ -34,7 +34,7 @@ pub(super) fn sort(status: u16) -> Result<Trouble, Failure> {
         403 => failure(
             FailureKind::Forbidden,
             format!(
-                "Something in front of the checkout inbox does not let us read (403). Allow GET /v1/events there, or correct {INBOX_URL}."
+                "A proxy in front of the checkout inbox refuses the request (403). Allow GET /v1/events there, or correct {INBOX_URL}."
             ),
         ),
         404 | 405 => failure(
