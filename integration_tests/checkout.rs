@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::harness::inbox::{Log, NAME, Shop};
-use crate::harness::{JSON, Run, Server, config};
+use crate::harness::{JSON, Rules, Run, Server, config};
 
 fn numbers(records: &[&Value]) -> Vec<u64> {
     records.iter().map(|record| record["seq"].as_u64().unwrap()).collect()
@@ -316,6 +316,25 @@ fn events_that_are_too_large_together_are_asked_for_in_parts() {
         .map(|query| query.split('&').find(|part| part.starts_with("limit")).unwrap().to_owned())
         .collect();
     assert_eq!(limits, ["limit=500", "limit=62", "limit=7", "limit=7", "limit=7"]);
+}
+
+#[test]
+fn personal_data_follow_the_setting() {
+    let mut shop = Shop::new(Log::of(1..=1));
+    shop.config["personal_data"] = json!({"mode": "leave_out"});
+    let outcome = shop.read(&[NAME]).finish().succeeded();
+    let event = outcome.records_of(NAME)[0];
+    for name in ["customerId", "customer", "payload"] {
+        assert_eq!(event[name], Value::Null, "{name}");
+    }
+    assert_eq!((&event["orderId"], &event["customerRole"]), (&json!(1), &json!("customer")));
+    assert!(!outcome.stdout.contains("\"7\""), "the customer's id is nowhere");
+    shop.config["personal_data"] = json!({"mode": "hash", "salt": "0123456789abcdef"});
+    let outcome = shop.read(&[NAME]).finish_under(Rules::Hashed).succeeded();
+    let event = outcome.records_of(NAME)[0];
+    for name in ["customerId", "customer", "payload"] {
+        assert_eq!(event[name].as_str().map(str::len), Some(64), "{name}");
+    }
 }
 
 #[test]
