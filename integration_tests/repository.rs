@@ -37,8 +37,13 @@ fn all_schemas(value: &Value) -> Vec<(String, &Value)> {
 fn one_version_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(file("metadata.yaml").contains(&format!("dockerImageTag: {version}\n")));
-    assert!(file("CHANGELOG.md").contains(&format!("## {version}")));
-    assert!(file("docs/aifi.md").contains(&format!("| {version} |")));
+    let (changelog, page) = (file("CHANGELOG.md"), file("docs/aifi.md"));
+    let versions: Vec<&str> = changelog.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(versions[0].starts_with(&format!("{version} - ")), "{versions:?}");
+    for of_changelog in versions {
+        let (version, date) = of_changelog.split_once(" - ").expect("a version has its date");
+        assert!(page.contains(&format!("| {version} | {date} |")), "docs/aifi.md: {of_changelog}");
+    }
     assert!(file("acceptance-test-config.yml").contains("airbyte/source-aifi:dev"));
     assert!(file("Dockerfile").contains(&format!("ARG VERSION={version}\n")));
 }
