@@ -21,8 +21,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// A row of a table, with the cursor that it was written with.
 type Kept = (String, Value);
 
-/// Tables as Airbyte's destinations keep them: of one key the record with the newest cursor stays, of two with the same cursor the
-/// later one, and one with `_ab_cdc_deleted_at` takes the row out.
+/// Tables as Airbyte's destinations keep them: of one key the record with the newest cursor stays, of two with the same cursor
+/// the later one, and one with `_ab_cdc_deleted_at` takes the row out.
 #[derive(Default)]
 struct Tables {
     orders: BTreeMap<u64, Kept>,

@@ -14,8 +14,8 @@
 //!
 //! # Rooms
 //!
-//! A row is handed down: from [`api`] through [`mod@slice`] and [`sync`] to [`records`]. Each room imports from those above it only;
-//! a test holds that.
+//! A row is handed down: from [`api`] through [`mod@slice`] and [`sync`] to [`records`]. Each room imports from those above it
+//! only; a test holds that.
 //!
 //! | room | what it is for |
 //! | --- | --- |

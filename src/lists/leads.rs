@@ -2,7 +2,8 @@
 //!
 //! Truth by key, speed by guess. A pass asks behind the last row but one that it knows, so it has one request under way at a
 //! time. Where ids are numbers, two things are guesses: that `after` takes a number which no row has as its id, and which ids
-//! the pass will reach some pages on. A chain begins behind such an id, and goes on by key as the pass does, up to where the next chain begins.
+//! the pass will reach some pages on. A chain begins behind such an id, and goes on by key as the pass does, up to where the
+//! next chain begins.
 //! A guess only saves time: an answer of a chain is taken as the answer to the pass's own question if it begins among the rows of
 //! the answer before, so that it brings known rows back, and the pass believes it no more than any other. The end is proven by a
 //! fresh question.

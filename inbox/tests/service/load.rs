@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! cargo build --release -p aifi-inbox
-//! AIFI_INBOX_PROGRAM=target/release/aifi-inbox cargo test -p aifi-inbox --test service load -- --ignored --nocapture --test-threads 1
+//! AIFI_INBOX_PROGRAM=target/release/aifi-inbox cargo test -p aifi-inbox --test service load -- \
+//!   --ignored --nocapture --test-threads 1
 //! ```
 
 use std::process::Command;

@@ -25,8 +25,8 @@ const BOUNDS_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 ///
 /// A store and a role are stable for an order. The time of its last change only grows, so an order that was changed
 /// since some moment stays changed since then; an upper bound of that time is not asked for, since a change would make
-/// the order leave. Statuses are not here. They change while they are read, so asking for some of them would make orders leave the
-/// set meanwhile; the records are picked afterwards.
+/// the order leave. Statuses are not here. They change while they are read, so asking for some of them would make orders leave
+/// the set meanwhile; the records are picked afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Of this store only.

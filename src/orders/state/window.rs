@@ -159,8 +159,8 @@ impl Window {
         }
     }
 
-    /// A changed order was written, whose lines may be others than the inventory has. Where one of them goes with the next change,
-    /// nothing else would tell.
+    /// A changed order was written, whose lines may be others than the inventory has. Where one of them goes with the next
+    /// change, nothing else would tell.
     pub(crate) fn changed(&mut self, row: &Row) {
         let Some(inventory) = self.inventory.as_ref().filter(|inventory| inventory.has_lines()) else {
             return;
