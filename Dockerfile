@@ -15,6 +15,7 @@ RUN --mount=type=cache,id=${CACHE}-registry,target=/usr/local/cargo/registry,sha
     cargo install --locked --root /opt/auditable "cargo-auditable@${AUDITABLE_VERSION}"
 COPY Cargo.toml Cargo.lock ./
 COPY inbox/Cargo.toml inbox/
+COPY quickstart/Cargo.toml quickstart/
 COPY sandbox/Cargo.toml sandbox/
 COPY image/build.sh image/
 # Where the user page of this build is: the form links to it.
@@ -22,8 +23,8 @@ ARG AIFI_DOCS_URL
 COPY spec ./spec
 COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.
-RUN mkdir -p inbox/src sandbox/src integration_tests examples/rate_control benches/read && \
-    touch inbox/src/main.rs sandbox/src/lib.rs integration_tests/main.rs benches/read/main.rs \
+RUN mkdir -p inbox/src quickstart/src sandbox/src integration_tests examples/rate_control benches/read && \
+    touch inbox/src/main.rs quickstart/src/main.rs sandbox/src/lib.rs integration_tests/main.rs benches/read/main.rs \
       examples/data_dictionary.rs examples/rate_control/main.rs
 # touch: cargo compares times of files, so a file older than the last build in the cache would not be built again.
 RUN --mount=type=cache,id=${CACHE}-registry,target=/usr/local/cargo/registry,sharing=locked \

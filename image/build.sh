@@ -15,5 +15,5 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
 done
 # --target keeps the flags away from build scripts and macros, which a static libc would break.
 RUSTFLAGS="${flags}" \
-  cargo auditable build --locked --release --target "${triple}" -p "${program}" --bin "${program}" >&2
-echo "${CARGO_TARGET_DIR:-target}/${triple}/release/${program}"
+  cargo auditable build --locked --profile dist --target "${triple}" -p "${program}" --bin "${program}" >&2
+echo "${CARGO_TARGET_DIR:-target}/${triple}/dist/${program}"

@@ -77,7 +77,7 @@ fn a_release_is_made_of_one_version_and_its_notes() {
 
 #[test]
 fn workflows_trust_commits_and_not_tags() {
-    for workflow in ["ci", "release"] {
+    for workflow in ["audit", "ci", "release"] {
         let text = file(&format!(".github/workflows/{workflow}.yml"));
         for (_, action) in text.lines().filter_map(|line| line.split_once("uses: ")) {
             let commit = action.split(['@', ' ']).nth(1).unwrap();
@@ -87,11 +87,14 @@ fn workflows_trust_commits_and_not_tags() {
 }
 
 #[test]
-fn the_image_is_built_with_the_toolchain_of_the_project() {
+fn the_toolchain_of_the_project_is_the_oldest_supported_one_and_builds_the_images() {
     let toolchain = file("rust-toolchain.toml");
     let channel = toolchain.split('"').nth(1).unwrap();
     let minor = channel.rsplit_once('.').unwrap().0;
-    assert!(file("Dockerfile").contains(&format!("ARG RUST_IMAGE=rust:{minor}-slim-")), "{channel}");
+    assert_eq!(env!("CARGO_PKG_RUST_VERSION"), minor);
+    for image in ["Dockerfile", "inbox/Dockerfile"] {
+        assert!(file(image).contains(&format!("ARG RUST_IMAGE=rust:{minor}-slim-")), "{image}: {channel}");
+    }
 }
 
 #[test]

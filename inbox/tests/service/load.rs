@@ -1,8 +1,8 @@
 //! Figures, by hand, of the program as it is released, on a machine that does nothing else:
 //!
 //! ```sh
-//! cargo build --release -p aifi-inbox
-//! AIFI_INBOX_PROGRAM=target/release/aifi-inbox cargo test -p aifi-inbox --test service load -- \
+//! cargo build --profile dist -p aifi-inbox
+//! AIFI_INBOX_PROGRAM=target/dist/aifi-inbox cargo test -p aifi-inbox --test service load -- \
 //!   --ignored --nocapture --test-threads 1
 //! ```
 
