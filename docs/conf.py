@@ -29,6 +29,7 @@ CONTENTS = """
 
 Start here <self>
 add-to-airbyte
+command-line
 aifi
 streams
 aifi-migrations
@@ -61,6 +62,11 @@ performance
 image
 ci-fixture
 design
+decisions/index
+decisions/no-time-slices
+decisions/digests
+decisions/no-upper-bound
+decisions/profiles
 decisions/newest-first
 ```
 """
