@@ -39,8 +39,10 @@ fn name(path: &Path) -> String {
 }
 
 fn json_file(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}")))
-        .unwrap()
+    serde_json::from_str(
+        &fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    )
+    .unwrap()
 }
 
 /// What makes a configuration or a table of before unfit.
@@ -242,38 +244,38 @@ fn each_kind_of_break_in_the_specification_is_refused() {
     let fields = |spec: &mut Value, change: &dyn Fn(&mut Value)| change(&mut spec["properties"]);
     let refused: [Breaking; 13] = [
         ("/end_date: is required now", &|spec| {
-            spec["required"] = json!(["credentials", "start_date", "end_date"])
+            spec["required"] = json!(["credentials", "start_date", "end_date"]);
         }),
         ("/region: is required now", &|spec| {
             spec["properties"]["region"] = json!({"type": "string"});
             spec["required"] = json!(["credentials", "start_date", "region"]);
         }),
         ("/changes: is gone", &|spec| {
-            drop(spec["properties"].as_object_mut().unwrap().shift_remove("changes"))
+            drop(spec["properties"].as_object_mut().unwrap().shift_remove("changes"));
         }),
         ("/changes_days: a type is gone", &|spec| {
-            fields(spec, &|all| all["changes_days"]["type"] = json!("string"))
+            fields(spec, &|all| all["changes_days"]["type"] = json!("string"));
         }),
         ("/changes: a value is gone", &|spec| {
-            fields(spec, &|all| all["changes"]["enum"] = json!(["updated", "off"]))
+            fields(spec, &|all| all["changes"]["enum"] = json!(["updated", "off"]));
         }),
         ("/statuses[]: a value is gone", &|spec| {
-            fields(spec, &|all| all["statuses"]["items"]["enum"] = json!(["paid"]))
+            fields(spec, &|all| all["statuses"]["items"]["enum"] = json!(["paid"]));
         }),
         ("/base_url: a value is gone", &|spec| {
-            fields(spec, &|all| all["base_url"]["enum"] = json!(["https://a"]))
+            fields(spec, &|all| all["base_url"]["enum"] = json!(["https://a"]));
         }),
         ("/changes_days: a narrower maximum", &|spec| {
-            fields(spec, &|all| all["changes_days"]["maximum"] = json!(30))
+            fields(spec, &|all| all["changes_days"]["maximum"] = json!(30));
         }),
         ("/changes_days: a narrower minimum", &|spec| {
-            fields(spec, &|all| all["changes_days"]["minimum"] = json!(2))
+            fields(spec, &|all| all["changes_days"]["minimum"] = json!(2));
         }),
         ("/ca_certificate: a narrower maxLength", &|spec| {
-            fields(spec, &|all| all["ca_certificate"]["maxLength"] = json!(9))
+            fields(spec, &|all| all["ca_certificate"]["maxLength"] = json!(9));
         }),
         ("/start_date: another pattern", &|spec| {
-            fields(spec, &|all| all["start_date"]["pattern"] = json!("^x"))
+            fields(spec, &|all| all["start_date"]["pattern"] = json!("^x"));
         }),
         ("/credentials|client_credentials: the option is gone", &|spec| {
             spec["properties"]["credentials"]["oneOf"].as_array_mut().unwrap().truncate(1);
@@ -319,13 +321,13 @@ fn each_kind_of_break_in_the_catalog_is_refused() {
     let refused: [Breaking; 11] = [
         ("orders: the stream is gone", &|catalog| drop(catalog["streams"].as_array_mut().unwrap().remove(0))),
         ("orders: a sync mode is gone", &|catalog| {
-            orders(catalog)["supported_sync_modes"] = json!(["incremental"])
+            orders(catalog)["supported_sync_modes"] = json!(["incremental"]);
         }),
         ("orders: another default_cursor_field", &|catalog| {
-            orders(catalog)["default_cursor_field"] = json!(["updatedAt"])
+            orders(catalog)["default_cursor_field"] = json!(["updatedAt"]);
         }),
         ("orders: another source_defined_cursor", &|catalog| {
-            orders(catalog)["source_defined_cursor"] = json!(false)
+            orders(catalog)["source_defined_cursor"] = json!(false);
         }),
         ("orders: another source_defined_primary_key", &|catalog| {
             orders(catalog)["source_defined_primary_key"] = json!([["id"], ["version"]]);
@@ -334,7 +336,7 @@ fn each_kind_of_break_in_the_catalog_is_refused() {
             orders(catalog)["json_schema"]["properties"].as_object_mut().unwrap().shift_remove("status");
         }),
         ("orders/version: another type", &|catalog| {
-            field(catalog, "version")["type"] = json!(["null", "number"])
+            field(catalog, "version")["type"] = json!(["null", "number"]);
         }),
         ("orders/version: another type", &|catalog| field(catalog, "version")["type"] = json!("integer")),
         ("orders/paidAt: another format", &|catalog| field(catalog, "paidAt")["format"] = json!("date")),

@@ -202,7 +202,9 @@ fn the_future_state_names_every_incremental_stream_by_its_cursor() {
         Some((stream["name"].clone(), stream["default_cursor_field"][0].as_str()?.to_owned()))
     };
     let streams = source_aifi::run::streams(&source_aifi::record::personal::Personal::Keep, false);
-    let incremental: Vec<_> = streams.iter().filter_map(cursor).collect();
+    // The stream of an inbox is not there without one, and its cursor is a number.
+    let of_the_api = streams.iter().filter(|stream| stream["name"] != "checkout_events");
+    let incremental: Vec<_> = of_the_api.filter_map(cursor).collect();
     let states = future.as_array().unwrap().iter().map(|state| &state["stream"]);
     let named: Vec<_> = states.clone().map(|state| state["stream_descriptor"]["name"].clone()).collect();
     assert_eq!(named, incremental.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
@@ -263,7 +265,14 @@ fn sources() -> Vec<String> {
 #[test]
 fn every_source_is_on_the_map() {
     let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md")).unwrap();
-    let tests = ["/simulated.rs", "/simulated/family.rs", "/tests.rs", "/traps.rs", "/world.rs"];
+    let tests = [
+        "/simulated.rs",
+        "/simulated/family.rs",
+        "/simulated/vanished.rs",
+        "/tests.rs",
+        "/traps.rs",
+        "/world.rs",
+    ];
     let on_the_map = |file: &str| map.lines().any(|line| line.split_whitespace().next() == Some(file));
     let mut sources = sources();
     sources.retain(|file| !tests.iter().any(|name| file.ends_with(name)));

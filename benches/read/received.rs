@@ -26,7 +26,7 @@ impl Received {
             if ORDERS.iter().any(|start| line.starts_with(start)) {
                 received.ids.push(id(&line).context("an order without an id")?);
             } else {
-                received.last_line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                String::from_utf8_lossy(&line).trim_end().clone_into(&mut received.last_line);
             }
             line.clear();
         }

@@ -110,7 +110,7 @@ mod tests {
             (1_000, 8, 0.75, 0.05),
         ] {
             let latency = Duration::from_millis(latency);
-            each(&Scenario { limit, latency, ..lower() }, |outcome, run| {
+            each(&Scenario { latency, limit, ..lower() }, |outcome, run| {
                 let run = format!("{limit}/s, {latency:?}, {run}");
                 let minute = sum(&outcome.ours[0], 5..65);
                 assert!(f64::from(minute.accepted) >= f64::from(limit * 60) * used, "{run}: {minute:?}");

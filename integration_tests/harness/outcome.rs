@@ -208,7 +208,7 @@ impl Outcome {
         for message in &self.messages {
             match message["type"].as_str() {
                 Some("RECORD") => {
-                    *since.entry(message["record"]["stream"].as_str().expect("a name")).or_default() += 1
+                    *since.entry(message["record"]["stream"].as_str().expect("a name")).or_default() += 1;
                 }
                 Some("STATE") => {
                     let count = message["state"]["sourceStats"]["recordCount"].to_string();

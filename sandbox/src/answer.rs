@@ -60,6 +60,6 @@ impl Answer {
 
     pub(crate) fn delivery(self, delivery: Delivery) -> Answer {
         let status = if matches!(delivery, Delivery::Reset | Delivery::Hang(_)) { 0 } else { self.status };
-        Answer { delivery, status, ..self }
+        Answer { status, delivery, ..self }
     }
 }

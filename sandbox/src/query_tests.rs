@@ -7,7 +7,8 @@ use crate::stamp;
 
 fn asked(query: &str, behaviour: &Behaviour) -> Result<Query, Vec<&'static str>> {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    parse(&pairs, behaviour).map_err(|problems| problems.iter().map(|problem| problem.rule()).collect())
+    parse(&pairs, behaviour)
+        .map_err(|problems| problems.iter().map(super::super::params::Problem::rule).collect())
 }
 
 fn plain(query: &str) -> Result<Query, Vec<&'static str>> {

@@ -18,6 +18,7 @@ pub struct Asks {
 
 impl Asks {
     /// How much of it came after `before`.
+    #[must_use]
     pub fn since(self, before: Self) -> Self {
         Self {
             requests: self.requests - before.requests,

@@ -51,11 +51,12 @@ impl Trouble {
     }
 
     /// The same trouble for another question that waited for the same thing.
+    #[must_use]
     pub fn shared(&self) -> Self {
         let verdict =
             self.verdict.as_ref().map(|failure| Failure::new(failure.kind, failure.message.clone()));
         let (kind, hope, retry_after) = (self.kind, self.hope, self.retry_after);
-        Self { hope, retry_after, verdict, ..Self::new(kind, self.what.clone(), self.advice.clone()) }
+        Self { retry_after, hope, verdict, ..Self::new(kind, self.what.clone(), self.advice.clone()) }
     }
 
     /// Whether the API said that there are too many requests.

@@ -1,7 +1,7 @@
 //! Where the reading of the log is, what to ask next, and when it is complete. Pure.
 //!
-//! The first response fixes the end: the head of the log at that moment. Events move to higher numbers while the log is read, so a
-//! full refresh, whose table holds nothing else, reads on until no event follows.
+//! The first response fixes the end: the head of the log at that moment. Events move to higher numbers while the log is read, so
+//! a full refresh, whose table holds nothing else, reads on until no event follows.
 
 use super::page::Page;
 use super::query::{MOST, Place, Query};
@@ -169,7 +169,7 @@ mod tests {
     fn page(seqs: &[u64], more: bool, head: u64) -> Page {
         let events: Vec<Row> = seqs.iter().map(|seq| row(*seq, 0)).collect();
         let through = if more { *seqs.last().unwrap() } else { head };
-        Page { events, more, head, through, ..Page::default() }
+        Page { events, more, through, head, ..Page::default() }
     }
 
     fn place(seq: u64) -> Place {

@@ -264,7 +264,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
 }
 
 /// The first turn of any of these lines.
-async fn turn<'a>(lines: Vec<(usize, &'a Http)>) -> (usize, Turn<'a>) {
+async fn turn(lines: Vec<(usize, &Http)>) -> (usize, Turn<'_>) {
     let turns = lines.into_iter().map(|(line, http)| http.turn().map(move |turn| (line, turn)).boxed_local());
     select_all(turns).await.0
 }

@@ -102,7 +102,7 @@ impl Walk<'_, '_> {
         for step in &self.path {
             match step {
                 Step::Field(name) => {
-                    path.push_str(&format!("{}{name}", if path.is_empty() { "" } else { "." }))
+                    path.push_str(&format!("{}{name}", if path.is_empty() { "" } else { "." }));
                 }
                 Step::Item(position) if with_positions => path.push_str(&format!("[{position}]")),
                 Step::Item(_) => path.push_str("[]"),

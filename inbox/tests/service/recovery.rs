@@ -84,7 +84,7 @@ async fn newer_tables_are_left_alone(store: Store) {
     let service = store.start(&[]);
     sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         SELECT 99, 'newer', success, checksum, 0 FROM _sqlx_migrations",
+         SELECT 99, 'newer', success, checksum, 0 FROM _sqlx_migrations LIMIT 1",
     )
     .execute(&store.pool().await)
     .await

@@ -55,6 +55,7 @@ impl Totals {
     }
 
     /// Both together.
+    #[must_use]
     pub fn and(self, other: &Self) -> Self {
         Self {
             from: self.from.or(other.from),

@@ -118,7 +118,7 @@ impl PlanInputs<'_> {
         let lists = config.customer_roles.is_empty();
         let listing = |window: Window| if lists { window.with_inventory(with_lines, start) } else { window };
         let window = (incremental && config.changes != Changes::Off).then(|| match &written {
-            _ if reread => listing(Window::new(days, selections, start, settled)).as_second_look(second_look),
+            _ if reread => listing(Window::new(days, selections, start, settled)).of_second_look(second_look),
             Some(written) => written.clone(),
             None if resumed.is_none() => listing(empty),
             None => empty.without_its_first_span(),

@@ -229,7 +229,7 @@ impl Family {
                 }
                 Said::Detail(id, data) => drop(self.tables[1].insert(id, data)),
                 Said::State(stream, state) => {
-                    self.states[usize::from(stream == OrderStream::Details)] = Some(state)
+                    self.states[usize::from(stream == OrderStream::Details)] = Some(state);
                 }
             }
         }
