@@ -49,7 +49,7 @@ impl Missing {
 }
 
 /// An item whatever its draft date: that of an order may have been moved.
-fn key(item: &Item) -> (u64, Option<i64>) {
+pub(crate) fn key(item: &Item) -> (u64, Option<i64>) {
     (item.order, item.line)
 }
 
@@ -98,7 +98,9 @@ impl Finding {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MissingSearch {
     sought: BTreeMap<(u64, Option<i64>), Missing>,
-    /// Orders that were met elsewhere, so that neither they nor their lines are missing.
+    /// Items that were met elsewhere, under another date.
+    met: HashSet<(u64, Option<i64>)>,
+    /// Orders of which nothing is concluded, nor of their lines.
     found: HashSet<u64>,
     /// Orders that came without a list of lines, so that nothing is known of these.
     without_lines: HashSet<u64>,
@@ -118,7 +120,12 @@ impl MissingSearch {
         }
     }
 
-    /// An order was met elsewhere: under another date, or as a version that was replaced.
+    /// An item was met elsewhere: under another date.
+    pub(crate) fn meet(&mut self, item: &Item) {
+        self.met.insert(key(item));
+    }
+
+    /// An order is listed, but not as a row of the destination: a version that was replaced, or one without its successor.
     pub(crate) fn find(&mut self, order: u64) {
         self.found.insert(order);
     }
@@ -130,8 +137,9 @@ impl MissingSearch {
 
     /// Whether something is to be concluded of an item that is not listed.
     fn concerns(&self, item: &Item) -> bool {
-        !self.found.contains(&item.order)
-            && !(item.line.is_some() && self.without_lines.contains(&item.order))
+        !self.met.contains(&key(item))
+            && !self.found.contains(&item.order)
+            && (item.line.is_none() || !self.without_lines.contains(&item.order))
     }
 
     /// Everything drafted before `end` was read again at `now`: `newer` is what is listed, `older` was written.

@@ -8,7 +8,7 @@
 //! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
 //! that was written in two parts has the sum of both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ impl Window {
 
     /// The same, where this reading again is the second look at what an earlier one missed. What it misses itself waits for the
     /// next that is due anyway.
-    pub(crate) fn as_second_look(self, second: bool) -> Self {
+    pub(crate) fn of_second_look(self, second: bool) -> Self {
         Self { second_look: second, ..self }
     }
 
@@ -145,8 +145,15 @@ impl Window {
     }
 
     /// An order was met elsewhere than in what is read again, so it is not missing.
-    pub(crate) fn found(&mut self, order: u64) {
-        self.missing.retain(|one| one.order() != order);
+    pub(crate) fn found(&mut self, row: &Row) {
+        if self.missing.is_empty() {
+            return;
+        }
+        let has_lines = self.inventory.as_ref().is_some_and(Inventory::has_lines);
+        let without_lines = has_lines && lines::ids(&row.data).is_none();
+        let met: HashSet<_> = Item::of(row, has_lines).map(|item| missing::key(&item)).collect();
+        let is_met = |one: &Missing| met.contains(&one.key()) || without_lines && one.order() == row.id;
+        self.missing.retain(|one| !is_met(one));
     }
 
     /// What is gone is marked as deleted. Should it be listed again, it has to be written again: its span has no digest that
@@ -389,8 +396,8 @@ impl Window {
     }
 }
 
-/// Notes an order that is listed, and its lines where these are followed. `see` is shown each of them. Whether it was noted: not a
-/// version that is not a row of the destination, or should not be.
+/// Notes an order that is listed, and its lines where these are followed. `see` is shown each of them. Whether it was noted: a
+/// version that is not a row of the destination, or should not be, is not.
 fn list(inventory: &mut Inventory, row: &Row, mut see: impl FnMut(&Item)) -> bool {
     if row.superseded || row.replaced {
         return false;
@@ -477,7 +484,7 @@ impl RereadFilter {
     /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`.
     pub(crate) fn hold(&mut self, selection: usize, row: Row, window: &Window) -> Option<Row> {
         if row.at >= self.cursor {
-            self.found(row.id);
+            self.found(&row);
             return Some(row);
         }
         let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
@@ -501,9 +508,11 @@ impl RereadFilter {
     }
 
     /// An order was met elsewhere than in what is read again, so it is not missing.
-    pub(crate) fn found(&mut self, order: u64) {
-        if self.listed.is_some() {
-            self.search.find(order);
+    pub(crate) fn found(&mut self, row: &Row) {
+        let Some(listed) = &self.listed else { return };
+        Item::of(row, listed.has_lines()).for_each(|item| self.search.meet(&item));
+        if listed.has_lines() && lines::ids(&row.data).is_none() {
+            self.search.lines_are_unknown(row.id);
         }
     }
 

@@ -159,8 +159,8 @@ impl<'c> Emitter<'c> {
             }
             if let Some(window) = &mut self.window {
                 window.add(selection, &row);
-                if row.at >= self.cursor.start() {
-                    window.found(row.id);
+                if row.at >= self.cursor.start() && !row.superseded {
+                    window.found(&row);
                 }
             }
             let row = match (&mut self.changed, &self.window) {
@@ -214,12 +214,12 @@ impl<'c> Emitter<'c> {
     }
 
     /// An order was met elsewhere than in what is read again.
-    fn found(&mut self, order: u64) {
+    fn found(&mut self, row: &Row) {
         if let Some(changed) = &mut self.changed {
-            changed.found(order);
+            changed.found(row);
         }
         if let Some(window) = &mut self.window {
-            window.found(order);
+            window.found(row);
         }
     }
 
@@ -243,7 +243,10 @@ impl<'c> Emitter<'c> {
             let changed = row.updated.unwrap_or(row.at);
             let due = since <= changed && changed < settled;
             // States of version 0.3.0 and before have the other digest.
-            self.found(row.id);
+            // A version that others have replaced has not changed, and may be here only to prove the answer.
+            if due && !row.superseded {
+                self.found(&row);
+            }
             let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
             if due && !is_written {
                 if !row.superseded {
@@ -261,7 +264,7 @@ impl<'c> Emitter<'c> {
     pub(crate) fn undated(&mut self, rows: Vec<Row>) {
         let config = self.config;
         for row in rows {
-            self.found(row.id);
+            self.found(&row);
             let of_another = row.store_id.is_some_and(|store| !config.store_ids.contains(&store));
             if (of_another && !config.store_ids.is_empty()) || !self.undated.is_due(&row) {
                 continue;
