@@ -39,7 +39,7 @@
 //!    they are needed; [`slice::reader`] hands them over in order. A second in which one page cannot get on is
 //!    [`slice::dense_second`].
 //! 4. `sweep` then finds the orders before the cursor that have changed since the last sync, if [`sync::filter_probe`] finds
-//!    that the API can tell. [`state::window`] finds changes where it cannot: by reading the last days again.
+//!    that the API can tell. [`state::reread`] finds changes where it cannot: by reading the last days again.
 //! 5. [`sync::versions`] tells the newest version of each order from the older ones.
 //! 6. [`sync`] is all of this as one machine: `plan` decides what is read, `emitter` turns rows into effects,
 //!    [`state::cursor`] says what a state means, [`records::audit`] makes receipts of what was written.

@@ -14,7 +14,7 @@ use crate::orders::api::detail::Due;
 use crate::orders::api::page::Row;
 use crate::orders::records::details::Details;
 use crate::orders::records::line_items::Lines;
-use crate::orders::state::inventory::Item;
+use crate::orders::state::inventory::{Item, Items};
 use crate::orders::streams::{DELETED_AT, OrderStream};
 use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Output;
@@ -109,9 +109,9 @@ impl Records {
         for stream in streams {
             // It may have been written as the current row of its order.
             if row.replaced && self.tombstones.contains(stream) {
-                for record in Item::of(row, true)
-                    .filter_map(|item| tombstone(*stream, &item, row.updated.unwrap_or(row.at)))
-                {
+                let since = row.updated.unwrap_or(row.at);
+                let items = Items::of(row, true).items;
+                for record in items.iter().filter_map(|item| tombstone(*stream, item, since)) {
                     output.record(stream.name(), record.to_string().as_bytes(), &[])?;
                     self.written += 1;
                 }

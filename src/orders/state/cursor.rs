@@ -20,6 +20,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::orders::CURSOR_FIELD;
 use crate::orders::api::query::Selection;
 use crate::orders::state::lagging::LaggingDetails;
+use crate::orders::state::listing::Listing;
 use crate::orders::state::window::Window;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
@@ -193,7 +194,7 @@ impl Saved {
             return window;
         }
         // What is listed of other partitions says nothing of these.
-        Window::forget_inventory(&mut window);
+        Listing::forget(&mut window);
         if let Some(digests) = window["digests"].as_array_mut().filter(|_| !self.partitions.is_empty()) {
             let place = |name: &String| self.partitions.iter().position(|partition| partition == name);
             let of =

@@ -41,13 +41,24 @@ pub struct Item {
     pub at: DateTime<Utc>,
 }
 
-impl Item {
-    /// An order that is listed, and `with_lines` its lines.
-    pub(crate) fn of(row: &Row, with_lines: bool) -> impl Iterator<Item = Self> + use<> {
+/// What an order that was read has: itself, which comes first, and its lines where these are followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Items {
+    /// The items.
+    pub(crate) items: Vec<Item>,
+    /// Whether these are all of its lines: not, where it came without a list of them.
+    pub(crate) lines_are_known: bool,
+}
+
+impl Items {
+    /// Of a row. `with_lines` says whether lines are followed.
+    pub(crate) fn of(row: &Row, with_lines: bool) -> Self {
         let (order, at) = (row.id, row.at);
-        let ids = if with_lines { lines::ids(&row.data) } else { None };
-        let lines = ids.into_iter().flatten().map(Some);
-        std::iter::once(None).chain(lines).map(move |line| Self { order, line, at })
+        let lines = if with_lines { lines::ids(&row.data) } else { Some(Vec::new()) };
+        let lines_are_known = lines.is_some();
+        let lines = lines.into_iter().flatten().map(Some);
+        let items = std::iter::once(None).chain(lines).map(|line| Item { order, line, at }).collect();
+        Self { items, lines_are_known }
     }
 }
 
@@ -128,17 +139,18 @@ impl Inventory {
 
     /// From now on states speak of what was drafted before `position`.
     pub(crate) fn settle(&mut self, position: DateTime<Utc>) {
-        let (settled, ahead) =
-            std::mem::take(&mut self.ahead).into_iter().partition(|item| item.at < position);
-        self.ahead = ahead;
-        let settled: Vec<Item> = settled;
-        for item in settled {
-            let stretch = self.stretch(item.at);
-            let parts = self.parts(&item, stretch);
-            let size = PARTS * self.cells();
-            let table = self.tables.entry(stretch).or_insert_with(|| vec![Cell::default(); size]);
-            put(table, parts, stretch, 1);
+        for item in self.ahead.extract_if(.., |item| item.at < position).collect::<Vec<_>>() {
+            self.put(item);
         }
+    }
+
+    /// Adds an item that was listed, and that states speak of from now on.
+    pub(crate) fn put(&mut self, item: Item) {
+        let stretch = self.stretch(item.at);
+        let parts = self.parts(&item, stretch);
+        let size = PARTS * self.cells();
+        let table = self.tables.entry(stretch).or_insert_with(|| vec![Cell::default(); size]);
+        put(table, parts, stretch, 1);
     }
 
     fn cells(&self) -> usize {

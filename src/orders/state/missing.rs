@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::orders::state::inventory::{Inventory, Item};
+use crate::orders::api::page::Row;
+use crate::orders::state::inventory::{Inventory, Item, Items};
 use crate::timestamp;
 
 /// What is missing is looked for again no sooner than this after it was missed.
@@ -95,8 +96,10 @@ impl Finding {
 }
 
 /// The search for what is missing, through one reading again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct MissingSearch {
+    /// What is listed.
+    listed: Inventory,
     sought: BTreeMap<(u64, Option<i64>), Missing>,
     /// Items that were met elsewhere, under another date.
     met: HashSet<(u64, Option<i64>)>,
@@ -107,32 +110,36 @@ pub(crate) struct MissingSearch {
 }
 
 impl MissingSearch {
-    /// For these.
-    pub(crate) fn new(missing: &[Missing]) -> Self {
+    /// For these. `listed` is what the reading will have listed, so it is empty.
+    pub(crate) fn new(listed: Inventory, missing: &[Missing]) -> Self {
         let sought = missing.iter().map(|one| (one.key(), *one)).collect();
-        Self { sought, ..Self::default() }
+        let (met, found, without_lines) = (HashSet::new(), HashSet::new(), HashSet::new());
+        Self { listed, sought, met, found, without_lines }
     }
 
-    /// An item is listed.
-    pub(crate) fn see(&mut self, item: &Item) {
-        if !self.sought.is_empty() {
-            self.sought.remove(&key(item));
+    /// A row is read again.
+    pub(crate) fn list(&mut self, row: &Row, items: &Items) {
+        let is_row = !row.superseded && !row.replaced;
+        if is_row {
+            for item in &items.items {
+                self.sought.remove(&key(item));
+                self.listed.put(*item);
+            }
+        }
+        if !is_row && (row.replaced || row.alone || !self.listed.has_lines()) {
+            // It is listed: a version that was replaced has its tombstone at once, and one without its successor is a riddle.
+            self.found.insert(row.id);
+        } else if !items.lines_are_known {
+            self.without_lines.insert(row.id);
         }
     }
 
-    /// An item was met elsewhere: under another date.
-    pub(crate) fn meet(&mut self, item: &Item) {
-        self.met.insert(key(item));
-    }
-
-    /// An order is listed, but not as a row of the destination: a version that was replaced, or one without its successor.
-    pub(crate) fn find(&mut self, order: u64) {
-        self.found.insert(order);
-    }
-
-    /// An order came without a list of lines.
-    pub(crate) fn lines_are_unknown(&mut self, order: u64) {
-        self.without_lines.insert(order);
+    /// An order was met elsewhere: under another date.
+    pub(crate) fn meet(&mut self, items: &Items) {
+        self.met.extend(items.items.iter().map(key));
+        if !items.lines_are_known {
+            self.without_lines.insert(items.items[0].order);
+        }
     }
 
     /// Whether something is to be concluded of an item that is not listed.
@@ -142,14 +149,9 @@ impl MissingSearch {
             && (item.line.is_none() || !self.without_lines.contains(&item.order))
     }
 
-    /// Everything drafted before `end` was read again at `now`: `newer` is what is listed, `older` was written.
-    pub(crate) fn finish(
-        self,
-        older: &Inventory,
-        newer: &Inventory,
-        end: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Finding {
+    /// Everything drafted before `end` was read again at `now`; `older` is what was written.
+    pub(crate) fn finish(self, older: &Inventory, end: DateTime<Utc>, now: DateTime<Utc>) -> Finding {
+        let newer = &self.listed;
         let mut finding = Finding::default();
         let mut known = BTreeSet::new();
         for (key, one) in self.sought.iter().filter(|(_, one)| self.concerns(&one.item)) {
@@ -204,9 +206,12 @@ mod tests {
 
     /// A reading again of `listed`, from `start` on, at `now`.
     fn read(missing: &[Missing], older: &[Item], listed: &[Item], start: i64, now: DateTime<Utc>) -> Finding {
-        let mut search = MissingSearch::new(&parse(&write(missing).unwrap_or_default()));
-        listed.iter().for_each(|item| search.see(item));
-        search.finish(&inventory(0, older), &inventory(start, listed), at(10 * DAY), now)
+        let empty = Inventory::new(14, true, at(start));
+        let mut search = MissingSearch::new(empty, &parse(&write(missing).unwrap_or_default()));
+        for item in listed {
+            search.list(&row(0, item.order), &Items { items: vec![*item], lines_are_known: true });
+        }
+        search.finish(&inventory(0, older), at(10 * DAY), now)
     }
 
     #[test]

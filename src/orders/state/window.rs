@@ -8,18 +8,16 @@
 //! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
 //! that was written in two parts has the sum of both.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::orders::api::lines;
 use crate::orders::api::page::Row;
 use crate::orders::api::page::{digest, digest_of_bytes};
-use crate::orders::state::inventory::{Inventory, Item};
 use crate::orders::state::lagging::LaggingDetails;
-use crate::orders::state::missing::{self, Finding, Missing, MissingSearch};
+use crate::orders::state::listing::Listing;
 use crate::timestamp;
 
 /// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
@@ -31,21 +29,12 @@ const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 /// Marks [`Form::Content`] in a state.
 const CONTENT: u64 = 2;
 
-/// Where a state has the [`Inventory`].
-const INVENTORY: &str = "inventory";
-/// Where it has what was missing.
-const MISSING: &str = "missing";
-/// Where it says that a second look at it is due.
-const LOOKS_AGAIN: &str = "looksAgain";
-/// All that a state has of what was listed.
-const LISTED: [&str; 3] = [INVENTORY, MISSING, LOOKS_AGAIN];
-
 /// Digits of a digest in the state.
 const DIGITS: usize = 16;
 
 /// What the digests of a state are digests of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// Of the bytes of records, until the window is read again: states of version 0.3.0 and before.
     Bytes,
     /// Of what records say.
@@ -53,7 +42,7 @@ enum Form {
 }
 
 impl Form {
-    fn digest(self, row: &Row) -> u64 {
+    pub(super) fn digest(self, row: &Row) -> u64 {
         match self {
             Self::Bytes => digest_of_bytes(row),
             Self::Content => digest(row),
@@ -64,9 +53,9 @@ impl Form {
 /// Digests of the records before some instant, of the last days before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    days: i64,
-    hours: i64,
-    form: Form,
+    pub(super) days: i64,
+    pub(super) hours: i64,
+    pub(super) form: Form,
     /// When the whole window was read last.
     pub(crate) read_at: DateTime<Utc>,
     /// For each selection, by the number of the span since 1970. A span that is not there held no order, or was not
@@ -74,14 +63,8 @@ pub struct Window {
     digests: Vec<BTreeMap<i64, u64>>,
     /// The first span that was read whole.
     first: i64,
-    /// What was listed; none where it is not known.
-    inventory: Option<Inventory>,
-    /// What was missing when it was read again last.
-    missing: Vec<Missing>,
-    /// A second look at it is due.
-    looks_again: bool,
-    /// This reading again is such a look.
-    second_look: bool,
+    /// What is listed; none where it is not known.
+    pub(crate) listing: Option<Listing>,
 }
 
 impl Window {
@@ -93,18 +76,7 @@ impl Window {
         let hours =
             SPANS.into_iter().find(|hours| days * 24 / hours + 2 <= each).unwrap_or(SPANS[SPANS.len() - 1]);
         let digests = vec![BTreeMap::new(); selections];
-        let mut window = Self {
-            days,
-            hours,
-            form: Form::Content,
-            read_at,
-            digests,
-            first: 0,
-            inventory: None,
-            missing: Vec::new(),
-            looks_again: false,
-            second_look: false,
-        };
+        let mut window = Self { days, hours, form: Form::Content, read_at, digests, first: 0, listing: None };
         window.first = window.span(start);
         window
     }
@@ -115,45 +87,9 @@ impl Window {
         self
     }
 
-    /// The same, with an inventory of everything drafted from `start` on: see [`Inventory::new`].
-    pub(crate) fn with_inventory(mut self, with_lines: bool, start: DateTime<Utc>) -> Self {
-        self.inventory = Some(Inventory::new(self.days, with_lines, start));
-        self
-    }
-
-    /// The same, where this reading again is the second look at what an earlier one missed. What it misses itself waits for the
-    /// next that is due anyway.
-    pub(crate) fn of_second_look(self, second: bool) -> Self {
-        Self { second_look: second, ..self }
-    }
-
-    /// Whether something was missed when it was read again last, and a second look at it is due soon.
-    pub(crate) fn is_doubted(&self) -> bool {
-        self.looks_again
-    }
-
-    /// It is not certain what is listed, so nothing may be concluded from it.
-    pub(crate) fn lose_inventory(&mut self) {
-        self.inventory = None;
-        self.missing.clear();
-        self.looks_again = false;
-    }
-
-    /// Whether there is an inventory.
-    pub(crate) fn has_inventory(&self) -> bool {
-        self.inventory.is_some()
-    }
-
-    /// An order was met elsewhere than in what is read again, so it is not missing.
-    pub(crate) fn found(&mut self, row: &Row) {
-        if self.missing.is_empty() {
-            return;
-        }
-        let has_lines = self.inventory.as_ref().is_some_and(Inventory::has_lines);
-        let without_lines = has_lines && lines::ids(&row.data).is_none();
-        let met: HashSet<_> = Item::of(row, has_lines).map(|item| missing::key(&item)).collect();
-        let is_met = |one: &Missing| met.contains(&one.key()) || without_lines && one.order() == row.id;
-        self.missing.retain(|one| !is_met(one));
+    /// The same, which also knows what is listed.
+    pub(crate) fn with(self, listing: Option<Listing>) -> Self {
+        Self { listing, ..self }
     }
 
     /// What is gone is marked as deleted. Should it be listed again, it has to be written again: its span has no digest that
@@ -164,32 +100,6 @@ impl Window {
             let digest = digests.entry(span).or_default();
             *digest = digest.wrapping_add(1);
         }
-    }
-
-    /// A changed order was written, whose lines may be others than the inventory has. Where one of them goes with the next
-    /// change, nothing else would tell.
-    pub(crate) fn changed(&mut self, row: &Row) {
-        let Some(inventory) = self.inventory.as_ref().filter(|inventory| inventory.has_lines()) else {
-            return;
-        };
-        // A first version has the lines that it was first read with; that a change of them makes a new version is a guess.
-        if row.superseded || row.replaced || row.version == 1 || !inventory.covers(row.at) {
-            return;
-        }
-        for item in Item::of(row, true) {
-            let one = Missing::perhaps(item);
-            if self.missing.len() < missing::MOST
-                && !self.missing.iter().any(|other| other.key() == one.key())
-            {
-                self.missing.push(one);
-            }
-        }
-    }
-
-    /// What is missing now.
-    pub(crate) fn miss(&mut self, missing: Vec<Missing>) {
-        self.looks_again = !self.second_look && missing.iter().any(Missing::is_missing);
-        self.missing = missing;
     }
 
     /// The span that holds an instant.
@@ -212,16 +122,6 @@ impl Window {
         let span = self.span(row.at);
         let sum = self.digests[selection].entry(span).or_default();
         *sum = sum.wrapping_add(self.form.digest(row));
-        if let Some(inventory) = &mut self.inventory {
-            _ = list(inventory, row, |_| ());
-        }
-    }
-
-    /// Everything drafted before `cursor` that was added is a part of the next state, whichever that is.
-    pub(crate) fn settle(&mut self, cursor: DateTime<Utc>) {
-        if let Some(inventory) = &mut self.inventory {
-            inventory.settle(cursor);
-        }
     }
 
     /// Forgets what is known of a selection, which is read anew as a whole.
@@ -260,15 +160,10 @@ impl Window {
     }
 
     /// Adds what is listed to what [`Self::write`] wrote for the same `cursor`.
-    pub(crate) fn write_inventory(&mut self, state: &mut Value, cursor: DateTime<Utc>) {
+    pub(crate) fn write_listing(&mut self, state: &mut Value, cursor: DateTime<Utc>) {
         let start = self.start_of(self.first);
-        let Some(inventory) = &mut self.inventory else { return };
-        state[INVENTORY] = inventory.write(start, cursor);
-        if let Some(missing) = missing::write(&self.missing) {
-            state[MISSING] = missing;
-        }
-        if self.looks_again {
-            state[LOOKS_AGAIN] = true.into();
+        if let Some(listing) = &mut self.listing {
+            listing.write(state, start, cursor);
         }
     }
 
@@ -280,20 +175,11 @@ impl Window {
             return;
         };
         let spans = usize::try_from((cursor - from).num_seconds() / (hours * 3_600)).unwrap_or(0);
-        Self::forget_inventory(state);
+        Listing::forget(state);
         for digests in state["digests"].as_array_mut().into_iter().flatten() {
             if let Value::String(text) = digests {
                 text.truncate(spans * DIGITS);
             }
-        }
-    }
-
-    /// Takes what was listed out of a state.
-    pub(crate) fn forget_inventory(state: &mut Value) {
-        if let Some(fields) = state.as_object_mut() {
-            fields.shift_remove(INVENTORY);
-            fields.shift_remove(MISSING);
-            fields.shift_remove(LOOKS_AGAIN);
         }
     }
 
@@ -345,17 +231,7 @@ impl Window {
         let mut common = one.clone();
         common["readAt"] = read_at(one).min(read_at(other)).into();
         common["digests"] = mine.into();
-        let listed = |value: &Value| LISTED.map(|field| value[field].clone());
-        match (one[INVENTORY].is_null(), other[INVENTORY].is_null()) {
-            // Both speak of the same orders, and one of them knows what was listed.
-            (true, false) => {
-                for (field, value) in LISTED.iter().zip(listed(other)).filter(|(_, value)| !value.is_null()) {
-                    common[field] = value;
-                }
-            }
-            (false, false) if listed(one) != listed(other) => Self::forget_inventory(&mut common),
-            _ => (),
-        }
+        Listing::in_common(&mut common, one, other);
         common
     }
 
@@ -387,160 +263,8 @@ impl Window {
                 }
             }
         }
-        window.inventory = Inventory::parse(&value[INVENTORY], days, with_lines);
-        if window.inventory.is_some() {
-            window.missing = missing::parse(&value[MISSING]);
-            window.looks_again = value[LOOKS_AGAIN] == true;
-        }
+        window.listing = Listing::parse(value, days, with_lines);
         Some(window)
-    }
-}
-
-/// Notes an order that is listed, and its lines where these are followed. `see` is shown each of them. Whether it was noted: a
-/// version that is not a row of the destination, or should not be, is not.
-fn list(inventory: &mut Inventory, row: &Row, mut see: impl FnMut(&Item)) -> bool {
-    if row.superseded || row.replaced {
-        return false;
-    }
-    for item in Item::of(row, inventory.has_lines()) {
-        see(&item);
-        inventory.add(item);
-    }
-    true
-}
-
-/// Most bytes of records that wait for the end of their span.
-const LARGEST_SPAN: usize = 16 * 1024 * 1024;
-
-/// The records of one span that wait for its end.
-#[derive(Debug, Default)]
-struct PendingSpan {
-    rows: Vec<Row>,
-    bytes: usize,
-    digest: u64,
-}
-
-/// Reading again what a state says is written: lets through what has changed.
-#[derive(Debug)]
-pub(crate) struct RereadFilter {
-    /// What was written.
-    written: Option<Window>,
-    /// Everything before it was written.
-    cursor: DateTime<Utc>,
-    /// By selection, and by span.
-    waiting: Vec<BTreeMap<i64, PendingSpan>>,
-    /// How much was read again, and how much of it is written again.
-    pub(crate) again: Again,
-    /// What is listed, while it is read again.
-    listed: Option<Inventory>,
-    search: MissingSearch,
-}
-
-/// What a reading again came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Again {
-    /// Orders that were read again.
-    pub(crate) read: u64,
-    /// Those of them that are written again: all orders of each span in which something differs.
-    pub(crate) written: u64,
-    /// Spans that were read again.
-    pub(crate) spans: u64,
-    /// Those of them in which something differs.
-    pub(crate) differing: u64,
-    /// The hours in a span.
-    pub(crate) hours: i64,
-    /// Nothing was known of what had been written.
-    pub(crate) blind: bool,
-}
-
-impl RereadFilter {
-    /// Against what `written` knows of the records before `cursor`.
-    pub(crate) fn since(written: Option<Window>, cursor: DateTime<Utc>, selections: usize) -> Self {
-        let again = Again { blind: written.is_none(), ..Again::default() };
-        let search = MissingSearch::new(written.as_ref().map_or(&[], |written| &written.missing));
-        let waiting = (0..selections).map(|_| BTreeMap::new()).collect();
-        Self { written, cursor, waiting, again, listed: None, search }
-    }
-
-    /// The same, which also looks for what is no longer listed, in what is drafted from `start` on: see [`Inventory::new`].
-    pub(crate) fn seeking(mut self, start: DateTime<Utc>) -> Self {
-        if let Some(written) = &self.written {
-            let fresh = |known: &Inventory| Inventory::new(written.days, known.has_lines(), start);
-            self.listed = written.inventory.as_ref().map(fresh);
-        }
-        self
-    }
-
-    /// What was written before the cursor and is not listed, once all of it was read again at `now`. None, where that cannot be
-    /// told: nothing was known, or it was asked before.
-    pub(crate) fn missing(&mut self, now: DateTime<Utc>) -> Option<Finding> {
-        let mut listed = self.listed.take()?;
-        let written = self.written.as_ref()?.inventory.as_ref()?;
-        let search = std::mem::take(&mut self.search);
-        listed.settle(self.cursor);
-        Some(search.finish(written, &listed, self.cursor, now))
-    }
-
-    /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`.
-    pub(crate) fn hold(&mut self, selection: usize, row: Row, window: &Window) -> Option<Row> {
-        if row.at >= self.cursor {
-            self.found(&row);
-            return Some(row);
-        }
-        let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
-        self.again.read += 1;
-        self.again.hours = window.hours;
-        if let Some(listed) = &mut self.listed {
-            let noted = list(listed, &row, |item| self.search.see(item));
-            listed.settle(self.cursor);
-            if !noted && (row.replaced || row.alone || !listed.has_lines()) {
-                // It is listed: a version that was replaced has its tombstone at once, and one without its successor is a riddle.
-                self.search.find(row.id);
-            } else if listed.has_lines() && lines::ids(&row.data).is_none() {
-                self.search.lines_are_unknown(row.id);
-            }
-        }
-        waiting.bytes += row.data.len();
-        let form = self.written.as_ref().map_or(Form::Content, |written| written.form);
-        waiting.digest = waiting.digest.wrapping_add(form.digest(&row));
-        waiting.rows.push(row);
-        None
-    }
-
-    /// An order was met elsewhere than in what is read again, so it is not missing.
-    pub(crate) fn found(&mut self, row: &Row) {
-        let Some(listed) = &self.listed else { return };
-        Item::of(row, listed.has_lines()).for_each(|item| self.search.meet(&item));
-        if listed.has_lines() && lines::ids(&row.data).is_none() {
-            self.search.lines_are_unknown(row.id);
-        }
-    }
-
-    /// The rows of the spans that are read up to `position` and have changed.
-    pub(crate) fn release(&mut self, selection: usize, position: DateTime<Utc>, window: &Window) -> Vec<Row> {
-        let mut out = Vec::new();
-        let (cursor, again) = (self.cursor, &mut self.again);
-        let written = self.written.as_ref();
-        self.waiting[selection].retain(|span, waiting| {
-            let whole = position >= window.start_of(span + 1).min(cursor);
-            let same = || written.and_then(|written| written.of(selection, *span)) == Some(waiting.digest);
-            if !whole && waiting.bytes > LARGEST_SPAN {
-                // Too much to wait for its end; whether it has changed is not known then.
-                out.append(&mut waiting.rows);
-                waiting.bytes = 0;
-                // No digest is the sum of these and of those to come.
-                waiting.digest = waiting.digest.wrapping_add(1);
-                return true;
-            }
-            if whole && !same() {
-                out.append(&mut waiting.rows);
-                again.differing += 1;
-            }
-            again.spans += u64::from(whole);
-            !whole
-        });
-        again.written += out.len() as u64;
-        out
     }
 }
 
@@ -635,46 +359,5 @@ mod tests {
             let text = window.write(at(24 * 365)).to_string();
             assert!(text.len() < 24_000, "{days} days of {selections}: {} bytes", text.len());
         }
-    }
-
-    fn changed(written: &[Row], read: &[Row], cursor: i64) -> Vec<u64> {
-        let window = window(&[]);
-        let known = written.iter().any(|order| order.at < at(cursor)).then(|| self::window(written));
-        let mut changed = RereadFilter::since(known, at(cursor), 1);
-        let mut out = Vec::new();
-        for order in read {
-            out.extend(changed.hold(0, order.clone(), &window));
-            out.extend(changed.release(0, order.at, &window));
-        }
-        out.extend(changed.release(0, at(cursor + 1), &window));
-        out.iter().map(|row| row.id).collect()
-    }
-
-    #[test]
-    fn only_spans_that_have_changed_are_written_again() {
-        let written = [order(1, 1, "a"), order(1, 2, "b"), order(2, 3, "c"), order(4, 4, "d")];
-        assert_eq!(changed(&written, &written, 5), [0_u64; 0]);
-        let mut read = written.to_vec();
-        read[2] = order(2, 3, "paid");
-        assert_eq!(changed(&written, &read, 5), [3]);
-        read[1] = order(1, 2, "paid");
-        assert_eq!(changed(&written, &read, 5), [1, 2, 3]);
-        let late = [written.to_vec(), vec![order(4, 9, "late")]].concat();
-        assert_eq!(changed(&written, &late, 5), [4, 9]);
-        assert_eq!(changed(&[], &written, 5), [1, 2, 3, 4], "what is not known is written");
-    }
-
-    #[test]
-    fn what_lies_behind_the_cursor_passes() {
-        let written = [order(1, 1, "a")];
-        let read = [order(1, 1, "a"), order(3, 2, "new")];
-        assert_eq!(changed(&written, &read, 2), [2]);
-    }
-
-    #[test]
-    fn a_span_that_is_too_large_to_wait_for_is_written() {
-        let large: bytes::Bytes = vec![b'x'; LARGEST_SPAN / 2 + 1].into();
-        let orders: Vec<Row> = (1..4).map(|id| Row { data: large.clone(), ..order(1, id, "") }).collect();
-        assert_eq!(changed(&orders, &orders, 5), [1, 2, 3]);
     }
 }

@@ -9,10 +9,12 @@ use crate::orders::api::page::{digest, digest_of_bytes};
 use crate::orders::api::query::Selection;
 use crate::orders::api::totals::Totals;
 use crate::orders::state::cursor::{Cursor, Said, Swept};
-use crate::orders::state::inventory::Item;
+use crate::orders::state::inventory::{Item, Items};
+use crate::orders::state::listing::Listing;
+use crate::orders::state::reread::RereadFilter;
 use crate::orders::state::undated::Undated;
 use crate::orders::state::unsettled::Unsettled;
-use crate::orders::state::window::{RereadFilter, Window};
+use crate::orders::state::window::Window;
 use crate::orders::sync::log::{self, Summary};
 use crate::orders::sync::versions::{Superseded, tell_apart};
 use crate::protocol::catalog::SyncMode;
@@ -159,12 +161,24 @@ impl<'c> Emitter<'c> {
             }
             if let Some(window) = &mut self.window {
                 window.add(selection, &row);
-                if row.at >= self.cursor.start() && !row.superseded {
-                    window.found(&row);
-                }
+            }
+            let with_lines = self.config.deletions;
+            let items = self.listing().map(|listing| {
+                let items = Items::of(&row, with_lines);
+                listing.add(&row, &items);
+                items
+            });
+            if row.at >= self.cursor.start()
+                && !row.superseded
+                && let Some((listing, items)) = self.listing().zip(items.as_ref())
+                && listing.misses()
+            {
+                listing.meet(items);
             }
             let row = match (&mut self.changed, &self.window) {
-                (Some(changed), Some(window)) if !whole => changed.hold(selection, row, window),
+                (Some(changed), Some(window)) if !whole => {
+                    changed.hold(selection, row, items.as_ref(), window)
+                }
                 _ => Some(row),
             };
             if let Some(row) = row {
@@ -180,15 +194,21 @@ impl<'c> Emitter<'c> {
             self.release(selection, position);
         }
         // No state speaks of less than what lies before the cursor.
-        if let Some(window) = &mut self.window {
-            window.settle(self.cursor.start());
+        let cursor = self.cursor.start();
+        if let Some(listing) = self.listing() {
+            listing.inventory.settle(cursor);
         }
+    }
+
+    /// What is listed, where it is known.
+    fn listing(&mut self) -> Option<&mut Listing> {
+        self.window.as_mut()?.listing.as_mut()
     }
 
     /// It is not certain what is listed in this sync: nothing is concluded from it, and the next sync begins anew.
     pub(crate) fn lose_inventory(&mut self, why: &str) {
-        if let Some(window) = self.window.as_mut().filter(|window| window.has_inventory()) {
-            window.lose_inventory();
+        let window = self.window.as_mut();
+        if window.and_then(|window| window.listing.take()).is_some() {
             self.steps.push(Effect::Log(Level::Info, log::no_inventory(why)));
         }
     }
@@ -196,7 +216,7 @@ impl<'c> Emitter<'c> {
     /// Says what was written before the cursor and is no longer listed, once all of it was read again.
     pub(crate) fn compare(&mut self) {
         let (Some(changed), Some(window)) = (&mut self.changed, &mut self.window) else { return };
-        if !window.has_inventory() {
+        if window.listing.is_none() {
             return;
         }
         let Some(finding) = changed.missing(self.settled) else { return };
@@ -210,16 +230,23 @@ impl<'c> Emitter<'c> {
                 self.steps.push(Effect::Gone(*item, self.settled));
             }
         }
-        window.miss(finding.missing);
+        if let Some(listing) = &mut window.listing {
+            listing.miss(finding.missing);
+        }
     }
 
     /// An order was met elsewhere than in what is read again.
     fn found(&mut self, row: &Row) {
-        if let Some(changed) = &mut self.changed {
-            changed.found(row);
+        let seeks = self.changed.as_ref().is_some_and(RereadFilter::seeks);
+        if !self.listing().is_some_and(|listing| seeks || listing.misses()) {
+            return;
         }
-        if let Some(window) = &mut self.window {
-            window.found(row);
+        let items = Items::of(row, self.config.deletions);
+        if let Some(changed) = &mut self.changed {
+            changed.meet(&items);
+        }
+        if let Some(listing) = self.listing() {
+            listing.meet(&items);
         }
     }
 
@@ -242,18 +269,18 @@ impl<'c> Emitter<'c> {
             // update time has not changed since its draft.
             let changed = row.updated.unwrap_or(row.at);
             let due = since <= changed && changed < settled;
-            // States of version 0.3.0 and before have the other digest.
             // A version that others have replaced has not changed, and may be here only to prove the answer.
             if due && !row.superseded {
                 self.found(&row);
             }
+            // States of version 0.3.0 and before have the other digest.
             let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
             if due && !is_written {
                 if !row.superseded {
                     self.tally.observe(&row);
                 }
-                if let Some(window) = &mut self.window {
-                    window.changed(&row);
+                if let Some(listing) = self.listing() {
+                    listing.change(&row);
                 }
                 self.record(row, false);
             }
@@ -318,7 +345,7 @@ impl<'c> Emitter<'c> {
         let window = self.window.as_mut().map(|window| {
             let mut state = window.write(position);
             if listed {
-                window.write_inventory(&mut state, position);
+                window.write_listing(&mut state, position);
             }
             state
         });

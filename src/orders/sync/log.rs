@@ -10,7 +10,7 @@ use crate::orders::api::query::Query;
 use crate::orders::api::totals::Totals;
 use crate::orders::state::inventory::Item;
 use crate::orders::state::missing::Finding;
-use crate::orders::state::window::Again;
+use crate::orders::state::reread::Again;
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::Route;
 use crate::orders::sync::filter_probe::UpdatedFilter;

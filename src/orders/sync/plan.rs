@@ -4,8 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Changes, Config};
 use crate::orders::state::cursor::{Cursor, Swept};
+use crate::orders::state::listing::Listing;
 use crate::orders::state::missing::CONFIRMED_AFTER;
-use crate::orders::state::window::{RereadFilter, Window};
+use crate::orders::state::reread::RereadFilter;
+use crate::orders::state::window::Window;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::catalog::SyncMode;
 
@@ -94,6 +96,8 @@ impl PlanInputs<'_> {
         let with_lines = config.deletions;
         let written = resumed
             .and_then(|saved| Window::parse(&saved.window_of(self.partitions), days, selections, with_lines));
+        let is_doubted =
+            written.as_ref().is_some_and(|written| written.listing.as_ref().is_some_and(Listing::is_doubted));
         let honoured = self.filter == Some(UpdatedFilter::Honoured);
         let due = match config.changes {
             Changes::Off => false,
@@ -101,7 +105,7 @@ impl PlanInputs<'_> {
             // day.
             Changes::Updated if honoured => {
                 written.as_ref().map_or(resumed.is_some_and(|saved| saved.updated.is_some()), |written| {
-                    let every = if written.is_doubted() { CONFIRMED_AFTER } else { REREAD_EVERY };
+                    let every = if is_doubted { CONFIRMED_AFTER } else { REREAD_EVERY };
                     written.read_at + every <= settled
                 })
             }
@@ -111,16 +115,15 @@ impl PlanInputs<'_> {
         let reread = due && resumed.is_some() && cursor <= end && config.start_date < cursor;
         let empty = Window::new(days, selections, cursor, settled);
         let start = if reread { empty.start(cursor).max(config.start_date) } else { cursor };
-        let second_look = written
-            .as_ref()
-            .is_some_and(|written| written.is_doubted() && written.read_at + REREAD_EVERY > settled);
+        let second_look =
+            is_doubted && written.as_ref().is_some_and(|written| written.read_at + REREAD_EVERY > settled);
         // That the role of a customer stays the same is not documented: an order could leave the selection, and be no less there.
         let lists = config.customer_roles.is_empty();
-        let listing = |window: Window| if lists { window.with_inventory(with_lines, start) } else { window };
+        let listing = lists.then(|| Listing::new(days, with_lines, start, second_look));
         let window = (incremental && config.changes != Changes::Off).then(|| match &written {
-            _ if reread => listing(Window::new(days, selections, start, settled)).of_second_look(second_look),
+            _ if reread => Window::new(days, selections, start, settled).with(listing),
             Some(written) => written.clone(),
-            None if resumed.is_none() => listing(empty),
+            None if resumed.is_none() => empty.with(listing),
             None => empty.without_its_first_span(),
         });
         let changed = reread.then(|| RereadFilter::since(written, cursor, selections).seeking(start));
