@@ -18,6 +18,11 @@ pub const FULL_REFRESH: &str = "fullRefresh";
 /// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
 pub const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 
+/// Whether a full refresh wrote a state, under way or complete.
+pub(super) fn is_of_full_refresh(state: &Value) -> bool {
+    state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true
+}
+
 /// The generation of each stream that has one.
 #[derive(Debug, Default)]
 pub struct Generations(HashMap<String, i64>);
@@ -41,7 +46,7 @@ impl Generations {
 
     /// Puts the generation that it speaks of on a state, if a full refresh wrote it.
     pub fn stamp(&self, stream: &str, state: &mut Value) {
-        let marked = state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true;
+        let marked = is_of_full_refresh(state);
         if let Some(generation) = self.0.get(stream).filter(|_| marked) {
             state[GENERATION] = (*generation).into();
         }

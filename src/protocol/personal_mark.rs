@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
+use super::generation::is_of_full_refresh;
 
 /// Where a state has its mark; it has none where personal data are kept.
 const PERSONAL_DATA: &str = "personalData";
@@ -29,8 +29,7 @@ impl PersonalMark {
 
     /// Whether a saved state is resumed from: not that of a full refresh under another setting.
     pub fn counts(&self, state: &Value) -> bool {
-        let full_refresh = state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true;
-        !full_refresh || self.fits(state)
+        !is_of_full_refresh(state) || self.fits(state)
     }
 
     /// Puts the mark on a state.
@@ -39,7 +38,7 @@ impl PersonalMark {
         match &self.configured {
             Some(mark) => _ = fields.insert(PERSONAL_DATA.to_owned(), mark.as_str().into()),
             // A state that is said once more may have that of its own time.
-            None => _ = fields.remove(PERSONAL_DATA),
+            None => _ = fields.shift_remove(PERSONAL_DATA),
         }
     }
 }
@@ -49,6 +48,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::generation::FULL_REFRESH;
 
     #[test]
     fn another_setting_is_noticed_and_a_full_refresh_begins_anew() {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
+use super::generation::is_of_full_refresh;
 use crate::timestamp;
 
 /// Where a state says from which start date on it speaks.
@@ -45,8 +45,7 @@ impl StartDates {
 
     /// Whether a saved state may be resumed from. That of a full refresh may not, if it speaks from a later start date.
     pub fn counts(&self, state: &Value) -> bool {
-        let full_refresh = state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true;
-        !full_refresh || start_date(state).is_none_or(|saved| saved <= self.configured)
+        !is_of_full_refresh(state) || start_date(state).is_none_or(|saved| saved <= self.configured)
     }
 
     /// Puts the start date that it speaks from on a state, if the stream has a cursor.
@@ -67,6 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
 
     const MAY: &str = "2025-05-01T00:00:00.000Z";
     const JUNE: &str = "2025-06-01T00:00:00.000Z";
