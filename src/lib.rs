@@ -47,6 +47,7 @@ pub mod heartbeat;
 pub mod horizon;
 pub mod lists;
 pub mod orders;
+mod plural;
 pub mod protocol;
 pub mod record;
 pub mod run;

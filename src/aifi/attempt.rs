@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::plural::plural;
+
 /// A request that was sent.
 #[derive(Debug)]
 pub struct Attempt {
@@ -28,10 +30,8 @@ impl fmt::Display for Attempt {
             Some(status) => write!(f, "{status}")?,
             None => f.write_str("no response")?,
         }
-        match rows {
-            Some(1) => f.write_str(", 1 row")?,
-            Some(rows) => write!(f, ", {rows} rows")?,
-            None => (),
+        if let Some(rows) = rows {
+            write!(f, ", {}", plural(*rows as u64, "row"))?;
         }
         write!(f, " in {:.3} s; attempt {number}; at up to {pace:.1} requests a second", took.as_secs_f64())
     }

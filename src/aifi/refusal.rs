@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::retry::Hope;
 use crate::config::inbox::INBOX_URL;
 use crate::failure::{Failure, FailureKind};
+use crate::plural::plural;
 use crate::protocol::scrub::Scrubber;
 use crate::timestamp;
 
@@ -107,11 +108,10 @@ impl Trouble {
 
 /// A length of time, in words.
 fn duration(length: Duration) -> String {
-    let of = |count: u64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     match length.as_secs() {
-        seconds if seconds >= 3600 && seconds % 3600 == 0 => of(seconds / 3600, "hour"),
-        seconds @ 0..120 => of(seconds, "second"),
-        seconds => of(seconds / 60, "minute"),
+        seconds if seconds >= 3600 && seconds % 3600 == 0 => plural(seconds / 3600, "hour"),
+        seconds @ 0..120 => plural(seconds, "second"),
+        seconds => plural(seconds / 60, "minute"),
     }
 }
 

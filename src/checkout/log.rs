@@ -8,12 +8,8 @@ use crate::aifi::counts::Asks;
 use crate::config::inbox::INBOX_URL;
 use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
+use crate::plural::plural;
 use crate::protocol::message::Level;
-
-/// A number of things.
-fn plural(count: u64, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
-}
 
 /// What there is to read.
 pub(super) fn range(seq: u64) -> String {

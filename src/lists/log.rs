@@ -6,6 +6,7 @@ use super::declared::List;
 use super::query::{PageRequest, encode};
 use super::sync::Sync;
 use crate::aifi::counts::Asks;
+use crate::plural::plural;
 use crate::timestamp;
 
 /// What is read, and from where.
@@ -53,7 +54,6 @@ pub(super) fn doubted(list: &List, doubt: &str) -> String {
 
 /// The end of the sync: what was written, and what it took.
 pub(super) fn receipt(list: &List, records: u64, left_out: u64, asks: Asks, took: Duration) -> String {
-    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut text = format!(
         "{}: complete: {}; {} in {:.1} s",
         list.name,

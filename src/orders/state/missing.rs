@@ -90,8 +90,8 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// How many orders are missing that were not missed before.
-    pub(crate) fn missing_since(&self, now: DateTime<Utc>) -> usize {
-        self.missing.iter().filter(|one| one.since == Some(now) && one.item.line.is_none()).count()
+    pub(crate) fn missing_since(&self, now: DateTime<Utc>) -> u64 {
+        self.missing.iter().filter(|one| one.since == Some(now) && one.item.line.is_none()).count() as u64
     }
 }
 

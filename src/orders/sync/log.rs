@@ -17,6 +17,7 @@ use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::orders::sync::partition::Phase;
 use crate::orders::sync::plan::{Plan, SweepRange};
 use crate::orders::sync::versions::Superseded;
+use crate::plural::plural;
 use crate::protocol::message::Level;
 use crate::timestamp;
 
@@ -52,7 +53,7 @@ pub(crate) fn missing(finding: &Finding, now: DateTime<Utc>, tombstones: bool) -
     if missing > 0 {
         let text = format!(
             "orders: {} that earlier syncs wrote {} not listed now. The first sync in an hour or later looks again, since an answer may lag behind.",
-            counted(missing, "order"),
+            plural(missing, "order"),
             if missing == 1 { "is" } else { "are" },
         );
         lines.push((Level::Info, text));
@@ -78,7 +79,7 @@ pub(crate) fn missing(finding: &Finding, now: DateTime<Utc>, tombstones: bool) -
         let many = match count {
             0 => "their number is not known".to_owned(),
             count if tombstones => format!("{count} orders and lines or more"),
-            count => format!("{} or more", counted(count, "order")),
+            count => format!("{} or more", plural(count, "order")),
         };
         let text = format!(
             "orders: Too many orders have changed to find out which have vanished ({many}, drafted from {} on). What has vanished is still in the destination: clear the streams' data to read everything anew.",
@@ -104,17 +105,13 @@ fn named(items: &[Item]) -> Option<String> {
     let lines = items.len() - orders.len();
     let more = if orders.len() > NAMED { ", …" } else { "" };
     let ids = orders.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let orders = (!orders.is_empty()).then(|| format!("{} ({ids}{more})", counted(orders.len(), "order")));
-    let lines = (lines > 0).then(|| counted(lines, "product line"));
+    let orders =
+        (!orders.is_empty()).then(|| format!("{} ({ids}{more})", plural(orders.len() as u64, "order")));
+    let lines = (lines > 0).then(|| plural(lines as u64, "product line"));
     match (orders, lines) {
         (Some(orders), Some(lines)) => Some(format!("{orders} and {lines}")),
         (orders, lines) => orders.or(lines),
     }
-}
-
-fn counted(count: impl TryInto<u64>, what: &str) -> String {
-    let count = count.try_into().unwrap_or(u64::MAX);
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Partitions that were added since the last sync; none, if there are none.
@@ -234,13 +231,12 @@ pub(crate) fn receipt(
 ) -> Vec<(Level, String)> {
     let records = if first == OrderStream::Orders { "records" } else { "orders read" };
     let seconds = took.as_secs_f64();
-    let requests = if asks.requests == 1 { "request" } else { "requests" };
     let mut text = format!(
-        "orders: complete up to {}: {} {records}, sum of totalPrice {}; {} {requests} in {seconds:.1} s",
+        "orders: complete up to {}: {} {records}, sum of totalPrice {}; {} in {seconds:.1} s",
         timestamp::write(summary.end),
         sum.written,
         sum.total,
-        asks.requests,
+        plural(asks.requests, "request"),
     );
     // Of a few requests the gaps between them are not a rate.
     if asks.requests > 20 {
