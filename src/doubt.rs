@@ -44,3 +44,70 @@ impl Doubt {
         )
     }
 }
+
+/// How often the same question is asked, and why it is asked again.
+#[derive(Debug)]
+pub struct Attempts {
+    number: u32,
+    doubted: String,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self { number: 1, doubted: String::new() }
+    }
+}
+
+impl Attempts {
+    /// The attempt that is due or under way, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether no answer was doubted since the last one that was believed.
+    pub fn is_first(&self) -> bool {
+        self.number == 1
+    }
+
+    /// What was wrong with the answer before, as a clause; it is given once.
+    pub fn take_doubted(&mut self) -> String {
+        std::mem::take(&mut self.doubted)
+    }
+
+    /// The next question is another one.
+    pub fn begin_anew(&mut self) {
+        self.number = 1;
+    }
+
+    /// The answer is doubtful, so the question is asked again.
+    ///
+    /// # Errors
+    /// The doubt, where that was done often enough.
+    pub fn again(&mut self, doubt: Doubt) -> Result<(), Doubt> {
+        if self.number >= MAX_ATTEMPTS {
+            return Err(doubt);
+        }
+        self.number += 1;
+        self.doubted = doubt.what;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_is_taken_back_or_becomes_final() {
+        let mut attempts = Attempts::default();
+        let doubt = || Doubt::new(FailureKind::NotAPage, "odd");
+        for number in 1..MAX_ATTEMPTS {
+            assert_eq!((attempts.number(), attempts.is_first()), (number, number == 1));
+            attempts.again(doubt()).unwrap();
+            assert_eq!((attempts.take_doubted(), attempts.take_doubted()), ("odd".into(), String::new()));
+        }
+        assert_eq!(attempts.again(doubt()), Err(doubt()));
+        attempts.begin_anew();
+        assert!(attempts.is_first());
+    }
+}

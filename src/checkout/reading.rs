@@ -13,7 +13,7 @@ use super::query::{Place, Query};
 use super::state::{Saved, state};
 use super::{NAME, PATH, log};
 use crate::clock;
-use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::doubt::{Attempts, Doubt};
 use crate::engine::{Call, Doors, Family, Slot, Use};
 use crate::failure::{Failure, FailureKind};
 use crate::findings::FindingsLog;
@@ -33,10 +33,7 @@ pub struct Reading {
     /// The number of the call under way, and its request.
     asked: Option<(u64, Query, Slot<Response>)>,
     calls: u64,
-    /// From 1: how often the request is sent.
-    attempt: u32,
-    /// What was wrong with the response before.
-    doubted: String,
+    attempts: Attempts,
     /// A full refresh that an earlier sync has completed: there is nothing to do.
     complete: bool,
 }
@@ -67,8 +64,7 @@ impl Reading {
             unrecognised: 0,
             asked: None,
             calls: 0,
-            attempt: 1,
-            doubted: String::new(),
+            attempts: Attempts::default(),
             complete,
         })
     }
@@ -94,22 +90,20 @@ impl Reading {
                     Ok(None)
                 }
                 // Requested again at once, it would be so once more.
-                Err(doubt) => return Err(log::failure(doubt, self.attempt)),
+                Err(doubt) => return Err(log::failure(doubt, self.attempts.number())),
             },
             Err(doubt) => Err(doubt),
         };
         match taken {
             Ok(page) => {
-                self.attempt = 1;
+                self.attempts.begin_anew();
                 page.map_or(Ok(()), |page| self.write_page(&page, doors))?;
                 Ok(Use::Progress)
             }
-            Err(doubt) if self.attempt >= MAX_ATTEMPTS => {
-                Err(log::failure(doubt, self.attempt).at(Self::request(query)))
-            }
             Err(doubt) => {
-                self.attempt += 1;
-                self.doubted = doubt.what;
+                let number = self.attempts.number();
+                let again = self.attempts.again(doubt);
+                again.map_err(|doubt| log::failure(doubt, number).at(Self::request(query)))?;
                 Ok(Use::None)
             }
         }
@@ -179,8 +173,8 @@ impl Family for Reading {
             what: NAME,
             path: PATH.to_owned(),
             query: encoded,
-            attempt: self.attempt,
-            doubted: std::mem::take(&mut self.doubted),
+            attempt: self.attempts.number(),
+            doubted: self.attempts.take_doubted(),
             guess: false,
             read,
         }))
@@ -201,7 +195,7 @@ impl Family for Reading {
 
     fn refused(&mut self, _: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {
         self.asked = None;
-        self.attempt = 1;
+        self.attempts.begin_anew();
         match failure.kind {
             FailureKind::TooLarge if self.position.asks_for_less() => Ok(()),
             FailureKind::TooLarge => Err(log::event_too_large(self.position.place().seq, &failure)),

@@ -17,7 +17,7 @@ use super::query::encode;
 use super::sync::{RECORDS_PER_STATE, Sync};
 use crate::clock;
 use crate::config::Config;
-use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::doubt::{Attempts, Doubt, MAX_ATTEMPTS};
 use crate::engine::{Call, Doors, Family, Slot, Use};
 use crate::failure::{Failure, FailureKind};
 use crate::findings::FindingsLog;
@@ -43,10 +43,7 @@ pub struct Reading {
     /// This machine's clock at the start.
     now: DateTime<Utc>,
     records: u64,
-    /// From 1: how often the question is asked.
-    attempt: u32,
-    /// What was wrong with the answer before.
-    doubted: String,
+    attempts: Attempts,
     /// What is under way, by ticket.
     asked: HashMap<u64, Asked>,
     leads: Leads,
@@ -75,8 +72,7 @@ impl Reading {
             started: clock::instant(),
             now: clock::now(),
             records: 0,
-            attempt: 1,
-            doubted: String::new(),
+            attempts: Attempts::default(),
             asked: HashMap::new(),
             leads: Leads::default(),
             calls: 0,
@@ -105,18 +101,18 @@ impl Reading {
         };
         let rows = match rows {
             Ok(rows) => rows,
-            Err(doubt) if self.attempt >= MAX_ATTEMPTS => {
-                return Err(doubt.into_failure(name, self.attempt).at(self.request(query)));
-            }
             Err(doubt) => {
-                doors.output.log_lazily(Level::Trace, || log::doubted(self.list, &doubt.what))?;
-                self.attempt += 1;
-                self.doubted = doubt.what;
+                let line = log::doubted(self.list, &doubt.what);
+                let number = self.attempts.number();
+                if let Err(doubt) = self.attempts.again(doubt) {
+                    return Err(doubt.into_failure(name, number).at(self.request(query)));
+                }
+                doors.output.log(Level::Trace, &line)?;
                 self.leads.give_up();
                 return Ok(Use::None);
             }
         };
-        self.attempt = 1;
+        self.attempts.begin_anew();
         let written = rows.len();
         self.findings.observe(doors.output, name, self.pages.borrow().findings())?;
         for row in rows {
@@ -142,7 +138,7 @@ impl Reading {
 
     /// Takes what was asked for ahead, as long as it has come.
     fn take_leads(&mut self, doors: &mut Doors<'_>) -> Result<(), Failure> {
-        while let Some(lead) = self.leads.fits().filter(|_| !self.done && self.attempt == 1) {
+        while let Some(lead) = self.leads.fits().filter(|_| !self.done && self.attempts.is_first()) {
             let Some(page) = self.leads.take(lead) else { break };
             // Items that cannot be read were written when it came.
             self.accept(Ok(page), "", doors)?;
@@ -161,8 +157,8 @@ impl Reading {
             what: self.list.name,
             path: self.list.path.to_owned(),
             query,
-            attempt: if own { self.attempt } else { 1 },
-            doubted: if own { std::mem::take(&mut self.doubted) } else { String::new() },
+            attempt: if own { self.attempts.number() } else { 1 },
+            doubted: if own { self.attempts.take_doubted() } else { String::new() },
             guess: !own,
             read,
         }
@@ -245,7 +241,7 @@ impl Family for Reading {
         let (part, bound) = self.passes.question();
         let is_asked = self.asked.values().any(|asked| asked.lead.is_none());
         let leads = &self.leads;
-        let comes = self.attempt == 1
+        let comes = self.attempts.is_first()
             && (leads.asks_next() || leads.fits().is_some_and(|lead| leads.is_waited_for(lead)));
         if !is_asked && !comes {
             return Ok(Some(self.call(encode(self.list, &part, bound), None)));
@@ -289,7 +285,7 @@ impl Family for Reading {
         if lead.is_some() {
             return if failure.kind.ends_the_sync() { Err(failure) } else { Ok(()) };
         }
-        self.attempt = 1;
+        self.attempts.begin_anew();
         match failure.kind {
             FailureKind::TooLarge if self.passes.asks_for_less() => Ok(()),
             FailureKind::TooLarge => Err(self.row_too_large(&failure)),
