@@ -122,18 +122,24 @@ impl Object {
 
     /// The fields of the body, and the columns that are lifted out of them.
     fn put_payload(&mut self, fields: &[(String, &RawValue)]) {
-        let of = |name: &str, within: &str| {
-            let (_, object) = fields.iter().find(|(field, _)| field == name)?;
-            let Fields(inner) = serde_json::from_str(object.get()).ok()?;
-            let (_, value) = inner.into_iter().find(|(field, _)| field == within)?;
-            (value.get() != "null").then_some(value)
-        };
         // What is beside the session is deprecated.
-        self.put_some("sessionId", of("session", "sessionId"));
-        self.put_some("customerId", of("customer", "id"));
-        self.put_some("customerRole", of("customer", "role"));
+        self.lift(fields, "session", &[("sessionId", "sessionId")]);
+        self.lift(fields, "customer", &[("id", "customerId"), ("role", "customerRole")]);
         for (name, value) in fields {
             self.put(name, value.get());
+        }
+    }
+
+    /// Puts values of the object `name` under names of their own, but for nulls.
+    fn lift(&mut self, fields: &[(String, &RawValue)], name: &str, columns: &[(&str, &str)]) {
+        let object = fields.iter().find(|(field, _)| field == name);
+        let Some(Fields(inner)) = object.and_then(|(_, object)| serde_json::from_str(object.get()).ok())
+        else {
+            return;
+        };
+        for (within, column) in columns {
+            let value = inner.iter().find(|(field, _)| field == within).map(|(_, value)| *value);
+            self.put_some(column, value.filter(|value| value.get() != "null"));
         }
     }
 
