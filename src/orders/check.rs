@@ -116,9 +116,7 @@ async fn changes(
     let days = config.changes_days;
     match config.changes {
         Changes::Off => {
-            return Ok(
-                "RereadFilter orders are not followed: RereadFilter orders (changes) is off.".to_owned()
-            );
+            return Ok("Changed orders are not followed: Changed orders (changes) is off.".to_owned());
         }
         Changes::Window => {
             return Ok(format!(
