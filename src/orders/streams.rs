@@ -86,7 +86,7 @@ impl OrderStream {
         };
         let mut schema = personal.declared(self.schema());
         if deletions && self.has_tombstones() {
-            schema["properties"][DELETED_AT] = json!({
+            schema.to_mut()["properties"][DELETED_AT] = json!({
                 "type": ["null", "string"],
                 "format": "date-time",
                 "airbyte_type": "timestamp_with_timezone",

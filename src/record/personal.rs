@@ -96,10 +96,10 @@ impl Personal {
     }
 
     /// The schema of a stream, as `discover` describes it: a hash is a text, whatever its column was.
-    pub fn declared(&self, schema: &Schema) -> Value {
-        let mut json = schema.json.clone();
+    pub fn declared<'s>(&self, schema: &'s Schema) -> Cow<'s, Value> {
+        let mut json = Cow::Borrowed(&schema.json);
         if matches!(self, Self::Hash(_)) {
-            declare_text(&schema.shape, &mut json);
+            declare_text(&schema.shape, json.to_mut());
         }
         json
     }
@@ -221,6 +221,6 @@ mod tests {
         assert_eq!(declared["properties"]["events"]["items"]["properties"]["who"], hashed);
         assert_eq!(declared["properties"]["additionalFields"], json!({"type": "object"}));
         assert_eq!(declared["properties"]["id"], json!({"type": "integer"}));
-        assert_eq!(Personal::LeaveOut.declared(&schema), schema.json);
+        assert_eq!(*Personal::LeaveOut.declared(&schema), schema.json);
     }
 }
