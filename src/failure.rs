@@ -44,7 +44,7 @@ pub enum FailureKind {
     DataChannel,
     /// 401 of the API, or a refusal of the token endpoint.
     Unauthorized,
-    /// 403: the token is valid, but may not do this.
+    /// 403: the token is valid, but is not authorized to do this.
     Forbidden,
     /// 404: there is no such API at the base URL.
     NotFound,

@@ -54,7 +54,7 @@ impl Writer {
     /// the change is dropped.
     ///
     /// # Errors
-    /// When it may not be stored.
+    /// When it is not known to be stored.
     pub(crate) async fn write(&self, change: Change) -> Result<(), NotStored> {
         self.start_write(change).await
     }

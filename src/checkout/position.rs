@@ -44,7 +44,7 @@ pub struct Position {
     limit: u64,
     rewinds: u32,
     done: bool,
-    /// Events that moved may not have been read.
+    /// Events that moved might have been passed over.
     more: bool,
     /// Numbers without an event.
     pub gaps: Gaps,

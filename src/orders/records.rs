@@ -119,7 +119,7 @@ impl Records {
             }
             match stream {
                 OrderStream::Orders => output.record(stream.name(), &row.data, &row.changes)?,
-                // Its version is a part of the key, so it may not be null.
+                // Its version is a part of the key, so it must not be null.
                 OrderStream::Versions if row.version == 0 => {
                     let data = object::with_field(&row.data, "version", "0");
                     output.record(stream.name(), &data, &row.changes)?;

@@ -43,7 +43,7 @@ impl StartDates {
         Some((names, latest))
     }
 
-    /// Whether a saved state may be resumed from. That of a full refresh may not, if it speaks from a later start date.
+    /// Whether a saved state may be resumed from. That of a full refresh cannot be, if it speaks from a later start date.
     pub fn counts(&self, state: &Value) -> bool {
         !is_of_full_refresh(state) || start_date(state).is_none_or(|saved| saved <= self.configured)
     }
