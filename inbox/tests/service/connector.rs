@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aifi_sandbox::{Options, Push, Sandbox, Trouble};
+use aifi_sandbox::{Sandbox, Trouble};
 use serde_json::{Value, json};
 use source_aifi::cli::Command;
 use source_aifi::protocol::output::Output;
 use source_aifi::run;
 
 use crate::harness::{Service, Store, event, on_both};
+use crate::shop::{calls, live, sandbox};
 use crate::target::{Answer, Target};
 
 on_both!(
@@ -132,35 +133,10 @@ fn config_of(service: &Service) -> Value {
     config("http://127.0.0.1:1/api/admin/v2", service)
 }
 
-fn sandbox(service: &Service, troubles: Vec<(Trouble, f64)>, retries: u32) -> Sandbox {
-    let push = Push::to(&service.url("/checkout")).unwrap();
-    let push = Push { token: Some("new".to_owned()), troubles, retries, ..push };
-    Sandbox::start(Options { orders: 10, push: Some(push), ..Options::default() }).unwrap()
-}
-
-/// Orders are drafted, completed, contested and reviewed.
-fn live(sandbox: &Sandbox, orders: usize) {
-    for number in 0..orders {
-        let id = sandbox.add_order_at(sandbox.now());
-        sandbox.pay(id).unwrap();
-        if number.is_multiple_of(3) {
-            sandbox.contest(id).unwrap();
-            sandbox.review(id).unwrap();
-        }
-    }
-}
-
 /// The events that were answered 200, once none is to come any more.
 async fn acknowledged(sandbox: &Sandbox) -> BTreeSet<(u64, String, String)> {
-    for _ in 0..2400 {
-        let pushed = sandbox.pushed();
-        if pushed.waiting == 0 {
-            let told = pushed.calls.into_iter().filter(|call| call.answer == Some(200));
-            return told.map(|call| (call.order_id, call.status.to_owned(), call.time_of_origin)).collect();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{} events still wait", sandbox.pushed().waiting);
+    let told = calls(sandbox, 2400).await.into_iter().filter(|call| call.answer == Some(200));
+    told.map(|call| (call.order_id, call.status.to_owned(), call.time_of_origin)).collect()
 }
 
 async fn what_was_acknowledged_reaches_the_table_whatever_is_killed(store: Store) {
@@ -173,7 +149,7 @@ async fn what_was_acknowledged_reaches_the_table_whatever_is_killed(store: Store
         (Trouble::Cut, 0.1),
         (Trouble::Gone, 0.2),
     ];
-    let sandbox = sandbox(&service, troubles, 100);
+    let sandbox = sandbox(&service, troubles, 100, true);
     let mut warehouse = Warehouse::default();
     for round in 1..=6 {
         live(&sandbox, 39);
@@ -206,7 +182,7 @@ async fn what_was_acknowledged_reaches_the_table_whatever_is_killed(store: Store
 
 async fn every_order_has_its_events_and_every_event_its_order(store: Store) {
     let service = store.start(&[]);
-    let sandbox = sandbox(&service, vec![(Trouble::Reissue, 0.2), (Trouble::Repeat, 0.2)], 0);
+    let sandbox = sandbox(&service, vec![(Trouble::Reissue, 0.2), (Trouble::Repeat, 0.2)], 0, true);
     live(&sandbox, 30);
     acknowledged(&sandbox).await;
     // So much later that the API's answers are settled.
@@ -327,7 +303,7 @@ impl Latencies {
 async fn a_day_of_pushes_and_syncs_every_quarter_of_an_hour(store: Store) {
     let days = std::env::var("AIFI_INBOX_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(1);
     let mut service = store.start(&[]);
-    let sandbox = sandbox(&service, vec![(Trouble::Repeat, 0.1), (Trouble::Reissue, 0.1)], 100);
+    let sandbox = sandbox(&service, vec![(Trouble::Repeat, 0.1), (Trouble::Reissue, 0.1)], 100, true);
     let mut random = fastrand::Rng::with_seed(7);
     let mut warehouse = Warehouse::default();
     let (mut seen, mut open) = (BTreeSet::new(), Vec::new());

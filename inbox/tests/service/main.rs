@@ -21,4 +21,5 @@ mod reading;
 mod receiving;
 mod recovery;
 mod relay;
+mod shop;
 mod target;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aifi_sandbox::{Call, Options, Push, Sandbox, Trouble};
+use aifi_sandbox::{Call, Trouble};
 
 use crate::harness::{Service, Store, on_both};
+use crate::shop::{calls, live, sandbox};
 
 on_both!(what_was_acknowledged_comes_out, a_sender_that_retries_gets_everything_in);
 
@@ -18,37 +19,6 @@ fn name(call: &Call) -> Name {
 
 fn acknowledged(call: &&Call) -> bool {
     call.answer == Some(200)
-}
-
-fn sandbox(service: &Service, troubles: Vec<(Trouble, f64)>, retries: u32) -> Sandbox {
-    let push = Push::to(&service.url("/checkout")).unwrap();
-    let push = Push { token: Some("new".to_owned()), troubles, retries, ..push };
-    let options = Options { orders: 10, frozen: false, push: Some(push), ..Options::default() };
-    Sandbox::start(options).unwrap()
-}
-
-/// Orders are drafted, completed, contested and reviewed.
-fn live(sandbox: &Sandbox, orders: usize) {
-    for number in 0..orders {
-        let id = sandbox.add_order_at(sandbox.now());
-        sandbox.pay(id).unwrap();
-        if number.is_multiple_of(3) {
-            sandbox.contest(id).unwrap();
-            sandbox.review(id).unwrap();
-        }
-    }
-}
-
-/// All calls, once none is to come any more.
-async fn calls(sandbox: &Sandbox) -> Vec<Call> {
-    for _ in 0..1200 {
-        let pushed = sandbox.pushed();
-        if pushed.waiting == 0 {
-            return pushed.calls;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{} events still wait", sandbox.pushed().waiting);
 }
 
 /// How often each event came in, as the inbox says.
@@ -78,9 +48,9 @@ async fn what_was_acknowledged_comes_out(store: Store) {
         (Trouble::Slow(slow), 0.15),
         (Trouble::Cut, 0.15),
     ];
-    let sandbox = sandbox(&service, troubles, 0);
+    let sandbox = sandbox(&service, troubles, 0, false);
     live(&sandbox, 120);
-    let calls = calls(&sandbox).await;
+    let calls = calls(&sandbox, 1200).await;
     let mut deliveries: BTreeMap<Name, u64> = BTreeMap::new();
     for call in calls.iter().filter(acknowledged) {
         *deliveries.entry(name(call)).or_default() += 1;
@@ -104,7 +74,7 @@ async fn a_sender_that_retries_gets_everything_in(store: Store) {
         (Trouble::Cut, 0.2),
         (Trouble::Gone, 0.2),
     ];
-    let sandbox = sandbox(&service, troubles, 100);
+    let sandbox = sandbox(&service, troubles, 100, false);
     for _ in 0..3 {
         let before = sandbox.pushed().calls.len();
         live(&sandbox, 39);
@@ -116,7 +86,7 @@ async fn a_sender_that_retries_gets_everything_in(store: Store) {
         service.kill();
         service = store.start_at(&address);
     }
-    let calls = calls(&sandbox).await;
+    let calls = calls(&sandbox, 1200).await;
     let sent: BTreeSet<Name> = calls.iter().map(name).collect();
     let told: BTreeSet<Name> = calls.iter().filter(acknowledged).map(name).collect();
     let failed = calls.iter().filter(|call| !acknowledged(call)).count();
