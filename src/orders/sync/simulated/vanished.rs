@@ -3,9 +3,9 @@
 use super::*;
 
 fn config(start: DateTime<Utc>, stores: &[u64], deletions: &str) -> Rc<Config> {
-    let text = json!({"credentials": {"auth_type": "access_token", "access_token": "t"},
-        "start_date": timestamp::write(start), "store_ids": stores, "deletions": deletions});
-    Rc::new(Config::parse(&text.to_string()).unwrap())
+    let mut config = super::config(start, "updated", stores);
+    config.deletions = deletions == "tombstones";
+    Rc::new(config)
 }
 
 fn now() -> DateTime<Utc> {
