@@ -80,8 +80,8 @@ impl RereadFilter {
         Some(search.finish(&written.inventory, self.cursor, now))
     }
 
-    /// Takes a row that was read, and gives it back if it is behind the cursor. `spans` are those of `window`; `items` what the row
-    /// has, where it is known what is listed.
+    /// Takes a row that was read, and gives it back if it is behind the cursor. Spans are those of `window`; `items` are what the
+    /// row has, where it is known what is listed.
     pub(crate) fn hold(
         &mut self,
         selection: usize,
