@@ -10,6 +10,7 @@ use aifi_sandbox::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use source_aifi::orders::streams::OrderStream;
 use source_aifi::orders::sync::Effect;
 
 use crate::harness::{Outcome, Rules, Run, config, sandbox};
@@ -79,7 +80,7 @@ impl Tables {
                         }
                     }
                 }
-                Effect::State(state) => self.state = Some(state.clone()),
+                Effect::State(state) => self.state = Some(state.write(OrderStream::Orders)),
                 _ => (),
             }
         }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::children::{few, sync};
+use crate::children::{a_quarter_of_an_hour, few, sync};
 use crate::complete::settled;
 use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, assert_holds, config, sandbox};
 
@@ -35,6 +35,33 @@ fn a_store_that_is_added_later_is_read_from_the_start_date_in_every_table() {
         let again = sync(&config, &mut warehouse, &FAMILY);
         assert_eq!(again.records().len(), 0, "{stores:?}: what is written is not written again");
         sandbox.advance(TimeDelta::minutes(5));
+    }
+}
+
+#[test]
+fn a_store_that_is_added_again_resumes_where_it_was_left_in_every_table() {
+    let sandbox = sandbox(few(Behaviour::default()));
+    let mut warehouse = Warehouse::default();
+    let read = |warehouse: &mut Warehouse, stores: &[u32]| {
+        let (config, filter) = of_stores(&sandbox, stores);
+        (sync(&config, warehouse, &FAMILY), Truth::of(&sandbox, &filter))
+    };
+    _ = read(&mut warehouse, &[1, 2, 3]);
+    for stores in [&[1, 2][..], &[1]] {
+        a_quarter_of_an_hour(&sandbox);
+        _ = read(&mut warehouse, stores);
+    }
+    a_quarter_of_an_hour(&sandbox);
+    let before: Vec<Value> = warehouse.table("orders").into_values().cloned().collect();
+    let (again, truth) = read(&mut warehouse, &[1, 2, 3]);
+    truth.assert_holds(&warehouse, &FAMILY);
+    assert!(again.logs().iter().filter(|line| line.contains("added again since the last sync")).count() >= 2);
+    let twice = again.records_of("orders").into_iter().filter(|order| before.contains(order)).count();
+    assert_eq!(twice, 0, "what is written is not written again");
+    let (quiet, _) = read(&mut warehouse, &[1, 2, 3]);
+    assert_eq!(quiet.records().len(), 0, "what is written is not written again");
+    for stream in FAMILY {
+        assert_eq!(warehouse.state(stream)["parts"], Value::Null, "{stream}");
     }
 }
 

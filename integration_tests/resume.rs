@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Options};
+use chrono::DateTime;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -217,17 +218,31 @@ fn a_complete_full_refresh_counts_within_its_generation_only() {
 }
 
 #[test]
-fn a_start_date_that_was_moved_back_is_logged_in_each_sync() {
-    let sandbox = sandbox(Options { orders: 300, ..Options::default() });
+fn what_lies_before_a_start_date_that_was_moved_back_is_read_once() {
+    let sandbox = sandbox(Options { orders: 3_000, ..Options::default() });
     let mut config = config(&sandbox);
     config["start_date"] = json!("2025-11-20T00:00:00Z");
     let first = Run::incremental(&config).finish().succeeded();
-    let moved =
-        |outcome: &Outcome| outcome.logs().iter().any(|line| line.starts_with("The start date was moved"));
     config["start_date"] = json!("2025-11-10T00:00:00Z");
-    let second = Run::incremental(&config).resuming(first.last_state()).finish().succeeded();
-    let third = Run::incremental(&config).resuming(second.last_state()).finish().succeeded();
-    assert_eq!([&first, &second, &third].map(moved), [false, true, true]);
-    let full = Run::read(&config, "full_refresh").resuming(first.last_state()).finish().succeeded();
-    assert!(full.records().len() > first.records().len());
+    // Each attempt but the last is killed after some output.
+    let mut outcomes = vec![first];
+    for bytes in [Some(400_000), Some(700_000), None] {
+        let run = Run::incremental(&config).resuming(outcomes.last().unwrap().last_state());
+        outcomes.push(match bytes {
+            Some(bytes) => run.killed_after(bytes),
+            None => run.finish().succeeded(),
+        });
+    }
+    let all: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
+    let from = DateTime::parse_from_rfc3339("2025-11-10T00:00:00Z").unwrap().to_utc();
+    let filter = Filter { from: Some(from), ..settled(&sandbox) };
+    assert_holds(&all, &sandbox.expected(&filter), false);
+    let last = outcomes.last().unwrap();
+    assert!(last.logs().iter().any(|line| line.contains("the start date was moved to an earlier day")));
+    let state = &last.last_state()["state"]["stream"]["stream_state"];
+    assert_eq!((&state["startDate"], &state["parts"]), (&json!("2025-11-10T00:00:00.000Z"), &Value::Null));
+    let again = Run::incremental(&config).resuming(last.last_state()).finish().succeeded();
+    assert_eq!(again.records().len(), 0, "what is written is not written again");
+    let full = Run::read(&config, "full_refresh").resuming(outcomes[0].last_state()).finish().succeeded();
+    assert!(full.records().len() > outcomes[0].records().len());
 }

@@ -14,6 +14,8 @@ use crate::lists::sync::Sync as ListSync;
 use crate::orders::api::detail::DetailReader;
 use crate::orders::api::detail::Due;
 use crate::orders::api::page::{Page, PageReader, Row};
+use crate::orders::state::parts::Scope;
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::{Response, Sync};
 use crate::protocol::catalog::{self, SyncMode};
@@ -186,7 +188,7 @@ proptest! {
                 }
                 // The machine takes it, whatever it asked for.
                 let config = sound_config();
-                let mut sync = Sync::new(&config, SyncMode::Incremental, None, timestamp::parse("2025-12-01T00:00:00Z").unwrap());
+                let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, None, timestamp::parse("2025-12-01T00:00:00Z").unwrap());
                 for _ in 0..4 {
                     let Some((ticket, _)) = sync.question() else { break };
                     let again = reader.read(&body).unwrap();
@@ -255,10 +257,10 @@ proptest! {
         let now = timestamp::parse("2025-12-01T00:00:00Z").unwrap();
         let mode = if full { SyncMode::FullRefresh } else { SyncMode::Incremental };
         for stream in OrderStream::ALL {
-            match states.of(stream.name()).map(|state| stream.saved(state)).transpose() {
+            match states.of(stream.name()).map(|state| StreamState::parse(state, stream)).transpose() {
                 Err(failure) => prop_assert!(is_told(&failure, &[FailureKind::State]), "{failure:?}"),
                 Ok(saved) => {
-                    let mut sync = Sync::new(&config, mode, saved, now);
+                    let mut sync = Sync::new(&config, Scope::of(&config), mode, saved, now);
                     while let Some((ticket, _)) = sync.question() {
                         if sync.answer(ticket, Response::of(Ok(Vec::new()), Some(now))).is_err() {
                             break;

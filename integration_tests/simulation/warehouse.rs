@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aifi_sandbox::Expected;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use source_aifi::orders::streams::OrderStream;
 use source_aifi::orders::sync::Effect;
 
 /// A change that has not arrived yet: when it happened, and what the row has then.
@@ -42,7 +43,7 @@ impl Warehouse {
                     }
                     self.table.insert(row.id, record);
                 }
-                Effect::State(state) => self.state = Some(state.clone()),
+                Effect::State(state) => self.state = Some(state.write(OrderStream::Orders)),
                 _ => (),
             }
         }

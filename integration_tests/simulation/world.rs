@@ -11,6 +11,8 @@ use source_aifi::config::Config;
 use source_aifi::failure::{Failure, FailureKind};
 use source_aifi::orders::api::page::PageReader;
 use source_aifi::orders::api::query::Request;
+use source_aifi::orders::state::parts::Scope;
+use source_aifi::orders::state::stream_state::StreamState;
 use source_aifi::orders::streams::OrderStream;
 use source_aifi::orders::sync::{Effect, Response, Sync};
 use source_aifi::protocol::catalog::SyncMode;
@@ -130,10 +132,10 @@ impl World {
 
     /// Runs an incremental sync from a state: what it wrote, and its failure, if it failed.
     pub fn steps(&mut self, state: Option<&Value>, weather: Weather) -> (Vec<Effect>, Result<(), Failure>) {
-        let saved = state.map(|state| OrderStream::Orders.saved(state).unwrap());
+        let saved = state.map(|state| StreamState::parse(state, OrderStream::Orders).unwrap());
         // The machine borrows its configuration, and this world goes on meanwhile.
         let config = std::mem::replace(&mut self.config, Config::parse(EMPTY).unwrap());
-        let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.clock());
+        let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, saved, self.clock());
         let mut steps = Vec::new();
         let result = self.drive(&mut sync, &mut steps, weather);
         if matches!(result, Ok(false)) {

@@ -17,8 +17,12 @@ pub(super) fn range(list: &List, sync: &Sync) -> String {
         Some(_) if sync.is_complete() => {
             format!("{name}: nothing to read: the full refresh is complete")
         }
+        Some(from) if let Some(before) = sync.moved_back_from() => format!(
+            "{name}: reading what has changed since {from}, and what was changed before {}: the start date was moved to an earlier day",
+            timestamp::write(before)
+        ),
         Some(from) if sync.has_added_stores() => format!(
-            "{name}: reading what has changed since {from}, and of the stores that were added since the last sync everything from the start date on"
+            "{name}: reading what has changed since {from}, and of the stores that were added since the last sync everything that was not read yet"
         ),
         Some(from) if sync.is_resumed() => format!("{name}: reading what has changed since {from}"),
         Some(from) => format!("{name}: reading what has changed since the start date, {from}"),

@@ -256,7 +256,10 @@ impl Family for Reading {
         date: Option<DateTime<Utc>>,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let Some(Asked { query, page, lead }) = self.asked.remove(&ticket) else { return Ok(Use::None) };
+        let Some(Asked { query, page, lead }) = self.asked.remove(&ticket) else {
+            debug_assert!(false, "a ticket is answered once");
+            return Ok(Use::None);
+        };
         let Some(page) = page.take() else { return Ok(Use::None) };
         let used = match (lead, page) {
             (None, page) => {

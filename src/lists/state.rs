@@ -4,20 +4,27 @@
 //! is read by key, says how far: behind the row `after` comes the last one that is written, of those changed before
 //! `until`; `newest` is the latest change among them. A full refresh marks its states: `fullRefresh` while it is under
 //! way, and the mark of Airbyte's own sources when it is complete. `stores`, where only some are configured, says of which
-//! all of this is said.
+//! all of this is said, and `removed` up to when rows of stores are written that are not configured any more.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::declared::{List, Paging, UPDATED_FIELD};
 use crate::failure::{Failure, FailureKind};
-use crate::protocol::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
+use crate::protocol::generation::Writer;
+use crate::protocol::start_date::{self, START_DATE};
 use crate::timestamp;
 
 /// Marks a state of a stream that has no cursor.
 const NO_CURSOR: &str = "__ab_no_cursor_state_message";
 /// Where the state names the stores that it speaks of.
 const STORES: &str = "stores";
+/// Where the state says what is written of stores that are not configured any more.
+const REMOVED: &str = "removed";
+/// All stores, where stores are named.
+const ALL: &str = "all";
 /// Where the state says how far a pass is.
 const WALK: &str = "walk";
 
@@ -32,29 +39,37 @@ pub struct ResumePoint {
     pub newest: Option<DateTime<Utc>>,
 }
 
-/// A saved state.
+/// What a state of such a list says: one type, for reading and writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
-    /// P; none in some states of a full refresh.
+pub struct ListState {
+    /// Every row that was changed before it is written. None in a state of a full refresh that is complete.
     pub updated: Option<DateTime<Utc>>,
-    /// How far a pass was that was cut off.
+    /// How far a pass is that was cut off.
     pub place: Option<ResumePoint>,
     /// The stores that it speaks of; empty for all.
     pub stores: Vec<u64>,
-    /// A full refresh wrote it.
-    pub full_refresh: bool,
-    /// It is complete.
-    pub complete: bool,
+    /// Stores that are not configured any more: rows of them that were changed before it are written. None stands for all stores.
+    pub removed: BTreeMap<Option<u64>, DateTime<Utc>>,
+    /// It speaks of what was changed at or after it. None in states of version 0.3.0 and before.
+    pub start_date: Option<DateTime<Utc>>,
+    /// Which kind of sync wrote it.
+    pub writer: Writer,
 }
 
-impl Saved {
+impl ListState {
     /// Reads a stream state. Keys that are not ours are left alone, and a place that cannot be read is begun anew.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::State`], where an incremental state has no position.
     pub fn parse(list: &List, state: &Value) -> Result<Self, Failure> {
         let time = |value: &Value| value.as_str().and_then(timestamp::parse);
-        let marked = |name: &str| state[name] == true;
-        let (updated, complete) = (time(&state[UPDATED_FIELD]), marked(FULL_REFRESH_COMPLETE));
-        let full_refresh = complete || marked(FULL_REFRESH) || marked(NO_CURSOR);
-        if updated.is_none() && !full_refresh {
+        let updated = time(&state[UPDATED_FIELD]);
+        let writer = match Writer::of(state) {
+            Writer::Incremental if state[NO_CURSOR] == true => Writer::FullRefresh,
+            writer => writer,
+        };
+        if updated.is_none() && writer == Writer::Incremental {
             return Err(Failure::new(
                 FailureKind::State,
                 format!(
@@ -71,7 +86,43 @@ impl Saved {
             newest: time(&walk["newest"]),
         });
         let stores = state[STORES].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        Ok(Self { updated, place, stores, full_refresh, complete })
+        let removed = |(store, updated): (&String, &Value)| {
+            let store = if store == ALL { None } else { Some(store.parse().ok()?) };
+            Some((store, time(updated)?))
+        };
+        let removed = state[REMOVED].as_object().into_iter().flatten().filter_map(removed).collect();
+        Ok(Self { updated, place, stores, removed, start_date: start_date::of(state), writer })
+    }
+
+    /// As it is written.
+    pub fn write(&self) -> Value {
+        let mut state = json!({});
+        if let Some(updated) = self.updated {
+            state[UPDATED_FIELD] = timestamp::write(updated).into();
+        }
+        if let Some(mark) = self.writer.mark().filter(|_| self.updated.is_none()) {
+            state[mark] = true.into();
+        }
+        if !self.stores.is_empty() {
+            state[STORES] = self.stores.clone().into();
+        }
+        if let Some(ResumePoint { after, until, newest }) = &self.place {
+            state[WALK] = json!({"after": after, "until": timestamp::write(*until)});
+            if let Some(newest) = newest {
+                state[WALK]["newest"] = timestamp::write(*newest).into();
+            }
+        }
+        if let Some(mark) = self.writer.mark() {
+            state[mark] = true.into();
+        }
+        for (store, updated) in &self.removed {
+            let store = store.map_or_else(|| ALL.to_owned(), |store| store.to_string());
+            state[REMOVED][store] = timestamp::write(*updated).into();
+        }
+        if let Some(from) = self.start_date {
+            state[START_DATE] = timestamp::write(from).into();
+        }
+        state
     }
 
     /// Whether it speaks of all rows of these stores; of all rows, if there are none.
@@ -79,37 +130,6 @@ impl Saved {
         let all = |stores: &[u64]| stores.iter().all(|store| self.stores.contains(store));
         self.stores.is_empty() || (!stores.is_empty() && all(stores))
     }
-}
-
-/// The state that everything of these stores that was changed before `updated` is written; `place`, while a pass is under way.
-pub fn incremental(updated: DateTime<Utc>, stores: &[u64], place: Option<&ResumePoint>) -> Value {
-    let mut state = json!({UPDATED_FIELD: timestamp::write(updated)});
-    if !stores.is_empty() {
-        state[STORES] = stores.into();
-    }
-    if let Some(ResumePoint { after, until, newest }) = place {
-        state[WALK] = json!({"after": after, "until": timestamp::write(*until)});
-        if let Some(newest) = newest {
-            state[WALK]["newest"] = timestamp::write(*newest).into();
-        }
-    }
-    state
-}
-
-/// The state of a full refresh that is under way.
-pub fn full_refresh(updated: DateTime<Utc>, stores: &[u64], place: Option<&ResumePoint>) -> Value {
-    let mut state = incremental(updated, stores, place);
-    state[FULL_REFRESH] = true.into();
-    state
-}
-
-/// A full refresh of these stores is complete.
-pub fn complete(stores: &[u64]) -> Value {
-    let mut state = json!({FULL_REFRESH_COMPLETE: true});
-    if !stores.is_empty() {
-        state[STORES] = stores.into();
-    }
-    state
 }
 
 /// There is nothing to resume from.
@@ -131,40 +151,45 @@ mod tests {
         let updated = at("2025-11-05T00:00:00.120Z");
         let place =
             ResumePoint { after: "0x7".into(), until: at("2025-12-01T00:00:00Z"), newest: Some(updated) };
+        let removed = BTreeMap::from([(None, at("2025-11-02T00:00:00Z")), (Some(9), updated)]);
         for place in [None, Some(place.clone()), Some(ResumePoint { newest: None, ..place })] {
-            let state = incremental(updated, &[3, 7], place.as_ref());
-            let expected = Saved {
+            let state = ListState {
                 updated: Some(updated),
                 place: place.clone(),
                 stores: vec![3, 7],
-                full_refresh: false,
-                complete: false,
+                removed: removed.clone(),
+                start_date: Some(at("2025-11-01T00:00:00Z")),
+                writer: Writer::Incremental,
             };
-            assert!(expected.covers(&[7]) && !expected.covers(&[7, 8]) && !expected.covers(&[]));
-            assert_eq!(Saved::parse(&SESSIONS, &state).unwrap(), expected);
-            let full = Saved::parse(&SESSIONS, &full_refresh(updated, &[3, 7], place.as_ref())).unwrap();
-            assert_eq!(full, Saved { full_refresh: true, ..expected });
+            assert!(state.covers(&[7]) && !state.covers(&[7, 8]) && !state.covers(&[]));
+            for writer in [Writer::Incremental, Writer::FullRefresh] {
+                let state = ListState { writer, ..state.clone() };
+                assert_eq!(ListState::parse(&SESSIONS, &state.write()).unwrap(), state);
+            }
+            let complete =
+                ListState { updated: None, place: None, writer: Writer::FullRefreshComplete, ..state };
+            assert_eq!(ListState::parse(&SESSIONS, &complete.write()).unwrap(), complete);
         }
-        assert!(Saved::parse(&SESSIONS, &complete(&[])).unwrap().complete);
-        assert!(Saved::parse(&SESSIONS, &without_cursor()).unwrap().full_refresh);
+        let writer = ListState::parse(&SESSIONS, &without_cursor()).unwrap().writer;
+        assert_eq!(writer, Writer::FullRefresh);
     }
 
     #[test]
     fn a_walk_that_cannot_be_read_is_begun_anew() {
         for walk in [json!(3), json!({"after": 7, "until": "2025-12-01T00:00:00Z"}), json!({"after": "7"})] {
             let state = json!({"updatedAt": "2025-11-05T00:00:00Z", "walk": walk});
-            assert_eq!(Saved::parse(&SESSIONS, &state).unwrap().place, None);
+            assert_eq!(ListState::parse(&SESSIONS, &state).unwrap().place, None);
         }
         let walk = json!({"after": "7", "until": "2025-12-01T00:00:00Z"});
         let state = json!({"updatedAt": "2025-11-05T00:00:00Z", "walk": walk});
-        assert!(Saved::parse(&SESSIONS, &state).unwrap().place.is_some());
-        assert_eq!(Saved::parse(&CONTESTS, &state).unwrap().place, None, "pages are not places");
+        assert!(ListState::parse(&SESSIONS, &state).unwrap().place.is_some());
+        assert_eq!(ListState::parse(&CONTESTS, &state).unwrap().place, None, "pages are not places");
     }
 
     #[test]
     fn a_state_of_another_shape_is_refused_with_an_example() {
         for state in [json!({"draftCreatedAt": "2025-11-05T00:00:00Z"}), json!({"updatedAt": 3}), json!([])] {
-            let failure = Saved::parse(&SESSIONS, &state).unwrap_err();
+            let failure = ListState::parse(&SESSIONS, &state).unwrap_err();
             assert_eq!(failure.kind, FailureKind::State);
             assert!(
                 failure.message.contains("2025-11-01T00:00:00.000Z") && failure.message.contains("sessions")

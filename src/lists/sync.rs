@@ -2,6 +2,8 @@
 //!
 //! The filter of the API only spares work: each row's own `updatedAt` decides whether it is written.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::Value;
 
@@ -9,10 +11,12 @@ use super::declared::List;
 use super::page::Row;
 use super::pass::Pass;
 use super::query::RequestShape;
-use super::state::{self, ResumePoint, Saved};
+use super::state::{self, ListState, ResumePoint};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::protocol::catalog::SyncMode;
+use crate::protocol::generation::Writer;
+use crate::protocol::start_date;
 use crate::timestamp::MILLISECOND;
 
 /// A state is written after this many records of a list that is read by key.
@@ -26,14 +30,16 @@ pub struct Sync {
     mode: Option<SyncMode>,
     /// Only these stores; empty for all.
     stores: Vec<u64>,
-    /// Where stores were added since the last sync: those that it read. Rows of others are written from the start date on.
-    read_before: Option<Vec<u64>>,
     start_date: DateTime<Utc>,
-    /// Rows changed before it are not written, unless their store was added.
+    /// What it resumes from.
+    resumed: Option<ListState>,
+    /// Stores were added since the last sync.
+    has_added_stores: bool,
+    /// The start date before it was moved to an earlier day since the last sync.
+    moved_back_from: Option<DateTime<Utc>>,
+    /// Rows changed before it are written already, as a rule.
     from: DateTime<Utc>,
     place: Option<ResumePoint>,
-    resumed: bool,
-    complete: bool,
     /// Rows changed at or after it are left to the next sync. Fixed with the first answer.
     horizon: Option<DateTime<Utc>>,
     newest: Option<DateTime<Utc>>,
@@ -50,53 +56,61 @@ impl Sync {
     ) -> Result<Self, Failure> {
         let mode = list.incremental.then_some(mode);
         let saved = match mode {
-            Some(_) => saved.map(|saved| Saved::parse(list, saved)).transpose()?,
+            Some(_) => saved.map(|saved| ListState::parse(list, saved)).transpose()?,
             None => None,
         };
         // A state of the other mode is not a place to resume from.
-        let saved = saved.filter(|saved| saved.full_refresh == (mode == Some(SyncMode::FullRefresh)));
+        let is_of_full_refresh = |saved: &ListState| saved.writer != Writer::Incremental;
+        let saved = saved.filter(|saved| is_of_full_refresh(saved) == (mode == Some(SyncMode::FullRefresh)));
         // A full refresh has one set of stores from its beginning to its end.
         let stores = if list.store.is_empty() { &[] } else { &config.store_ids[..] };
-        let saved = saved.filter(|saved| mode == Some(SyncMode::Incremental) || saved.covers(stores));
-        let updated = saved.as_ref().and_then(|saved| saved.updated);
-        let read_before =
-            saved.as_ref().filter(|saved| !saved.covers(stores)).map(|saved| saved.stores.clone());
-        // What was passed over was not read for the stores that were added.
-        let place = saved.as_ref().and_then(|saved| saved.place.clone()).filter(|_| read_before.is_none());
+        let resumed = saved.filter(|saved| mode == Some(SyncMode::Incremental) || saved.covers(stores));
+        let updated = resumed.as_ref().and_then(|saved| saved.updated);
+        let has_added_stores = resumed.as_ref().is_some_and(|saved| !saved.covers(stores));
+        let moved_back_from = resumed.as_ref().and_then(|saved| saved.start_date);
+        let moved_back_from = moved_back_from.filter(|from| *from > config.start_date);
+        // What was passed over was not read for the stores that were added, nor before the start date.
+        let is_whole = !has_added_stores && moved_back_from.is_none();
+        let place = resumed.as_ref().and_then(|saved| saved.place.clone()).filter(|_| is_whole);
         Ok(Self {
             list,
             mode,
             stores: config.store_ids.clone(),
-            read_before,
             start_date: config.start_date,
+            has_added_stores,
+            moved_back_from,
             from: updated.map_or(config.start_date, |updated| updated.max(config.start_date)),
             horizon: place.as_ref().map(|place| place.until),
             newest: place.as_ref().and_then(|place| place.newest),
-            resumed: updated.is_some(),
-            complete: saved.is_some_and(|saved| saved.complete),
             place,
+            resumed,
             left_out: 0,
         })
     }
 
     /// Whether a full refresh is complete already, so that nothing is left.
     pub fn is_complete(&self) -> bool {
-        self.complete
+        self.resumed.as_ref().is_some_and(|saved| saved.writer == Writer::FullRefreshComplete)
     }
 
-    /// Rows changed before it are not written; none for a list without changes to ask for.
+    /// Rows changed before it are not written, as a rule; none for a list without changes to ask for.
     pub fn from(&self) -> Option<DateTime<Utc>> {
         self.mode.map(|_| self.from)
     }
 
     /// Whether it resumes from a state.
     pub fn is_resumed(&self) -> bool {
-        self.resumed
+        self.resumed.as_ref().is_some_and(|saved| saved.updated.is_some())
     }
 
     /// Whether stores were added since the last sync.
     pub fn has_added_stores(&self) -> bool {
-        self.read_before.is_some()
+        self.has_added_stores
+    }
+
+    /// The start date before it was moved to an earlier day since the last sync; none, if it was not.
+    pub fn moved_back_from(&self) -> Option<DateTime<Utc>> {
+        self.moved_back_from
     }
 
     /// Rows of other stores than those that are wanted.
@@ -127,8 +141,27 @@ impl Sync {
     /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
     /// exclusive: so one more, and that row comes back.
     pub fn bound(&self) -> Option<DateTime<Utc>> {
-        let from = self.from().map(|from| if self.has_added_stores() { self.start_date } else { from });
-        from.map(|from| from - MILLISECOND - MILLISECOND)
+        let from = if self.moved_back_from.is_some() {
+            self.start_date
+        } else if !self.has_added_stores {
+            self.from
+        } else if self.stores.is_empty() {
+            self.lower_bound(None)
+        } else {
+            let from = self.stores.iter().map(|store| self.lower_bound(Some(*store)));
+            from.min().unwrap_or(self.start_date)
+        };
+        self.from().map(|_| from - MILLISECOND - MILLISECOND)
+    }
+
+    /// Rows of a store that were changed before it are written. None stands for all stores.
+    fn lower_bound(&self, store: Option<u64>) -> DateTime<Utc> {
+        let Some(saved) = self.resumed.as_ref().filter(|_| self.has_added_stores) else { return self.from };
+        if store.is_some_and(|store| saved.stores.contains(&store)) {
+            return self.from;
+        }
+        let removed = saved.removed.get(&store).or_else(|| saved.removed.get(&None));
+        removed.map_or(self.start_date, |from| (*from).max(self.start_date).min(self.from))
     }
 
     /// Whether nothing is left to a next sync.
@@ -162,9 +195,10 @@ impl Sync {
                 return false;
             }
             self.newest = self.newest.max(Some(updated));
-            let added =
-                self.read_before.as_ref().zip(row.store).is_some_and(|(read, store)| !read.contains(&store));
-            if updated < if added { self.start_date } else { self.from } {
+            // A row of no store was written with those of the stores that were read.
+            let from = if row.store.is_none() { self.from } else { self.lower_bound(row.store) };
+            let was_left_out = self.moved_back_from.is_some_and(|before| updated < before);
+            if updated < self.start_date || (updated < from && !was_left_out) {
                 return false;
             }
         }
@@ -173,25 +207,66 @@ impl Sync {
         wanted
     }
 
+    /// What is written of stores that are not configured any more, once this sync is complete.
+    fn removed(&self) -> BTreeMap<Option<u64>, DateTime<Utc>> {
+        // What earlier syncs wrote of them is from a later start date on.
+        let incremental = self.mode == Some(SyncMode::Incremental) && self.moved_back_from.is_none();
+        let Some(saved) = self.resumed.as_ref().filter(|_| incremental) else { return BTreeMap::new() };
+        let named = saved.stores.iter().copied().map(Some);
+        // States of version 0.3.0 and before named no stores, whatever was configured. They have no start date either.
+        let of_all = saved.stores.is_empty() && saved.start_date.is_some();
+        let all = (of_all && !self.stores.is_empty()).then_some(None);
+        let mut removed = saved.removed.clone();
+        if let Some(updated) = saved.updated {
+            removed.extend(named.chain(all).map(|store| (store, updated)));
+        }
+        let is_removed = |store: &Option<u64>| store.is_none_or(|store| !self.stores.contains(&store));
+        removed.retain(|store, _| !self.stores.is_empty() && is_removed(store));
+        removed
+    }
+
     /// The state while the list is being read. `after` is where the pass may be resumed.
     pub fn under_way(&self, after: Option<&str>) -> Value {
+        let Some(mode) = self.mode else { return state::without_cursor() };
         let place = after.zip(self.horizon).map(|(after, until)| ResumePoint {
             after: after.to_owned(),
             until,
             newest: self.newest,
         });
-        let place = place.as_ref().or(self.place.as_ref());
-        // Of stores that were added something can be said at the end only.
-        let (stores, place) = match &self.read_before {
-            Some(read_before) => (read_before, None),
-            None => (&self.stores, place),
-        };
-        match self.mode {
-            None => state::without_cursor(),
-            Some(_) if self.complete => state::complete(stores),
-            Some(SyncMode::FullRefresh) => state::full_refresh(self.from, stores, place),
-            Some(SyncMode::Incremental) => state::incremental(self.from, stores, place),
+        let saved_start_date = self.resumed.as_ref().and_then(|saved| saved.start_date);
+        let start_date = Some(start_date::next(saved_start_date, self.start_date));
+        let state = ListState { start_date, ..self.state(self.from, mode) };
+        match &self.resumed {
+            _ if self.is_complete() => self.complete().write(),
+            // Of what was left out something can be said at the end only.
+            Some(saved) if self.has_added_stores || self.moved_back_from.is_some() => {
+                ListState { stores: saved.stores.clone(), removed: saved.removed.clone(), ..state }.write()
+            }
+            _ => ListState { place: place.or_else(|| self.place.clone()), ..state }.write(),
         }
+    }
+
+    /// Everything that was changed before `updated` is written.
+    fn state(&self, updated: DateTime<Utc>, mode: SyncMode) -> ListState {
+        let saved_start_date = self.resumed.as_ref().and_then(|saved| saved.start_date);
+        let start_date =
+            start_date::next(saved_start_date.filter(|_| self.moved_back_from.is_none()), self.start_date);
+        ListState {
+            updated: Some(updated),
+            place: None,
+            stores: self.stores.clone(),
+            removed: self.removed(),
+            start_date: Some(start_date),
+            writer: match mode {
+                SyncMode::Incremental => Writer::Incremental,
+                SyncMode::FullRefresh => Writer::FullRefresh,
+            },
+        }
+    }
+
+    fn complete(&self) -> ListState {
+        let state = self.state(self.from, SyncMode::FullRefresh);
+        ListState { updated: None, writer: Writer::FullRefreshComplete, ..state }
     }
 
     /// The state at the end. It says no more than was seen: should the API have cut off the newest rows, the next sync
@@ -200,165 +275,15 @@ impl Sync {
     pub fn end(&self) -> Value {
         match self.mode {
             None => state::without_cursor(),
-            Some(SyncMode::FullRefresh) => state::complete(&self.stores),
-            Some(SyncMode::Incremental) => {
+            Some(SyncMode::FullRefresh) => self.complete().write(),
+            Some(mode @ SyncMode::Incremental) => {
                 let seen = self.newest.map(|newest| newest.trunc_subsecs(3) + MILLISECOND);
                 let seen = seen.zip(self.horizon).map(|(seen, horizon)| seen.min(horizon));
-                state::incremental(seen.map_or(self.from, |seen| seen.max(self.from)), &self.stores, None)
+                self.state(seen.map_or(self.from, |seen| seen.max(self.from)), mode).write()
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::declared::{CONTESTS, SESSIONS, STORES};
-    use super::*;
-    use crate::timestamp;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        timestamp::parse(text).unwrap()
-    }
-
-    fn sync(list: &'static List, mode: SyncMode, saved: Option<Value>) -> Sync {
-        let config = json!({"credentials": {"auth_type": "access_token", "access_token": "tok-12345678"}, "start_date": "2025-11-01T00:00:00Z", "store_ids": [7]});
-        let mut sync =
-            Sync::new(list, &Config::parse(&config.to_string()).unwrap(), mode, saved.as_ref()).unwrap();
-        sync.begin(at("2025-12-01T00:00:00Z"));
-        sync
-    }
-
-    fn row(id: &str, updated: &str, store: Option<u64>) -> Row {
-        let data = bytes::Bytes::new();
-        Row { id: id.into(), updated: timestamp::parse(updated), store, data, changes: Vec::new() }
-    }
-
-    fn written(sync: &mut Sync, rows: Vec<Row>) -> Vec<String> {
-        sync.due(rows).into_iter().map(|row| row.id.into()).collect()
-    }
-
-    #[test]
-    fn a_rows_own_time_decides_and_a_row_of_no_store_is_kept() {
-        let state = json!({"updatedAt": "2025-11-05T00:00:00.000Z"});
-        let mut sync = sync(&CONTESTS, SyncMode::Incremental, Some(state));
-        assert_eq!(sync.bound(), Some(at("2025-11-04T23:59:59.998Z")));
-        let rows = vec![
-            row("known", "2025-11-04T23:59:59.999Z", Some(7)),
-            row("new", "2025-11-05T00:00:00Z", Some(7)),
-            row("of no store", "2025-11-06T00:00:00Z", None),
-            row("of another", "2025-11-07T00:00:00.123456Z", Some(8)),
-            row("not settled", "2025-12-01T00:00:00Z", Some(7)),
-        ];
-        assert_eq!(written(&mut sync, rows), ["new", "of no store"]);
-        assert_eq!(
-            (sync.left_out(), sync.end()),
-            (1, json!({"updatedAt": "2025-11-07T00:00:00.124Z", "stores": [7]}))
-        );
-    }
-
-    #[test]
-    fn the_cursor_never_goes_back_and_never_beyond_the_horizon() {
-        let end = |saved: &str, newest: &str| {
-            let mut sync = sync(&SESSIONS, SyncMode::Incremental, Some(json!({"updatedAt": saved})));
-            sync.due(vec![row("1", newest, None)]);
-            sync.end()["updatedAt"].as_str().unwrap().to_owned()
-        };
-        let (early, late) = ("2025-11-05T00:00:00.000Z", "2025-11-30T23:59:59.9999Z");
-        assert_eq!(end(early, "2025-11-04T23:59:59.999Z"), early, "nothing was new");
-        assert_eq!(end(early, late), "2025-12-01T00:00:00.000Z");
-        assert_eq!(end("2999-01-01T00:00:00.000Z", late), "2999-01-01T00:00:00.000Z");
-        assert_eq!(
-            sync(&SESSIONS, SyncMode::Incremental, None).end()["updatedAt"],
-            "2025-11-01T00:00:00.000Z"
-        );
-    }
-
-    #[test]
-    fn a_walk_that_was_cut_off_goes_on_with_its_own_horizon() {
-        let mut first = sync(&SESSIONS, SyncMode::Incremental, None);
-        first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
-        let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
-        second.begin(at("2025-12-09T00:00:00Z"));
-        assert_eq!(second.pass(200).question(), Pass::behind("1", 200).question());
-        assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
-        assert_eq!(second.end(), json!({"updatedAt": "2025-11-20T00:00:00.001Z", "stores": [7]}));
-        assert_eq!(second.under_way(None), first.under_way(Some("1")), "what it resumes from still holds");
-    }
-
-    #[test]
-    fn where_every_question_behind_a_row_is_refused_the_list_is_begun_anew_once() {
-        let mut first = sync(&SESSIONS, SyncMode::Incremental, None);
-        first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
-        let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
-        let begun_anew = |sync: &mut Sync| {
-            let mut manner = RequestShape::wished(true);
-            (0..30).any(|_| {
-                manner = sync.after_refusal(manner).unwrap_or(manner);
-                manner == RequestShape::wished(true)
-            })
-        };
-        assert!(begun_anew(&mut second) && !begun_anew(&mut second));
-        assert_eq!(second.pass(200).question(), first.pass(200).question());
-        assert_eq!(second.end(), first.end(), "what was written is still so");
-    }
-
-    #[test]
-    fn a_state_of_the_other_mode_is_no_place_to_go_on_from() {
-        let incremental = json!({"updatedAt": "2025-11-05T00:00:00.000Z"});
-        let full = sync(&SESSIONS, SyncMode::FullRefresh, Some(incremental));
-        assert_eq!((full.from(), full.is_complete()), (Some(at("2025-11-01T00:00:00Z")), false));
-        let again = sync(&SESSIONS, SyncMode::FullRefresh, Some(full.end()));
-        assert!(again.is_complete() && again.under_way(None) == full.end());
-        let after = sync(&SESSIONS, SyncMode::Incremental, Some(full.end()));
-        assert_eq!((after.from(), after.is_complete()), (Some(at("2025-11-01T00:00:00Z")), false));
-    }
-
-    #[test]
-    fn a_full_refresh_writes_what_changed_meanwhile_too() {
-        let mut sync = sync(&CONTESTS, SyncMode::FullRefresh, None);
-        let rows = vec![row("old", "2025-10-01T00:00:00Z", None), row("late", "2025-12-01T00:00:00Z", None)];
-        assert_eq!(written(&mut sync, rows), ["late"]);
-        assert_eq!(sync.closing_bound(), Some(at("2025-11-30T23:59:59.998Z")));
-    }
-
-    #[test]
-    fn a_list_without_cursor_is_read_as_a_whole_whatever_the_mode_and_the_state() {
-        let sync = sync(&STORES, SyncMode::Incremental, Some(json!({"cursor": 3})));
-        assert_eq!((sync.bound(), sync.closing_bound()), (None, None));
-        assert_eq!(sync.end(), json!({"__ab_no_cursor_state_message": true}));
-    }
-
-    #[test]
-    fn two_milliseconds_back_the_last_row_comes_again_under_each_reading_of_the_bound() {
-        let newest = at("2025-11-05T00:00:00.123456Z");
-        let bound = newest.trunc_subsecs(3) - MILLISECOND;
-        assert!(bound < newest && timestamp::floor_second(bound) < newest);
-    }
-
-    #[test]
-    fn of_a_store_that_was_added_everything_is_written_and_of_the_others_what_has_changed() {
-        let state = json!({"updatedAt": "2025-11-20T00:00:00.000Z", "stores": [8]});
-        let mut sync = sync(&CONTESTS, SyncMode::Incremental, Some(state.clone()));
-        assert_eq!(sync.bound(), Some(at("2025-10-31T23:59:59.998Z")), "from the start date");
-        let rows = vec![
-            row("too old", "2025-10-05T00:00:00Z", Some(7)),
-            row("added", "2025-11-05T00:00:00Z", Some(7)),
-            row("of no store", "2025-11-05T00:00:00Z", None),
-            row("new", "2025-11-25T00:00:00Z", Some(7)),
-            row("of another", "2025-11-25T00:00:00Z", Some(8)),
-        ];
-        assert_eq!(written(&mut sync, rows), ["added", "new"]);
-        assert_eq!(sync.under_way(None), state, "of the added one nothing is said before the end");
-        assert_eq!(sync.end(), json!({"updatedAt": "2025-11-25T00:00:00.001Z", "stores": [7]}));
-    }
-
-    #[test]
-    fn a_full_refresh_is_begun_anew_where_stores_were_added() {
-        for (stores, complete) in [(json!([7, 9]), true), (json!([9]), false)] {
-            let state = json!({"__ab_full_refresh_sync_complete": true, "stores": stores});
-            assert_eq!(sync(&SESSIONS, SyncMode::FullRefresh, Some(state)).is_complete(), complete);
-        }
-    }
-}
+mod tests;

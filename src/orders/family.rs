@@ -13,6 +13,8 @@ use crate::orders::KINDS;
 use crate::orders::reading::{Reading, SyncStart};
 use crate::orders::records::audit::{self, Audit};
 use crate::orders::state::groups::{Group, Selected, groups};
+use crate::orders::state::parts::Scope;
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::{DELETED_AT, OrderStream};
 use crate::protocol::catalog::{ConfiguredStream, SyncMode};
 use crate::protocol::message::{Level, Status};
@@ -54,7 +56,7 @@ impl<'c> OrdersFamily<'c> {
         for ConfiguredStream { name, sync_mode, .. } in streams {
             let Some(stream) = OrderStream::named(name) else { continue };
             doors.output.status(name, Status::Started)?;
-            match states.of(name).map(|state| stream.saved(state)).transpose() {
+            match states.of(name).map(|state| StreamState::parse(state, stream)).transpose() {
                 Ok(saved) => selected.push(Selected { stream, mode: *sync_mode, saved }),
                 Err(failure) => {
                     orders_are_whole &= stream != OrderStream::Orders;
@@ -80,7 +82,7 @@ impl<'c> OrdersFamily<'c> {
         if audited {
             family.begin_audit(selected.iter().any(|one| one.stream == OrderStream::Orders), doors)?;
         }
-        for group in groups(selected, config.start_date) {
+        for group in groups(selected, &Scope::of(config)) {
             if group.streams == [OrderStream::Details] {
                 family.details = Some(group);
             } else {
@@ -150,13 +152,20 @@ impl<'c> OrdersFamily<'c> {
         let result = reading.finish(result, doors);
         self.records += reading.records.written;
         self.began.there = reading.sync.server_now();
+        // Another reading of the orders has receipts, too.
+        self.receipts = reading.audit.take().or(self.receipts.take());
+        let following = if result.is_ok() { reading.following(doors)? } else { Vec::new() };
         let streams = reading.records.streams().to_vec();
         let Reading { left, failed_details, .. } = reading;
         let left = left.filter(|_| result.is_ok());
+        let goes_on = |stream: &OrderStream| {
+            let mut groups = following.iter().chain(&left);
+            groups.any(|group| group.streams.contains(stream))
+        };
         for stream in &streams {
             match stream {
                 // It has another reading.
-                OrderStream::Details if left.is_some() => (),
+                stream if goes_on(stream) => (),
                 OrderStream::Details if failed_details.is_err() => {
                     doors.endings.end(doors.output, stream.name(), &failed_details)?;
                 }
@@ -164,7 +173,13 @@ impl<'c> OrdersFamily<'c> {
             }
         }
         self.orders_are_whole &= !streams.contains(&OrderStream::Orders) || result.is_ok();
-        self.details = left.or(self.details.take());
+        for group in following.into_iter().chain(left).rev() {
+            if group.streams == [OrderStream::Details] {
+                self.details = Some(group);
+            } else {
+                self.groups.push_front(group);
+            }
+        }
         doors.endings.keep(result)?;
         doors.endings.keep(failed_details)
     }

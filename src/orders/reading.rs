@@ -24,6 +24,7 @@ use crate::orders::records::audit::Audit;
 use crate::orders::records::details::Details;
 use crate::orders::records::{self, Records};
 use crate::orders::state::groups::Group;
+use crate::orders::state::parts::{Next, Readings};
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::log;
 use crate::orders::sync::{Effect, Response, Sync};
@@ -53,10 +54,12 @@ enum Asked {
 /// See the module.
 pub(crate) struct Reading<'c> {
     /// Receipts, where somebody wants them.
-    audit: Option<Audit>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) sync: Sync<'c>,
     pub(crate) records: Records,
     pub(crate) first: OrderStream,
+    /// What is read, and what follows.
+    readings: Readings,
     mode: SyncMode,
     /// The failure of the details, should they have failed while the others went on.
     pub(crate) failed_details: Result<(), Failure>,
@@ -65,6 +68,8 @@ pub(crate) struct Reading<'c> {
     /// What the sync had to say was not written whole, so no state may speak of it.
     half_written: bool,
     started: Instant,
+    /// When the sync began, by this machine's clock.
+    began: DateTime<Utc>,
     /// What had been asked before.
     asks: Asks,
     /// How many pages of orders were asked for.
@@ -90,19 +95,24 @@ impl<'c> Reading<'c> {
         began: SyncStart,
         doors: &mut Doors<'_>,
     ) -> Result<Self, Failure> {
-        let Group { streams, mode, saved } = group;
-        let mut sync = Sync::new(config, mode, saved, began.here).after(began.there);
+        let Group { streams, mode, saved, readings } = group;
+        let mut sync = Sync::new(config, readings.scope(), mode, saved, began.here).after(began.there);
         let asks = doors.counts.asks_of(KINDS);
         if let Some(audit) = &mut audit {
             audit.begin(asks);
         }
         sync.state_each_page(streams.contains(&OrderStream::Details));
-        if let Some(line) = records::log::together(&streams) {
+        let line = match readings.part() {
+            Some(part) => Some(log::part(&part.state, part.until)),
+            None => records::log::together(&streams),
+        };
+        if let Some(line) = line {
             doors.output.log(Level::Info, &line)?;
         }
         Ok(Self {
             audit,
             first: streams[0],
+            readings,
             mode,
             records: Records::of(streams, tombstones, sync.last_state()),
             sync,
@@ -110,6 +120,7 @@ impl<'c> Reading<'c> {
             left: None,
             half_written: false,
             started: clock::instant(),
+            began: began.here,
             asks,
             details_asked: 0,
             sum: Totals::default(),
@@ -240,7 +251,10 @@ impl<'c> Reading<'c> {
                 let Some(detail) = detail.take() else { return Ok(Use::None) };
                 self.judge_detail(due, attempt, Ok(detail), doors)?
             }
-            None => Use::None,
+            None => {
+                debug_assert!(false, "a ticket is answered once");
+                Use::None
+            }
         };
         self.findings.observe(doors.output, NAME, self.pages.borrow().findings())?;
         let name = OrderStream::Details.name();
@@ -296,7 +310,7 @@ impl<'c> Reading<'c> {
         if let Ok(Some(detail)) = &detail {
             self.findings_in_details.count(&detail.changes);
         }
-        let taken = detail.and_then(|detail| self.records.detail(doors.output, due, detail));
+        let taken = detail.and_then(|detail| self.records.detail(doors.output, &self.readings, due, detail));
         match taken {
             Err(failure) if !failure.kind.ends_the_sync() => {
                 self.records.details = None;
@@ -327,7 +341,7 @@ impl<'c> Reading<'c> {
                         audit.slice(doors.output, &tally, doors.counts.asks_of(KINDS))?;
                     }
                 }
-                Effect::State(state) => self.records.state(doors.output, state)?,
+                Effect::State(state) => self.records.state(doors.output, &self.readings, *state)?,
                 Effect::Estimate(rows) => {
                     for (stream, rows) in self.records.estimates(rows) {
                         doors.output.estimate(stream.name(), rows)?;
@@ -358,19 +372,43 @@ impl<'c> Reading<'c> {
         if self.first == OrderStream::Details || waiting <= MOST_WAITING {
             return Ok(());
         }
-        let last_state = self.records.details.take().map(Details::leave).unwrap_or_default();
+        let last_state = self.records.details.take().map(Details::leave);
         self.again.clear();
         self.sync.state_each_page(false);
-        let saved = OrderStream::Details.saved(&last_state)?;
-        self.left = Some(Group { streams: vec![OrderStream::Details], mode: self.mode, saved: Some(saved) });
+        let (mode, readings) = (self.mode, self.readings.clone());
+        self.left = Some(Group { streams: vec![OrderStream::Details], mode, saved: last_state, readings });
         doors.output.log(Level::Info, records::log::DETAILS_LATER)
     }
 
     /// What the last state of the first stream said, to say it again while nothing gets on.
     pub(crate) fn last_state(&self) -> Value {
-        match (&self.records.details, self.first) {
+        let last_state = match (&self.records.details, self.first) {
             (Some(details), OrderStream::Details) => details.last_state.clone(),
-            _ => self.first.spell(&self.sync.last_state()),
+            _ => self.sync.last_state(),
+        };
+        self.readings.compose(last_state).write(self.first)
+    }
+
+    /// The readings that follow on this one, which is complete: of the streams of the list, and of the details.
+    pub(crate) fn following(&mut self, doors: &mut Doors<'_>) -> Result<Vec<Group>, Failure> {
+        let (empty, now) = (self.sync.is_empty(), self.sync.settled().unwrap_or(self.began));
+        let list: Vec<OrderStream> = self.records.of_the_list().collect();
+        let mut last = vec![(list, self.sync.last_state())];
+        if let Some(details) = &self.records.details {
+            last.push((vec![OrderStream::Details], details.last_state.clone()));
         }
+        let mut groups = Vec::new();
+        for (streams, last_state) in last.into_iter().filter(|(streams, _)| !streams.is_empty()) {
+            let Next { state, readings } = self.readings.clone().next(last_state, empty, now);
+            if self.readings.part().is_some() {
+                for stream in &streams {
+                    doors.output.state(stream.name(), &state.write(*stream))?;
+                }
+            }
+            if let Some((readings, saved)) = readings {
+                groups.push(Group { streams, mode: self.mode, saved: Some(saved), readings });
+            }
+        }
+        Ok(groups)
     }
 }

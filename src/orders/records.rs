@@ -15,6 +15,8 @@ use crate::orders::api::page::Row;
 use crate::orders::records::details::Details;
 use crate::orders::records::line_items::Lines;
 use crate::orders::state::inventory::{Item, Items};
+use crate::orders::state::parts::Readings;
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::{DELETED_AT, OrderStream};
 use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
 use crate::protocol::output::Output;
@@ -53,7 +55,7 @@ pub(crate) struct Records {
 
 impl Records {
     /// For these streams. Those among `tombstones` get one for what vanishes. `last_state` is what the sync resumes from.
-    pub(crate) fn of(streams: Vec<OrderStream>, tombstones: &[OrderStream], last_state: Value) -> Self {
+    pub(crate) fn of(streams: Vec<OrderStream>, tombstones: &[OrderStream], last_state: StreamState) -> Self {
         let details = streams.contains(&OrderStream::Details).then(|| Details::new(last_state));
         Self {
             streams,
@@ -162,21 +164,29 @@ impl Records {
         Ok(())
     }
 
-    /// Says what has been written. Writing a state flushes it, with all records before it.
-    pub(crate) fn state(&mut self, output: &mut Output, state: Value) -> Result<(), Failure> {
+    /// Says what has been written of what `readings` are about at present. Writing a state flushes it, with all records before
+    /// it.
+    pub(crate) fn state(
+        &mut self,
+        output: &mut Output,
+        readings: &Readings,
+        state: StreamState,
+    ) -> Result<(), Failure> {
+        let composed = readings.compose(state.clone());
         for stream in self.of_the_list() {
-            output.state(stream.name(), &stream.spell(&state))?;
+            output.state(stream.name(), &composed.write(stream))?;
         }
         if let Some(details) = &mut self.details {
             details.state(state);
         }
-        self.say_details(output)
+        self.say_details(output, readings)
     }
 
     /// Writes the page of an order, if it has one.
     pub(crate) fn detail(
         &mut self,
         output: &mut Output,
+        readings: &Readings,
         due: &Due,
         detail: Option<Detail>,
     ) -> Result<(), Failure> {
@@ -190,11 +200,14 @@ impl Records {
             }
             None => details.vanished(due)?,
         }
-        self.say_details(output)
+        self.say_details(output, readings)
     }
 
-    fn say_details(&mut self, output: &mut Output) -> Result<(), Failure> {
-        let state = self.details.as_mut().and_then(Details::sayable);
-        state.map_or(Ok(()), |state| output.state(OrderStream::Details.name(), &state))
+    fn say_details(&mut self, output: &mut Output, readings: &Readings) -> Result<(), Failure> {
+        let stream = OrderStream::Details;
+        match self.details.as_mut().and_then(Details::sayable) {
+            Some(state) => output.state(stream.name(), &readings.compose(state).write(stream)),
+            None => Ok(()),
+        }
     }
 }

@@ -15,7 +15,6 @@ pub mod versions;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::config::{Changes, Config};
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
@@ -26,7 +25,9 @@ use crate::orders::api::page::{Page, Row};
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Selection};
 use crate::orders::slice::reader::SliceReader;
-use crate::orders::state::cursor::{Cursor, Saved, Swept};
+use crate::orders::state::cursor::Cursor;
+use crate::orders::state::parts::Scope;
+use crate::orders::state::stream_state::{StreamState, Swept};
 pub use crate::orders::sync::emitter::Effect;
 use crate::orders::sync::emitter::Emitter;
 use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
@@ -91,6 +92,8 @@ pub(crate) enum Route {
 /// A sync of the stream.
 pub struct Sync<'c> {
     config: &'c Config,
+    /// Nothing that was drafted at or after it is read.
+    end_date: Option<DateTime<Utc>>,
     cursor: Cursor,
     /// This machine's clock.
     now: DateTime<Utc>,
@@ -120,13 +123,20 @@ pub struct Sync<'c> {
 impl<'c> Sync<'c> {
     /// A sync that resumes from a saved state. `now` is this machine's clock, used only where the server does not tell
     /// its own.
-    pub fn new(config: &'c Config, mode: SyncMode, saved: Option<Saved>, now: DateTime<Utc>) -> Self {
-        let selections = Selection::all_of(&config.store_ids, &config.customer_roles);
+    pub fn new(
+        config: &'c Config,
+        scope: Scope,
+        mode: SyncMode,
+        saved: Option<StreamState>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let names = scope.names();
+        let Scope { partitions: selections, start_date, end_date } = scope;
         // A full refresh has one set of partitions from its beginning to its end.
         let counts =
-            |saved: &Saved| mode == SyncMode::Incremental || added(&selections, Some(saved)).is_empty();
-        let cursor = Cursor::new(mode, config.start_date, saved.filter(counts));
-        let mut writing = Emitter::new(config, cursor.clone(), &selections);
+            |saved: &StreamState| mode == SyncMode::Incremental || added(&selections, Some(saved)).is_empty();
+        let cursor = Cursor::new(mode, start_date, saved.filter(counts));
+        let mut writing = Emitter::new(config, cursor.clone(), names);
         let added = added(&selections, cursor.resumed());
         if let Some(line) = log::added(&added) {
             writing.log(Level::Info, line);
@@ -145,6 +155,7 @@ impl<'c> Sync<'c> {
         }
         Self {
             config,
+            end_date,
             writing,
             cursor,
             now,
@@ -188,6 +199,16 @@ impl<'c> Sync<'c> {
         goals.filter_map(|goal| goal.rows.last()).max_by_key(|row| row.at)
     }
 
+    /// Whether some of its partitions showed no order.
+    pub fn is_empty(&self) -> bool {
+        self.partitions.show_no_order() || !self.partitions.unseen().is_empty()
+    }
+
+    /// The horizon of this sync: changes before it are found. None before the first answer.
+    pub fn settled(&self) -> Option<DateTime<Utc>> {
+        self.times.map(|(_, settled)| settled)
+    }
+
     /// Whether everything has been read and said.
     pub fn is_done(&self) -> bool {
         self.done
@@ -199,7 +220,7 @@ impl<'c> Sync<'c> {
     }
 
     /// What the last state said, or the one that the sync resumes from: to say it again while there is no progress.
-    pub fn last_state(&self) -> Value {
+    pub fn last_state(&self) -> StreamState {
         self.writing.last_state()
     }
 
@@ -357,7 +378,7 @@ impl<'c> Sync<'c> {
         }
         // Pages ahead may have come before: what they hold is as old as that.
         let now = horizon::server_now(self.earliest, self.now);
-        let (end, settled) = (horizon::horizon(now, self.config.end_date), horizon::settled(now));
+        let (end, settled) = (horizon::horizon(now, self.end_date), horizon::settled(now));
         self.times = Some((end, settled));
         // Fixed before anything is read: what changes meanwhile is found by the first sweep.
         self.writing.updated.get_or_insert(settled);
@@ -380,7 +401,7 @@ impl<'c> Sync<'c> {
                 if whole {
                     self.writing.begin_whole(partition);
                 }
-                let start = if whole { self.config.start_date } else { plan.start };
+                let start = if whole { self.cursor.start_date() } else { plan.start };
                 let rows = self.partitions[partition].begin(start, plan.end)?;
                 self.write_range(partition, rows);
             }
@@ -528,7 +549,7 @@ impl<'c> Sync<'c> {
             self.writing.compare();
         }
         if self.partitions.are_sweeping() {
-            self.writing.receipt(self.config.start_date, plan.start, true);
+            self.writing.receipt(self.cursor.start_date(), plan.start, true);
         } else {
             let from = self.receipted.replace(position).unwrap_or(plan.start);
             self.writing.receipt(from, position, false);
@@ -566,7 +587,7 @@ impl<'c> Sync<'c> {
         let none = self.partitions.show_no_order();
         let end = if none { self.cursor.start() } else { plan.end };
         // What was read whole, or swept, is as it was at the horizon or later.
-        let whole = plan.start <= self.config.start_date && self.cursor.mode() == SyncMode::Incremental;
+        let whole = plan.start <= self.cursor.start_date() && self.cursor.mode() == SyncMode::Incremental;
         if !none && (whole || (plan.sweeps() && !unswept)) {
             self.writing.updated = self.writing.updated.max(Some(plan.settled));
             self.writing.swept = None;
@@ -580,7 +601,7 @@ impl<'c> Sync<'c> {
 }
 
 /// The names of the partitions that the state does not speak of: they were added since.
-fn added(partitions: &[Selection], saved: Option<&Saved>) -> Vec<String> {
+fn added(partitions: &[Selection], saved: Option<&StreamState>) -> Vec<String> {
     let is_added = |partition: &&Selection| saved.is_some_and(|saved| !saved.covers(partition));
     partitions.iter().filter(is_added).map(Selection::to_string).collect()
 }

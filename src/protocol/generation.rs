@@ -18,9 +18,41 @@ pub const FULL_REFRESH: &str = "fullRefresh";
 /// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
 pub const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 
+/// Which kind of sync wrote a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writer {
+    /// An incremental sync.
+    #[default]
+    Incremental,
+    /// A full refresh that is under way.
+    FullRefresh,
+    /// A full refresh that is complete.
+    FullRefreshComplete,
+}
+
+impl Writer {
+    /// That of a state, by its mark.
+    pub fn of(state: &Value) -> Self {
+        match (state[FULL_REFRESH_COMPLETE] == true, state[FULL_REFRESH] == true) {
+            (true, _) => Self::FullRefreshComplete,
+            (false, true) => Self::FullRefresh,
+            (false, false) => Self::Incremental,
+        }
+    }
+
+    /// Its mark; none for an incremental sync.
+    pub fn mark(self) -> Option<&'static str> {
+        match self {
+            Self::Incremental => None,
+            Self::FullRefresh => Some(FULL_REFRESH),
+            Self::FullRefreshComplete => Some(FULL_REFRESH_COMPLETE),
+        }
+    }
+}
+
 /// Whether a full refresh wrote a state, under way or complete.
 pub(super) fn is_of_full_refresh(state: &Value) -> bool {
-    state[FULL_REFRESH] == true || state[FULL_REFRESH_COMPLETE] == true
+    Writer::of(state) != Writer::Incremental
 }
 
 /// The generation of each stream that has one.

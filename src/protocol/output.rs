@@ -18,7 +18,6 @@ use super::message::{
 };
 use super::personal_mark::PersonalMark;
 use super::scrub::Scrubber;
-use super::start_date::StartDates;
 use crate::clock;
 use crate::failure::{Failure, FailureKind};
 
@@ -53,7 +52,6 @@ pub struct Output {
     scrubber: Scrubber,
     since_state: HashMap<String, u64>,
     generations: Generations,
-    start_dates: StartDates,
     personal_mark: PersonalMark,
     last_emitted_at: i64,
     /// Lines of a lower level are not written.
@@ -76,7 +74,6 @@ impl Output {
             scrubber: Scrubber::default(),
             since_state: HashMap::new(),
             generations: Generations::default(),
-            start_dates: StartDates::default(),
             personal_mark: PersonalMark::default(),
             last_emitted_at: 0,
             lowest: Level::Info,
@@ -126,11 +123,6 @@ impl Output {
         self.generations = generations;
     }
 
-    /// From now on states carry the start date that they speak from.
-    pub fn state_start_dates(&mut self, start_dates: StartDates) {
-        self.start_dates = start_dates;
-    }
-
     /// From now on states carry the mark of the setting that their rows were written under.
     pub fn state_personal_mark(&mut self, mark: PersonalMark) {
         self.personal_mark = mark;
@@ -139,7 +131,6 @@ impl Output {
     /// Writes a state with its exact record count, and flushes it with everything before it.
     pub fn state(&mut self, stream: &str, stream_state: &Value) -> Result<(), Failure> {
         let mut stamped = stream_state.clone();
-        self.start_dates.stamp(stream, &mut stamped);
         self.generations.stamp(stream, &mut stamped);
         self.personal_mark.stamp(&mut stamped);
         let record_count = self.since_state.remove(stream).unwrap_or(0);

@@ -64,7 +64,11 @@ impl Shape {
             Some("array") => Self::Array(Box::new(Self::compile(&schema["items"]))),
             Some("object") => {
                 let fields = schema["properties"].as_object().into_iter().flatten();
-                Self::Object(fields.map(|(name, schema)| Property::declared(name, schema)).collect())
+                let fields: Vec<Property> =
+                    fields.map(|(name, schema)| Property::declared(name, schema)).collect();
+                // Which of them have come is noted in the bits of a number.
+                assert!(fields.len() <= 64, "an object with more than 64 fields is not supported");
+                Self::Object(fields)
             }
             other => panic!("a schema file declares a type that is not supported: {other:?}"),
         }

@@ -1,6 +1,5 @@
 //! `read`: the selected streams, all at the same time. One that fails does not stop the others.
 
-use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::fail;
@@ -23,9 +22,8 @@ use crate::protocol::generation::Generations;
 use crate::protocol::message::{Level, Status};
 use crate::protocol::output::Output;
 use crate::protocol::personal_mark::PersonalMark;
-use crate::protocol::start_date::StartDates;
+use crate::protocol::start_date;
 use crate::protocol::state::SavedStates;
-use crate::timestamp;
 use crate::unreadable::{self, UnreadableRows};
 
 /// Reads the selected streams. The failure is the one that ended the sync, or else the first.
@@ -55,25 +53,17 @@ pub(super) async fn read(
     let in_full = |name: &str| {
         streams.iter().any(|stream| stream.name == name && stream.sync_mode == SyncMode::FullRefresh)
     };
-    let with_cursor = streams.iter().map(|stream| stream.name.as_str()).filter(|name| {
-        OrderStream::named(name).is_some() || ALL.iter().any(|list| list.incremental && list.name == *name)
-    });
-    // A full refresh from another start date begins anew, so there is nothing to warn of.
-    let resumed = with_cursor.map(|name| (name, states.of(name).filter(|_| !in_full(name))));
-    let start_dates = StartDates::new(config.start_date, resumed);
     let mark = PersonalMark::new(config.personal.mark());
     let states = &states.that(|name, state| {
-        let counts = generations.counts(name, state) && start_dates.counts(state) && mark.counts(state);
+        let counts = generations.counts(name, state)
+            && start_date::counts(state, config.start_date)
+            && mark.counts(state);
         !in_full(name) || counts
     });
     if let Some(warning) = other_personal_data(streams, states, &mark) {
         output.log(Level::Warn, &warning)?;
     }
-    if let Some((names, saved)) = start_dates.moved_back() {
-        output.log(Level::Warn, &moved_back(&names, config.start_date, saved))?;
-    }
     output.state_generations(generations);
-    output.state_start_dates(start_dates);
     output.state_personal_mark(mark);
     let mut unreadable = UnreadableRows::new(
         streams.iter().any(|stream| stream.name == unreadable::NAME),
@@ -99,16 +89,6 @@ pub(super) async fn read(
     end_unreadable(&mut unreadable, output, &over, &endings)?;
     over?;
     endings.failed
-}
-
-/// What to say of streams whose states speak from a later start date than the configured one.
-fn moved_back(streams: &[&str], configured: DateTime<Utc>, saved: DateTime<Utc>) -> String {
-    format!(
-        "The start date was moved from {} to {}, but what lies between is not read: these streams resume where their last sync ended: {}. To read it, clear these streams' data.",
-        timestamp::write(saved),
-        timestamp::write(configured),
-        streams.join(", ")
-    )
 }
 
 /// What to say of streams that were written under another setting of personal data.

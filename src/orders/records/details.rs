@@ -6,13 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::detail::{Due, TRIAL};
 use crate::orders::api::page::Row;
-use crate::orders::state::cursor;
 use crate::orders::state::lagging::LaggingDetails;
+use crate::orders::state::stream_state::StreamState;
 
 /// So many vanished orders, and not a single page before: then it is doubtful that orders have pages at all. The newest order
 /// is asked for to see; AiFi may keep pages for some time only.
@@ -36,9 +35,9 @@ pub struct Details {
     /// When the orders of the pages that are under way were drafted, by number.
     under_way: BTreeMap<u64, DateTime<Utc>>,
     /// States of the sync, each behind the orders before it.
-    states: VecDeque<(u64, Value)>,
+    states: VecDeque<(u64, StreamState)>,
     /// What the last state said, or the one that the sync resumes from.
-    pub last_state: Value,
+    pub last_state: StreamState,
     /// Pages that were written.
     pub written: u64,
     /// How many were when a state was said last.
@@ -54,7 +53,7 @@ pub struct Details {
 
 impl Details {
     /// Nothing is due yet. `last_state` is the state that the sync resumes from.
-    pub fn new(last_state: Value) -> Self {
+    pub fn new(last_state: StreamState) -> Self {
         Self {
             next: 0,
             waiting: VecDeque::new(),
@@ -87,7 +86,7 @@ impl Details {
     }
 
     /// A state of the sync, which speaks of all orders pushed before.
-    pub fn state(&mut self, state: Value) {
+    pub fn state(&mut self, state: StreamState) {
         self.states.push_back((self.next, state));
     }
 
@@ -151,7 +150,7 @@ impl Details {
     }
 
     /// The last state that may be said by now, if there is a new one.
-    pub fn sayable(&mut self) -> Option<Value> {
+    pub fn sayable(&mut self) -> Option<StreamState> {
         if self.is_doubtful() {
             return None;
         }
@@ -168,27 +167,28 @@ impl Details {
     }
 
     /// The state that says most of what is written, for another read to resume from.
-    pub fn leave(mut self) -> Value {
+    pub fn leave(mut self) -> StreamState {
         let part = self.part().filter(|_| !self.is_doubtful());
         part.and_then(|part| self.say(part)).unwrap_or(self.last_state)
     }
 
-    fn say(&mut self, state: Value) -> Option<Value> {
+    fn say(&mut self, state: StreamState) -> Option<StreamState> {
+        let before = self.last_state.position;
         // A page that lags behind the list, or is not there, is most likely that of an order which has just changed. The next
         // syncs look at these once more, and would take it for written as it is now.
-        self.last_state =
-            if self.late.is_empty() { state } else { cursor::without_digests(state, &self.late) };
+        self.last_state = if self.late.is_empty() { state } else { state.without_digests(&self.late) };
+        debug_assert!(before <= self.last_state.position, "the position never falls");
         self.said = self.written;
         Some(self.last_state.clone())
     }
 
     /// What may be said before all pages are written of which the next state speaks: of the orders drafted before each one
     /// whose page is still to come.
-    fn part(&self) -> Option<Value> {
+    fn part(&self) -> Option<StreamState> {
         let (number, next) = self.states.front()?;
         let waiting = self.waiting.iter().take_while(|due| due.number < *number).map(|due| due.at);
         let under_way = self.under_way.range(..number).map(|(_, at)| *at);
-        cursor::partly(next, &self.last_state, waiting.chain(under_way).min()?)
+        next.partly(&self.last_state, waiting.chain(under_way).min()?)
     }
 
     /// Whether nothing is due, under way, or to be said.
@@ -201,65 +201,70 @@ impl Details {
 mod tests {
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
     use crate::orders::api::testing::row;
+    use crate::orders::state::digests::Digests;
+    use proptest::prelude::*;
+
+    /// A state that differs from others in its position.
+    fn state(second: i64) -> StreamState {
+        StreamState { position: row(second, 0).at, ..StreamState::default() }
+    }
 
     #[test]
     fn a_state_is_said_when_all_pages_before_it_are_written() {
-        let mut details = Details::new(json!(0));
+        let mut details = Details::new(state(0));
         [1, 2].iter().for_each(|id| details.push(&row(0, *id)));
-        details.state(json!(2));
+        details.state(state(2));
         details.push(&row(0, 3));
-        details.state(json!(3));
+        details.state(state(3));
         let dues = [(); 3].map(|()| details.question(None).unwrap());
         assert_eq!((details.question(None), details.sayable()), (None, None));
         details.written(&dues[2], false);
         details.written(&dues[0], false);
         assert_eq!(details.sayable(), None, "the second is under way");
         details.vanished(&dues[1]).unwrap();
-        assert_eq!((details.sayable(), details.is_idle()), (Some(json!(3)), true));
-        details.state(json!(4));
-        assert_eq!((details.sayable(), details.last_state.clone()), (Some(json!(4)), json!(4)));
+        assert_eq!((details.sayable(), details.is_idle()), (Some(state(3)), true));
+        details.state(state(4));
+        assert_eq!((details.sayable(), details.last_state.clone()), (Some(state(4)), state(4)));
     }
 
     #[test]
     fn every_hundred_pages_it_is_said_up_to_which_order_all_are_written() {
-        let mut details = Details::new(json!({"draftCreatedAt": "2025-11-01T00:00:00.000Z"}));
+        let mut details = Details::new(state(-1));
         (0..250).for_each(|id| details.push(&row(i64::try_from(id).unwrap(), id)));
-        details.state(json!({"draftCreatedAt": "2025-12-01T00:00:00.000Z"}));
+        details.state(state(1_000));
         // What comes behind the state does not matter, though it was drafted before.
         details.push(&row(0, 250));
         let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
         let mut said = Vec::new();
         for (written, due) in dues.iter().enumerate().filter(|(number, _)| *number != 120) {
             details.written(due, false);
-            said.extend(details.sayable().map(|state| (written, state["draftCreatedAt"].clone())));
+            said.extend(details.sayable().map(|state| (written, state.position)));
         }
         details.written(&dues[120], false);
-        said.extend(details.sayable().map(|state| (251, state["draftCreatedAt"].clone())));
-        let at = |number: usize| json!(crate::timestamp::write(dues[number].at));
-        assert_eq!(said, [(99, at(100)), (200, at(120)), (251, json!("2025-12-01T00:00:00.000Z"))]);
+        said.extend(details.sayable().map(|state| (251, state.position)));
+        let at = |number: usize| dues[number].at;
+        assert_eq!(said, [(99, at(100)), (200, at(120)), (251, row(1_000, 0).at)]);
     }
 
     #[test]
     fn after_a_page_that_lags_nothing_is_taken_for_written_as_it_is_now() {
-        let mut details = Details::new(Value::Null);
+        let mut details = Details::new(StreamState::default());
         for behind in [false, true] {
             details.push(&row(0, 1));
-            details.state(json!({"draftCreatedAt": "x", "recent": "0000000000000001"}));
+            let recent = Digests([1].into());
+            details.state(StreamState { recent: recent.clone(), ..state(5) });
             let due = details.question(None).unwrap();
             details.written(&due, behind);
-            let state = details.sayable().unwrap();
-            assert_eq!((state["recent"].is_string(), state["draftCreatedAt"].as_str()), (!behind, Some("x")));
+            let said = details.sayable().unwrap();
+            assert_eq!((said.recent == recent, said.position), (!behind, state(5).position));
         }
     }
 
     /// Details of which so many have vanished that it is doubtful whether there are any; and the question to see.
     fn doubtful() -> (Details, Due) {
-        let mut details = Details::new(Value::Null);
+        let mut details = Details::new(StreamState::default());
         for id in 0..=DOUBTFUL {
             details.push(&row(0, id));
         }
@@ -281,17 +286,17 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_vanished_orders_while_it_is_doubtful_whether_there_are_pages() {
-        let mut details = Details::new(Value::Null);
+        let mut details = Details::new(StreamState::default());
         for id in 0..DOUBTFUL {
             details.push(&row(0, id));
         }
-        details.state(json!("all"));
+        details.state(state(7));
         let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
         dues.iter().for_each(|due| details.vanished(due).unwrap());
         assert_eq!((details.sayable(), details.is_idle()), (None, false));
         assert!(details.question(Some(&row(9, 99))).unwrap().is_trial());
         details.passed();
-        assert_eq!((details.sayable(), details.is_idle()), (Some(json!("all")), true));
+        assert_eq!((details.sayable(), details.is_idle()), (Some(state(7)), true));
     }
 
     #[test]
@@ -305,12 +310,12 @@ mod tests {
         /// Whatever the order of answers: no state is said before what it speaks of is written, and in the end all are.
         #[test]
         fn no_state_is_ahead_of_its_pages(steps in proptest::collection::vec((0_u8..4, any::<prop::sample::Index>()), 1..200)) {
-            let mut details = Details::new(json!(0));
+            let mut details = Details::new(state(0));
             let (mut pushed, mut done, mut asked) = (0_u64, BTreeSet::new(), Vec::new());
             let mut said = 0;
             let mut check = |details: &mut Details, done: &BTreeSet<u64>| {
                 if let Some(state) = details.sayable() {
-                    said = state.as_u64().unwrap();
+                    said = (state.position - row(0, 0).at).num_seconds().cast_unsigned();
                 }
                 assert!((0..said).all(|id| done.contains(&id)));
                 said
@@ -318,7 +323,7 @@ mod tests {
             for (step, index) in steps {
                 match step {
                     0 => { details.push(&row(0, pushed)); pushed += 1; }
-                    1 => details.state(pushed.into()),
+                    1 => details.state(state(pushed.cast_signed())),
                     2 => asked.extend(details.question(None)),
                     _ if !asked.is_empty() => {
                         let due: Due = asked.swap_remove(index.index(asked.len()));
@@ -329,7 +334,7 @@ mod tests {
                 }
                 check(&mut details, &done);
             }
-            details.state(pushed.into());
+            details.state(state(pushed.cast_signed()));
             asked.extend(std::iter::from_fn(|| details.question(None)));
             for due in asked {
                 details.written(&due, false);

@@ -198,6 +198,7 @@ impl SliceReader {
     /// Feeds the walk with what has arrived, as far as it goes.
     fn go_on(&mut self) -> Result<Vec<Row>, Failure> {
         let Some(mut walk) = self.walk.take() else { return Ok(Vec::new()) };
+        let before = walk.position();
         let mut out = walk.finish();
         let fed = loop {
             if walk.is_done() || self.asked.front().is_none_or(|front| front.answer.is_none()) {
@@ -211,6 +212,7 @@ impl SliceReader {
             }
             out.append(&mut walk.finish());
         };
+        debug_assert!(before <= walk.position(), "the position never falls");
         if walk.is_done() {
             self.asked.clear();
         }

@@ -4,11 +4,8 @@
 //! selected later has no state: it has a read of its own, from the beginning, which writes nothing of its siblings. Both
 //! end at the same horizon, so the next sync reads all together.
 
-use chrono::{DateTime, Utc};
-
-use crate::orders::state::cursor::Saved;
-use crate::orders::state::unsettled::Unsettled;
-use crate::orders::state::window::Window;
+use crate::orders::state::parts::{Readings, Scope};
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 
@@ -20,7 +17,7 @@ pub struct Selected {
     /// How it is to be read.
     pub mode: SyncMode,
     /// Its state.
-    pub saved: Option<Saved>,
+    pub saved: Option<StreamState>,
 }
 
 /// Streams that are read together.
@@ -30,71 +27,72 @@ pub struct Group {
     pub streams: Vec<OrderStream>,
     /// How they are read.
     pub mode: SyncMode,
-    /// What their states have in common.
-    pub saved: Option<Saved>,
+    /// What the first of the readings resumes from: what their states have in common.
+    pub saved: Option<StreamState>,
+    /// What is read.
+    pub readings: Readings,
 }
 
 /// Puts the streams into groups; the one that is furthest on comes first, as it brings what is new soonest.
-pub fn groups(mut selected: Vec<Selected>, start_date: DateTime<Utc>) -> Vec<Group> {
+pub fn groups(mut selected: Vec<Selected>, scope: &Scope) -> Vec<Group> {
     selected.sort_by_key(|one| OrderStream::ALL.iter().position(|stream| *stream == one.stream));
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<(Vec<OrderStream>, SyncMode, Option<StreamState>)> = Vec::new();
     for Selected { stream, mode, saved } in selected {
-        let saved = saved.filter(|saved| saved.counts(mode, start_date));
-        let joined = groups.iter_mut().find_map(|group| {
-            let saved = (group.mode == mode).then(|| both(group.saved.as_ref(), saved.as_ref())).flatten()?;
-            Some((group, saved))
+        let saved = saved.filter(|saved| saved.counts(mode, scope.start_date)).map(|saved| {
+            // What a later start date leaves out does not keep streams apart.
+            let start_date = saved.start_date.map(|from| from.max(scope.start_date));
+            StreamState { start_date, ..saved }
+        });
+        let joined = groups.iter_mut().find_map(|(streams, other, present)| {
+            let saved = (*other == mode).then(|| both(present.as_ref(), saved.as_ref())).flatten()?;
+            Some((streams, present, saved))
         });
         match joined {
-            Some((group, saved)) => {
-                group.streams.push(stream);
-                group.saved = saved;
+            Some((streams, present, saved)) => {
+                streams.push(stream);
+                *present = saved;
             }
-            None => groups.push(Group { streams: vec![stream], mode, saved }),
+            None => groups.push((vec![stream], mode, saved)),
         }
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.saved.as_ref().map(|saved| saved.at)));
-    groups
+    groups.sort_by_key(|(_, _, saved)| std::cmp::Reverse(saved.as_ref().map(|saved| saved.position)));
+    let group = |(streams, mode, saved)| {
+        let (readings, saved) = Readings::new(scope.clone(), mode, saved);
+        Group { streams, mode, saved, readings }
+    };
+    groups.into_iter().map(group).collect()
 }
 
 /// The state that two streams resume from together. None where they end at different places; the inner none is the
 /// beginning.
-fn both(one: Option<&Saved>, other: Option<&Saved>) -> Option<Option<Saved>> {
+fn both(one: Option<&StreamState>, other: Option<&StreamState>) -> Option<Option<StreamState>> {
     match (one, other) {
         (None, None) => Some(None),
-        (Some(one), Some(other)) => in_common(one, other).map(Some),
+        (Some(one), Some(other)) => one.in_common(other).map(Some),
         _ => None,
     }
 }
 
-fn in_common(one: &Saved, other: &Saved) -> Option<Saved> {
-    let place = |saved: &Saved| (saved.at, saved.full_refresh, saved.complete);
-    if place(one) != place(other) || one.unseen != other.unseen || one.partitions != other.partitions {
-        return None;
-    }
-    let updated = |saved: &Saved| saved.updated.unwrap_or(saved.at);
-    Some(Saved {
-        // Of the one whose changes were followed less far, nothing may be passed over.
-        updated: one.updated.or(other.updated).map(|_| updated(one).min(updated(other))),
-        window: Window::in_common(&one.window, &other.window),
-        recent: Unsettled::in_common(&one.recent, &other.recent),
-        undated: Unsettled::in_common(&one.undated, &other.undated),
-        swept: one.swept.filter(|swept| other.swept == Some(*swept)),
-        ..one.clone()
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::orders::api::query::Selection;
+    use crate::orders::state::digests::Digests;
     use crate::timestamp;
     use OrderStream::{Details, LineItems, Orders, Versions};
 
     const INCREMENTAL: SyncMode = SyncMode::Incremental;
 
-    fn start() -> DateTime<Utc> {
-        timestamp::parse("2025-11-01T00:00:00Z").unwrap()
+    fn at(text: &str) -> DateTime<Utc> {
+        timestamp::parse(text).unwrap()
+    }
+
+    fn scope() -> Scope {
+        let partitions = vec![Selection::default()];
+        Scope { partitions, start_date: at("2025-11-01T00:00:00Z"), end_date: None }
     }
 
     fn state(day: u32, more: &Value) -> Value {
@@ -104,11 +102,11 @@ mod tests {
     }
 
     fn with(stream: OrderStream, mode: SyncMode, state: Option<Value>) -> Selected {
-        Selected { stream, mode, saved: state.map(|state| Orders.saved(&state).unwrap()) }
+        Selected { stream, mode, saved: state.map(|state| StreamState::parse(&state, Orders).unwrap()) }
     }
 
     fn streams(selected: Vec<Selected>) -> Vec<Vec<OrderStream>> {
-        groups(selected, start()).into_iter().map(|group| group.streams).collect()
+        groups(selected, &scope()).into_iter().map(|group| group.streams).collect()
     }
 
     #[test]
@@ -119,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_stream_selected_later_has_a_walk_of_its_own_behind_the_others() {
-        let at = |day| Some(state(day, &json!({})));
+        let on = |day| Some(state(day, &json!({})));
         let selected = vec![
             with(Versions, INCREMENTAL, None),
-            with(LineItems, INCREMENTAL, at(5)),
-            with(Orders, INCREMENTAL, at(5)),
-            with(Details, INCREMENTAL, at(3)),
+            with(LineItems, INCREMENTAL, on(5)),
+            with(Orders, INCREMENTAL, on(5)),
+            with(Details, INCREMENTAL, on(3)),
         ];
         assert_eq!(streams(selected), [vec![Orders, LineItems], vec![Details], vec![Versions]]);
     }
@@ -158,29 +156,15 @@ mod tests {
             with(Orders, INCREMENTAL, Some(state(5, &mine))),
             with(LineItems, INCREMENTAL, Some(state(5, &theirs))),
         ];
-        let group = groups(selected, start()).swap_remove(0);
+        let group = groups(selected, &scope()).swap_remove(0);
         assert_eq!(group.streams, [Orders, LineItems]);
         let saved = group.saved.unwrap();
         assert_eq!(saved.updated, timestamp::parse("2025-11-19T00:00:00Z"));
-        assert_eq!((&saved.recent, saved.swept), (&json!("0000000000000002"), None));
-        assert_eq!(saved.window["readAt"], "2025-11-04T00:00:00.000Z");
-        let digests = saved.window["digests"][0].as_str().unwrap();
-        let (first, second) = digests.split_at(16);
-        assert!(first != a && first != c && first.len() == 16 && second == "b".repeat(16), "{digests}");
-    }
-
-    #[test]
-    fn windows_of_other_spans_have_nothing_in_common() {
-        let window = json!({"readAt": "2025-11-04T00:00:00.000Z", "from": "2025-11-05T00:00:00.000Z", "hours": 1, "digests": ["00"]});
-        for (field, value) in [
-            ("hours", json!(2)),
-            ("from", json!("x")),
-            ("digests", json!(["00", "00"])),
-            ("digests", json!(3)),
-        ] {
-            let mut other = window.clone();
-            other[field] = value;
-            assert_eq!(Window::in_common(&window, &other), Value::Null, "{field}");
-        }
+        assert_eq!((saved.recent, saved.swept), (Digests([2].into()), None));
+        let window = saved.window.unwrap();
+        assert_eq!(window.read_at, at("2025-11-04T00:00:00Z"));
+        let [first, second] = window.digests[0][..] else { panic!("{window:?}") };
+        assert!(![0xaaaa_aaaa_aaaa_aaaa, 0xcccc_cccc_cccc_cccc].contains(&first), "{first}");
+        assert_eq!(second, 0xbbbb_bbbb_bbbb_bbbb);
     }
 }

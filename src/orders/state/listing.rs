@@ -15,8 +15,6 @@ const INVENTORY: &str = "inventory";
 const MISSING: &str = "missing";
 /// Where it says that a second look at it is due.
 const LOOKS_AGAIN: &str = "looksAgain";
-/// All that a window has of what is listed.
-const FIELDS: [&str; 3] = [INVENTORY, MISSING, LOOKS_AGAIN];
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +91,46 @@ impl Listing {
         self.missing = missing;
     }
 
-    /// Adds it to a window that speaks of what was drafted before `position`. Forgets what is older than `start`.
-    pub(crate) fn write(&mut self, window: &mut Value, start: DateTime<Utc>, position: DateTime<Utc>) {
-        window[INVENTORY] = self.inventory.write(start, position);
+    /// As it is in a state that speaks of what was drafted before `position`. Forgets what is older than `start`.
+    pub(crate) fn save(&mut self, start: DateTime<Utc>, position: DateTime<Utc>) -> SavedListing {
+        SavedListing {
+            inventory: self.inventory.write(start, position),
+            missing: self.missing.clone(),
+            looks_again: self.looks_again,
+        }
+    }
+
+    /// Resumes from what [`Self::save`] gave, for a window of `days`. None where its inventory has another form.
+    pub(crate) fn resume(saved: &SavedListing, days: i64, with_lines: bool) -> Option<Self> {
+        Some(Self {
+            inventory: Inventory::parse(&saved.inventory, days, with_lines)?,
+            missing: saved.missing.clone(),
+            looks_again: saved.looks_again,
+            second_look: false,
+        })
+    }
+}
+
+/// What is listed, as a state holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedListing {
+    /// See [`Inventory::write`].
+    inventory: Value,
+    missing: Vec<Missing>,
+    looks_again: bool,
+}
+
+impl SavedListing {
+    /// Reads it from a window; none where it has none.
+    pub(crate) fn parse(window: &Value) -> Option<Self> {
+        let inventory = window.get(INVENTORY).filter(|inventory| inventory.is_object())?.clone();
+        let missing = missing::parse(&window[MISSING]);
+        Some(Self { inventory, missing, looks_again: window[LOOKS_AGAIN] == true })
+    }
+
+    /// Adds it to a window.
+    pub(crate) fn write(&self, window: &mut Value) {
+        window[INVENTORY] = self.inventory.clone();
         if let Some(missing) = missing::write(&self.missing) {
             window[MISSING] = missing;
         }
@@ -104,37 +139,11 @@ impl Listing {
         }
     }
 
-    /// Reads what [`Self::write`] wrote, for a window of `days`. None where it is not there, or has another form.
-    pub(crate) fn parse(window: &Value, days: i64, with_lines: bool) -> Option<Self> {
-        Some(Self {
-            inventory: Inventory::parse(&window[INVENTORY], days, with_lines)?,
-            missing: missing::parse(&window[MISSING]),
-            looks_again: window[LOOKS_AGAIN] == true,
-            second_look: false,
-        })
-    }
-
-    /// Takes it out of a window.
-    pub(crate) fn forget(window: &mut Value) {
-        if let Some(fields) = window.as_object_mut() {
-            for field in FIELDS {
-                fields.shift_remove(field);
-            }
-        }
-    }
-
-    /// Puts what two windows have in common into `common`, which begins as the one.
-    pub(crate) fn in_common(common: &mut Value, one: &Value, other: &Value) {
-        let listed = |value: &Value| FIELDS.map(|field| value[field].clone());
-        match (one[INVENTORY].is_null(), other[INVENTORY].is_null()) {
-            // Both speak of the same orders, and one of them knows what was listed.
-            (true, false) => {
-                for (field, value) in FIELDS.iter().zip(listed(other)).filter(|(_, value)| !value.is_null()) {
-                    common[field] = value;
-                }
-            }
-            (false, false) if listed(one) != listed(other) => Self::forget(common),
-            _ => (),
+    /// What two windows of the same orders know of what is listed: one of them is enough, but two may not differ.
+    pub(crate) fn in_common(one: Option<&Self>, other: Option<&Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => (one == other).then(|| one.clone()),
+            (one, other) => one.or(other).cloned(),
         }
     }
 }

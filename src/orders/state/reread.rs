@@ -80,8 +80,8 @@ impl RereadFilter {
         Some(search.finish(&written.inventory, self.cursor, now))
     }
 
-    /// Takes a row that was read, and gives it back if it is behind the cursor. Spans are those of `window`; `items` are what the
-    /// row has, where it is known what is listed.
+    /// Takes a row that was read, and gives it back if it is behind the cursor. `window` is the one that is filled; `items` are
+    /// what the row has, where it is known what is listed.
     pub(crate) fn hold(
         &mut self,
         selection: usize,
@@ -99,9 +99,10 @@ impl RereadFilter {
         if let Some((search, items)) = search {
             search.list(&row, items);
         }
-        let waiting = self.waiting[selection].entry(window.span(row.at)).or_default();
+        let spans = spans(self.written.as_ref(), window);
+        let waiting = self.waiting[selection].entry(spans.span(row.at)).or_default();
         self.again.read += 1;
-        self.again.hours = window.hours;
+        self.again.hours = spans.hours;
         waiting.bytes += row.data.len();
         let form = self.written.as_ref().map_or(Form::Content, |written| written.form);
         waiting.digest = waiting.digest.wrapping_add(form.digest(&row));
@@ -121,8 +122,9 @@ impl RereadFilter {
         let mut out = Vec::new();
         let (cursor, again) = (self.cursor, &mut self.again);
         let written = self.written.as_ref();
+        let spans = spans(written, window);
         self.waiting[selection].retain(|span, waiting| {
-            let whole = position >= window.start_of(span + 1).min(cursor);
+            let whole = position >= spans.start_of(span + 1).min(cursor);
             let same = || written.and_then(|written| written.of(selection, *span)) == Some(waiting.digest);
             if !whole && waiting.bytes > LARGEST_SPAN {
                 // Too much to wait for its end; whether it has changed is not known then.
@@ -142,6 +144,11 @@ impl RereadFilter {
         again.written += out.len() as u64;
         out
     }
+}
+
+/// The spans that are compared: those of what was written, where they are longer than those of the window that is filled.
+fn spans<'w>(written: Option<&'w Window>, window: &'w Window) -> &'w Window {
+    written.filter(|written| written.hours > window.hours).unwrap_or(window)
 }
 
 #[cfg(test)]
@@ -188,6 +195,22 @@ mod tests {
         let late = [written.to_vec(), vec![order(4, 9, "late")]].concat();
         assert_eq!(changed(&written, &late, 5), [4, 9]);
         assert_eq!(changed(&[], &written, 5), [1, 2, 3, 4], "what is not known is written");
+    }
+
+    #[test]
+    fn where_longer_spans_were_written_these_are_compared() {
+        let written = [order(0, 1, "a"), order(1, 2, "b"), order(2, 3, "c"), order(3, 4, "d")];
+        let mut longer = Window::new(60, 1, at(0), at(0));
+        written.iter().for_each(|order| longer.add(0, order));
+        assert_eq!((longer.hours, window(&[]).hours), (2, 1));
+        let mut changed = RereadFilter::since(Some(longer), at(5), 1);
+        let mut out = Vec::new();
+        for row in [&written[..3], &[order(3, 4, "paid")]].concat() {
+            out.extend(changed.release(0, row.at, &window(&[])));
+            assert!(changed.hold(0, row, None, &window(&[])).is_none());
+        }
+        out.extend(changed.release(0, at(6), &window(&[])));
+        assert_eq!(out.iter().map(|row| row.id).collect::<Vec<_>>(), [3, 4]);
     }
 
     #[test]

@@ -6,11 +6,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use crate::orders::CURSOR_FIELD;
 use crate::orders::api::page::Row;
 use crate::orders::api::page::digest;
+use crate::orders::state::digests::Digests;
 use crate::orders::state::unsettled::Unsettled;
 
 /// So many are named one by one.
@@ -25,9 +24,9 @@ pub(crate) struct Undated {
 }
 
 impl Undated {
-    /// Resumes from what [`Self::write`] wrote.
-    pub(crate) fn parse(saved: &Value) -> Self {
-        Self { written: Unsettled::parse(saved), met: HashSet::new() }
+    /// Resumes from what [`Self::save`] gave.
+    pub(crate) fn resume(saved: &Digests) -> Self {
+        Self { written: Unsettled::resume(saved), met: HashSet::new() }
     }
 
     /// Whether an order is to be written: it is met for the first time, and was not written like this before.
@@ -60,8 +59,8 @@ impl Undated {
     }
 
     /// As it is in a state.
-    pub(crate) fn write(&self) -> Option<Value> {
-        self.written.write(false)
+    pub(crate) fn save(&self) -> Digests {
+        self.written.save(false)
     }
 }
 
@@ -79,12 +78,12 @@ mod tests {
         let mut first = Undated::default();
         let one = order(1, r#"{"id":1}"#);
         assert!(first.is_due(&one) && !first.is_due(&one));
-        let mut second = Undated::parse(&first.write().unwrap());
+        let mut second = Undated::resume(&first.save());
         assert!(!second.is_due(&one));
         assert!(second.is_due(&order(1, r#"{"id":1,"status":"paid"}"#)));
-        let third = Undated::parse(&second.write().unwrap());
+        let third = Undated::resume(&second.save());
         assert!(third.written.has(digest(&one)));
-        assert_eq!(Undated::default().write(), None);
+        assert_eq!(Undated::default().save(), Digests::default());
     }
 
     #[test]

@@ -8,17 +8,14 @@
 //! The digest of an hour is the sum of the digests of its records, so it does not depend on their order, and an hour
 //! that was written in two parts has the sum of both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::orders::api::page::Row;
 use crate::orders::api::page::{digest, digest_of_bytes};
-use crate::orders::state::lagging::LaggingDetails;
 use crate::orders::state::listing::Listing;
-use crate::timestamp;
+use crate::orders::state::saved_window::SavedWindow;
 
 /// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
 const MOST: i64 = 1_000;
@@ -26,15 +23,9 @@ const MOST: i64 = 1_000;
 /// Spans of a digest, in hours.
 const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
 
-/// Marks [`Form::Content`] in a state.
-const CONTENT: u64 = 2;
-
-/// Digits of a digest in the state.
-const DIGITS: usize = 16;
-
 /// What the digests of a state are digests of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Of the bytes of records, until the window is read again: states of version 0.3.0 and before.
     Bytes,
     /// Of what records say.
@@ -134,136 +125,55 @@ impl Window {
         (span >= self.first).then(|| self.digests[selection].get(&span).copied().unwrap_or(0))
     }
 
-    /// As it is in a state that says that everything before `cursor` is written. Forgets what is older.
-    pub(crate) fn write(&mut self, cursor: DateTime<Utc>) -> Value {
+    /// As it is in a state that says that everything before `cursor` is written. Forgets what is older. What is listed is a part
+    /// of it only if `listed`.
+    pub(crate) fn save(&mut self, cursor: DateTime<Utc>, listed: bool) -> SavedWindow {
         self.first = self.first.max(self.span(self.start(cursor)));
-        let last = self.span(cursor);
-        let text = |digests: &BTreeMap<i64, u64>| -> String {
-            (self.first..=last)
-                .map(|span| format!("{:016x}", digests.get(&span).copied().unwrap_or(0)))
-                .collect()
-        };
-        let digests: Vec<String> = self.digests.iter().map(text).collect();
         for digests in &mut self.digests {
             *digests = digests.split_off(&self.first);
         }
-        let mut state = json!({
-            "readAt": timestamp::write(self.read_at),
-            "from": timestamp::write(self.start_of(self.first)),
-            "hours": self.hours,
-            "digests": digests,
-        });
-        if self.form == Form::Content {
-            state["form"] = CONTENT.into();
-        }
-        state
-    }
-
-    /// Adds what is listed to what [`Self::write`] wrote for the same `cursor`.
-    pub(crate) fn write_listing(&mut self, state: &mut Value, cursor: DateTime<Utc>) {
-        let start = self.start_of(self.first);
-        if let Some(listing) = &mut self.listing {
-            listing.write(state, start, cursor);
-        }
-    }
-
-    /// What is in a state, cut for an earlier `cursor`. Of the span that holds it only a part is before it, so nothing is
-    /// known of that span any more.
-    pub(crate) fn cut(state: &mut Value, cursor: DateTime<Utc>) {
-        let from = state["from"].as_str().and_then(timestamp::parse);
-        let Some((from, hours)) = from.zip(state["hours"].as_i64().filter(|hours| *hours > 0)) else {
-            return;
+        let (from, last) = (self.start_of(self.first), self.span(cursor));
+        let known = |digests: &BTreeMap<i64, u64>| {
+            (self.first..=last).map(|span| digests.get(&span).copied().unwrap_or(0)).collect()
         };
-        let spans = usize::try_from((cursor - from).num_seconds() / (hours * 3_600)).unwrap_or(0);
-        Listing::forget(state);
-        for digests in state["digests"].as_array_mut().into_iter().flatten() {
-            if let Value::String(text) = digests {
-                text.truncate(spans * DIGITS);
-            }
+        SavedWindow {
+            read_at: self.read_at,
+            from,
+            hours: self.hours,
+            form: self.form,
+            digests: self.digests.iter().map(known).collect(),
+            listing: self.listing.as_mut().filter(|_| listed).map(|listing| listing.save(from, cursor)),
         }
     }
 
-    /// In what is in a state, the spans of orders that were late have digests that no orders have.
-    pub(crate) fn doubt(state: &mut Value, late: &LaggingDetails) {
-        let time = |field: &str| state[field].as_str().and_then(timestamp::parse);
-        let Some((from, read_at)) = time("from").zip(time("readAt")) else { return };
-        let Some(hours) = state["hours"].as_i64().filter(|hours| *hours > 0) else { return };
-        let number =
-            |hour: i64| usize::try_from((hour - from.timestamp().div_euclid(3_600)).div_euclid(hours));
-        let spans: BTreeSet<usize> = late.hours(read_at).filter_map(|hour| number(hour).ok()).collect();
-        for digests in state["digests"].as_array_mut().into_iter().flatten() {
-            let Value::String(text) = digests else { continue };
-            for start in spans.iter().map(|span| span * DIGITS) {
-                if let Some(Ok(digest)) =
-                    text.get(start..start + DIGITS).map(|text| u64::from_str_radix(text, 16))
-                {
-                    text.replace_range(start..start + DIGITS, &format!("{:016x}", !digest));
-                }
-            }
+    /// Resumes from what [`Self::save`] gave, for a window of `days` and so many selections. None where that is not known: then
+    /// everything is written again. `with_lines` says whether lines are followed.
+    pub(crate) fn resume(
+        saved: &SavedWindow,
+        days: i64,
+        selections: usize,
+        with_lines: bool,
+    ) -> Option<Self> {
+        let mut window = Self::new(days, selections, saved.from, saved.read_at);
+        window.form = saved.form;
+        // With fewer partitions spans are shorter. The longer ones are kept until the window is read again.
+        if saved.hours % window.hours == 0 {
+            window.hours = saved.hours;
         }
-    }
-
-    /// What two states have in common, as it is in a state. Where their digests differ, something is written that no
-    /// span has as its digest.
-    pub(crate) fn in_common(one: &Value, other: &Value) -> Value {
-        let digests = |value: &Value| -> Option<Vec<String>> {
-            value["digests"].as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
-        };
-        let spans = |value: &Value| (value["form"].clone(), value["from"].clone(), value["hours"].clone());
-        let (Some(mut mine), Some(theirs)) = (digests(one), digests(other)) else { return Value::Null };
-        let lengths = |texts: &[String]| texts.iter().map(String::len).collect::<Vec<_>>();
-        if spans(one) != spans(other) || lengths(&mine) != lengths(&theirs) {
-            return Value::Null;
-        }
-        for (mine, theirs) in mine.iter_mut().zip(&theirs) {
-            let pairs = mine.as_bytes().chunks(DIGITS).zip(theirs.as_bytes().chunks(DIGITS));
-            let common = |(one, other): (&[u8], &[u8])| {
-                if one == other {
-                    String::from_utf8_lossy(one).into_owned()
-                } else {
-                    format!("{:016x}", xxh3_64(&[one, other].concat()))
-                }
-            };
-            *mine = pairs.map(common).collect();
-        }
-        // The one that was read earlier is to be read again earlier; the texts of states sort like their times.
-        let read_at = |value: &Value| value["readAt"].as_str().unwrap_or_default().to_owned();
-        let mut common = one.clone();
-        common["readAt"] = read_at(one).min(read_at(other)).into();
-        common["digests"] = mine.into();
-        Listing::in_common(&mut common, one, other);
-        common
-    }
-
-    /// Reads what [`Self::write`] wrote, for a window of `days` and so many selections. None for anything else: then
-    /// nothing is known, and everything is written again. `with_lines` says whether lines are followed.
-    pub(crate) fn parse(value: &Value, days: i64, selections: usize, with_lines: bool) -> Option<Self> {
-        let from = timestamp::parse(value["from"].as_str()?)?;
-        let read_at = timestamp::parse(value["readAt"].as_str()?)?;
-        let mut window = Self::new(days, selections, from, read_at);
-        let texts = value["digests"].as_array()?;
-        window.form = match &value["form"] {
-            Value::Null => Form::Bytes,
-            form if *form == CONTENT => Form::Content,
-            _ => return None,
-        };
-        // With more partitions spans are longer. Digests are sums, so those of a longer one can be had, but not of a shorter.
-        let hours = value["hours"].as_i64().filter(|hours| *hours > 0 && window.hours % hours == 0)?;
-        if texts.len() != window.digests.len() {
+        // With more, they are longer: digests are sums, so those of a longer one can be had.
+        if window.hours % saved.hours != 0 || saved.digests.len() != window.digests.len() {
             return None;
         }
-        let (first, times) = (from.timestamp().div_euclid(hours * 3_600), window.hours / hours);
+        let (first, times) =
+            (saved.from.timestamp().div_euclid(saved.hours * 3_600), window.hours / saved.hours);
         window.first = first.div_euclid(times) + i64::from(first.rem_euclid(times) > 0);
-        for (digests, text) in window.digests.iter_mut().zip(texts) {
-            for (span, digits) in (first..).zip(text.as_str()?.as_bytes().chunks(DIGITS)) {
-                let digest = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-                if digest != 0 {
-                    let sum = digests.entry(span.div_euclid(times)).or_default();
-                    *sum = sum.wrapping_add(digest);
-                }
+        for (digests, saved) in window.digests.iter_mut().zip(&saved.digests) {
+            for (span, digest) in (first..).zip(saved).filter(|(_, digest)| **digest != 0) {
+                let sum = digests.entry(span.div_euclid(times)).or_default();
+                *sum = sum.wrapping_add(*digest);
             }
         }
-        window.listing = Listing::parse(value, days, with_lines);
+        window.listing = saved.listing.as_ref().and_then(|saved| Listing::resume(saved, days, with_lines));
         Some(window)
     }
 }
@@ -291,8 +201,8 @@ mod tests {
     fn a_window_is_read_as_it_was_written_and_forgets_what_is_too_old() {
         let orders = [order(0, 1, "a"), order(50, 2, "b"), order(50, 3, "c"), order(80, 4, "d")];
         let mut written = window(&orders);
-        let value = written.write(at(81));
-        let read = Window::parse(&value, 2, 1, false).unwrap();
+        let saved = SavedWindow::parse(&written.save(at(81), true).write()).unwrap();
+        let read = Window::resume(&saved, 2, 1, false).unwrap();
         assert_eq!(read, written);
         assert_eq!((read.of(0, read.span(at(0))), read.of(0, read.span(at(34)))), (None, Some(0)));
         assert!(read.of(0, read.span(at(50))).is_some_and(|digest| digest != 0));
@@ -303,31 +213,23 @@ mod tests {
         let hour = |hour: i64| row(hour * 3_600, 1);
         let mut window = Window::new(14, 1, hour(0).at, hour(9).at);
         (0..9).for_each(|number| window.add(0, &hour(number)));
-        let mut state = window.write(hour(9).at);
-        Window::cut(&mut state, hour(4).at + TimeDelta::minutes(59));
-        let cut = Window::parse(&state, 14, 1, false).unwrap();
+        let mut saved = window.save(hour(9).at, true);
+        saved.cut(hour(4).at + TimeDelta::minutes(59));
+        let cut = Window::resume(&saved, 14, 1, false).unwrap();
         let known = |number: i64| cut.of(0, cut.span(hour(number).at)) == Some(digest(&hour(number)));
         assert_eq!((0..9).filter(|number| known(*number)).collect::<Vec<_>>(), [0, 1, 2, 3]);
-        Window::cut(&mut state, hour(-4).at);
-        assert_eq!(state["digests"][0], "", "not even the first one");
+        saved.cut(hour(-4).at);
+        assert_eq!(saved.digests, [[0; 0]], "not even the first one");
     }
 
     #[test]
-    fn a_window_of_another_form_is_not_known() {
-        let value = window(&[order(1, 1, "a")]).write(at(2));
-        assert!(Window::parse(&value, 2, 1, false).is_some());
-        assert_eq!(Window::parse(&value, 2, 2, false), None);
-        let longer = Window::new(60, 1, at(0), at(0)).write(at(2));
-        assert_eq!(
-            Window::parse(&longer, 2, 1, false),
-            None,
-            "of its spans, which are longer, the halves are not known"
-        );
-        for wrong in
-            [json!(null), json!({}), json!({"from": "x", "readAt": "y", "hours": 1, "digests": [""]})]
-        {
-            assert_eq!(Window::parse(&wrong, 2, 1, false), None);
-        }
+    fn a_window_of_other_spans_is_not_known() {
+        let saved = window(&[order(1, 1, "a")]).save(at(2), true);
+        assert!(Window::resume(&saved, 2, 1, false).is_some());
+        assert_eq!(Window::resume(&saved, 2, 2, false), None);
+        let longer = Window::new(60, 1, at(0), at(0)).save(at(2), true);
+        assert_eq!(Window::resume(&longer, 2, 1, false).unwrap().hours, 2, "longer spans are kept");
+        assert_eq!(Window::resume(&SavedWindow { hours: 3, ..longer }, 60, 1, false), None);
     }
 
     #[test]
@@ -342,7 +244,7 @@ mod tests {
                 short.add(0, row);
                 long.add(0, row);
             }
-            let read = Window::parse(&short.write(hour(8, 0).at), 60, 1, false).unwrap();
+            let read = Window::resume(&short.save(hour(8, 0).at, true), 60, 1, false).unwrap();
             let spans = |window: &Window| -> Vec<Option<u64>> {
                 (0..8).step_by(2).map(|number| window.of(0, window.span(hour(number, 0).at))).collect()
             };
@@ -356,7 +258,7 @@ mod tests {
     fn a_state_never_holds_more_than_a_thousand_digests() {
         for (days, selections) in [(1, 1), (14, 1), (90, 1), (14, 30), (90, 400)] {
             let mut window = Window::new(days, selections, at(0), at(0));
-            let text = window.write(at(24 * 365)).to_string();
+            let text = window.save(at(24 * 365), true).write().to_string();
             assert!(text.len() < 24_000, "{days} days of {selections}: {} bytes", text.len());
         }
     }

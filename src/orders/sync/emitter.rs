@@ -1,17 +1,16 @@
 //! From rows that are handed out to what is written: records, states, and their sums. Pure.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use serde_json::Value;
 
 use crate::config::{Changes, Config};
 use crate::orders::api::page::Row;
 use crate::orders::api::page::{digest, digest_of_bytes};
-use crate::orders::api::query::Selection;
 use crate::orders::api::totals::Totals;
-use crate::orders::state::cursor::{Cursor, Said, Swept};
+use crate::orders::state::cursor::Cursor;
 use crate::orders::state::inventory::{Item, Items};
 use crate::orders::state::listing::Listing;
 use crate::orders::state::reread::RereadFilter;
+use crate::orders::state::stream_state::{StreamState, Swept};
 use crate::orders::state::undated::Undated;
 use crate::orders::state::unsettled::Unsettled;
 use crate::orders::state::window::Window;
@@ -32,7 +31,7 @@ pub enum Effect {
     /// The sums of what was written since the last one.
     Receipt(Totals),
     /// What has been written up to here.
-    State(Value),
+    State(Box<StreamState>),
     /// About how many records there will be.
     Estimate(u64),
     /// A line for the log.
@@ -62,7 +61,7 @@ pub(crate) struct Emitter<'c> {
     /// What is drafted before the cursor, of partitions that are read as a whole: it belongs in no range of this sync.
     added: Totals,
     /// What the last state said.
-    last_state: Option<Value>,
+    last_state: Option<StreamState>,
     /// Orders that were handed out since the last state.
     pub(crate) since_state: u64,
     superseded: Superseded,
@@ -73,15 +72,14 @@ pub(crate) struct Emitter<'c> {
 
 impl<'c> Emitter<'c> {
     /// Nothing is written yet.
-    pub(crate) fn new(config: &'c Config, cursor: Cursor, partitions: &[Selection]) -> Self {
-        let all = partitions == [Selection::default()];
+    pub(crate) fn new(config: &'c Config, cursor: Cursor, partitions: Vec<String>) -> Self {
         // A state from before changes were followed says nothing about them: they are followed from its end on.
         let updated = cursor.resumed().map(|saved| saved.updated.unwrap_or(cursor.start()));
         Self {
             config,
             swept: cursor.resumed().and_then(|saved| saved.swept),
-            recent: cursor.resumed().map(|saved| Unsettled::parse(&saved.recent)).unwrap_or_default(),
-            undated: cursor.resumed().map(|saved| Undated::parse(&saved.undated)).unwrap_or_default(),
+            recent: cursor.resumed().map(|saved| Unsettled::resume(&saved.recent)).unwrap_or_default(),
+            undated: cursor.resumed().map(|saved| Undated::resume(&saved.undated)).unwrap_or_default(),
             unsettled: None,
             settled: DateTime::UNIX_EPOCH,
             cursor,
@@ -95,7 +93,7 @@ impl<'c> Emitter<'c> {
             since_state: 0,
             superseded: Superseded::default(),
             left_out: 0,
-            partitions: if all { Vec::new() } else { partitions.iter().map(Selection::to_string).collect() },
+            partitions,
         }
     }
 
@@ -149,7 +147,7 @@ impl<'c> Emitter<'c> {
         whole: bool,
     ) {
         self.since_state += rows.len() as u64;
-        let cursor = if whole { self.config.start_date } else { self.cursor.start() };
+        let cursor = if whole { self.cursor.start_date() } else { self.cursor.start() };
         let mut again = rows;
         let new = again.split_off(again.partition_point(|row| row.at < cursor));
         let again = tell_apart(again, &mut self.superseded, true);
@@ -330,7 +328,7 @@ impl<'c> Emitter<'c> {
     pub(crate) fn receipt(&mut self, from: DateTime<Utc>, until: DateTime<Utc>, changes: bool) {
         let added = std::mem::take(&mut self.added);
         if added.read > 0 {
-            let (from, until) = (Some(self.config.start_date), Some(self.cursor.start()));
+            let (from, until) = (Some(self.cursor.start_date()), Some(self.cursor.start()));
             self.steps.push(Effect::Receipt(Totals { from, until, changes: true, ..added }));
         }
         let tally = std::mem::take(&mut self.tally);
@@ -342,39 +340,41 @@ impl<'c> Emitter<'c> {
     pub(crate) fn state(&mut self, position: DateTime<Utc>, unseen: &[String], listed: bool, complete: bool) {
         // The cursor is written to the millisecond, so nothing behind it may count as said.
         let position = position.max(self.cursor.start()).trunc_subsecs(3);
-        let window = self.window.as_mut().map(|window| {
-            let mut state = window.write(position);
-            if listed {
-                window.write_listing(&mut state, position);
-            }
-            state
-        });
-        let (updated, swept) = (self.updated, self.swept);
-        let recent = self.recent.write(self.unsettled.is_some() && updated == self.unsettled);
-        let undated = self.undated.write();
-        let partitions = &self.partitions;
-        let said = Said { position, updated, swept, recent, window, undated, partitions, unseen, complete };
-        let state = self.cursor.state(said);
+        let said = StreamState {
+            position,
+            updated: self.updated,
+            swept: self.swept,
+            recent: self.recent.save(self.unsettled.is_some() && self.updated == self.unsettled),
+            window: self.window.as_mut().map(|window| window.save(position, listed)),
+            undated: self.undated.save(),
+            partitions: self.partitions.clone(),
+            unseen: unseen.to_vec(),
+            ..StreamState::default()
+        };
+        let state = self.cursor.state(said, complete);
+        debug_assert!(
+            self.last_state.as_ref().is_none_or(|last| last.position <= state.position),
+            "the position never falls"
+        );
         self.last_state = Some(state.clone());
-        self.steps.push(Effect::State(state));
+        self.steps.push(Effect::State(Box::new(state)));
         self.since_state = 0;
     }
 
     /// What the last state said, or the one that the sync resumes from.
-    pub(crate) fn last_state(&self) -> Value {
+    pub(crate) fn last_state(&self) -> StreamState {
         self.last_state.clone().unwrap_or_else(|| {
-            let saved = self.cursor.resumed();
-            self.cursor.state(Said {
+            let said = match self.cursor.resumed() {
+                Some(saved) => saved.clone(),
+                None => StreamState { partitions: self.partitions.clone(), ..StreamState::default() },
+            };
+            let said = StreamState {
                 position: self.cursor.start(),
                 updated: self.updated,
                 swept: self.swept,
-                recent: saved.map(|saved| saved.recent.clone()).filter(Value::is_string),
-                window: saved.map(|saved| saved.window.clone()).filter(Value::is_object),
-                undated: saved.map(|saved| saved.undated.clone()).filter(Value::is_string),
-                partitions: saved.map_or(&self.partitions, |saved| &saved.partitions),
-                unseen: saved.map_or(&[], |saved| &saved.unseen),
-                complete: false,
-            })
+                ..said
+            };
+            self.cursor.state(said, false)
         })
     }
 
@@ -405,7 +405,7 @@ mod tests {
     fn an_order_without_an_update_time_is_no_change_after_its_draft() {
         let config = Config::parse(CONFIG).unwrap();
         let cursor = Cursor::new(SyncMode::Incremental, config.start_date, None);
-        let mut writing = Emitter::new(&config, cursor, &[Selection::default()]);
+        let mut writing = Emitter::new(&config, cursor, Vec::new());
         let second = |second: i64| row(second, 0).at;
         let changed = |id: u64, at: i64| Row { updated: Some(second(at)), ..row(1, id) };
         let rows = vec![changed(1, 99), row(1, 2), changed(3, 100), row(100, 4), row(500, 5)];

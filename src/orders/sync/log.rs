@@ -11,6 +11,7 @@ use crate::orders::api::totals::Totals;
 use crate::orders::state::inventory::Item;
 use crate::orders::state::missing::Finding;
 use crate::orders::state::reread::Again;
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::Route;
 use crate::orders::sync::filter_probe::UpdatedFilter;
@@ -119,6 +120,21 @@ pub(crate) fn added(partitions: &[String]) -> Option<String> {
     (!partitions.is_empty()).then(|| {
         format!("orders: added since the last sync, and read from the start date: {}", partitions.join(", "))
     })
+}
+
+/// What a reading of its own is about: partitions that were added again, or drafts from before the start date that was
+/// configured before.
+pub(crate) fn part(state: &StreamState, until: Option<DateTime<Utc>>) -> String {
+    match until {
+        Some(until) => format!(
+            "orders: the start date was moved to an earlier day: reading what was drafted before {}",
+            timestamp::write(until)
+        ),
+        None => format!(
+            "orders: added again since the last sync, and read from where it was left: {}",
+            state.partitions.join(", ")
+        ),
+    }
 }
 
 /// What is swept.

@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Changes, Config};
-use crate::orders::state::cursor::{Cursor, Swept};
+use crate::orders::state::cursor::Cursor;
 use crate::orders::state::listing::Listing;
 use crate::orders::state::missing::CONFIRMED_AFTER;
 use crate::orders::state::reread::RereadFilter;
+use crate::orders::state::stream_state::Swept;
 use crate::orders::state::window::Window;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::catalog::SyncMode;
@@ -90,12 +91,13 @@ impl PlanInputs<'_> {
     /// again.
     pub(crate) fn plan(self) -> (Plan, Option<Window>, Option<RereadFilter>) {
         let Self { config, selections, end, settled, .. } = self;
-        let (cursor, days) = (self.cursor.start(), config.changes_days);
+        let (cursor, start_date, days) = (self.cursor.start(), self.cursor.start_date(), config.changes_days);
         let incremental = self.cursor.mode() == SyncMode::Incremental;
         let resumed = self.cursor.resumed().filter(|_| incremental);
         let with_lines = config.deletions;
         let written = resumed
-            .and_then(|saved| Window::parse(&saved.window_of(self.partitions), days, selections, with_lines));
+            .and_then(|saved| saved.window_of(self.partitions))
+            .and_then(|saved| Window::resume(&saved, days, selections, with_lines));
         let is_doubted =
             written.as_ref().is_some_and(|written| written.listing.as_ref().is_some_and(Listing::is_doubted));
         let honoured = self.filter == Some(UpdatedFilter::Honoured);
@@ -112,9 +114,9 @@ impl PlanInputs<'_> {
             Changes::Updated | Changes::Window => true,
         };
         // A state from the future is left alone.
-        let reread = due && resumed.is_some() && cursor <= end && config.start_date < cursor;
+        let reread = due && resumed.is_some() && cursor <= end && start_date < cursor;
         let empty = Window::new(days, selections, cursor, settled);
-        let start = if reread { empty.start(cursor).max(config.start_date) } else { cursor };
+        let start = if reread { empty.start(cursor).max(start_date) } else { cursor };
         let second_look =
             is_doubted && written.as_ref().is_some_and(|written| written.read_at + REREAD_EVERY > settled);
         // That the role of a customer stays the same is not documented: an order could leave the selection, and be no less there.
@@ -129,9 +131,9 @@ impl PlanInputs<'_> {
         let changed = reread.then(|| RereadFilter::since(written, cursor, selections).seeking(start));
         let since = self
             .updated
-            .filter(|since| resumed.is_some() && honoured && *since < settled && config.start_date < start);
+            .filter(|since| resumed.is_some() && honoured && *since < settled && start_date < start);
         let swept = resumed.and_then(|saved| saved.swept);
-        let sweeps = since.map_or([None, None], |since| sweeps((config.start_date, start), since, swept));
+        let sweeps = since.map_or([None, None], |since| sweeps((start_date, start), since, swept));
         (Plan { end, settled, start, sweeps, reread }, window, changed)
     }
 }
@@ -146,6 +148,7 @@ fn sweeps(
         return [Some(SweepRange { start, before, since }), None];
     };
     let middle = swept.before.min(before);
+    debug_assert!(start < middle && middle <= before, "stretches share no order");
     let rest = SweepRange { start: middle, before, since };
     [Some(SweepRange { start, before: middle, since: swept.updated }), (middle < before).then_some(rest)]
 }

@@ -18,6 +18,8 @@ use crate::orders::api::page::Row;
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Sort};
 use crate::orders::api::testing::row;
+use crate::orders::state::parts::{self, Next, Scope};
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::Level;
@@ -165,7 +167,7 @@ struct Warehouse {
 
 impl Warehouse {
     /// Takes what was written up to some moment. Answers the ids, in order.
-    fn take(&mut self, steps: &[Effect]) -> Vec<u64> {
+    fn take(&mut self, steps: &[Effect], readings: &parts::Readings) -> Vec<u64> {
         let mut ids = Vec::new();
         for step in steps {
             match step {
@@ -173,7 +175,10 @@ impl Warehouse {
                     ids.push(row.id);
                     self.table.insert(row.id, row.data.clone());
                 }
-                Effect::State(state) => self.state = Some(state.clone()),
+                Effect::State(state) => {
+                    let composed = readings.compose(StreamState::clone(state));
+                    self.state = Some(composed.write(OrderStream::Orders));
+                }
                 Effect::Gone(item, _) => match item.line {
                     None => self.gone.push(item.order),
                     Some(line) => self.gone_lines.push((item.order, line)),
@@ -209,28 +214,60 @@ struct World {
 impl World {
     /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many questions were asked.
     fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
-        let saved = self.warehouse.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap());
         let config = self.config.clone();
-        let mut sync = Sync::new(&config, SyncMode::Incremental, saved, self.api.now);
+        let state = self.warehouse.state.as_ref();
+        let saved = state.map(|state| StreamState::parse(state, OrderStream::Orders).unwrap());
+        let saved = saved.filter(|saved| saved.counts(SyncMode::Incremental, config.start_date));
+        let (mut readings, mut saved) =
+            parts::Readings::new(Scope::of(&config), SyncMode::Incremental, saved);
+        let (mut asked, mut there) = (0, None);
+        let began = self.api.now;
+        loop {
+            let mut sync =
+                Sync::new(&config, readings.scope(), SyncMode::Incremental, saved, began).after(there);
+            let is_complete = self.reading(&mut sync, &readings, weather, &mut asked)?;
+            if !is_complete {
+                return Ok(asked);
+            }
+            there = sync.server_now();
+            let now = sync.settled().expect("it is complete");
+            let Next { state, readings: next } =
+                readings.clone().next(sync.last_state(), sync.is_empty(), now);
+            if readings.part().is_some() {
+                self.warehouse.state = Some(state.write(OrderStream::Orders));
+            }
+            let Some((next, from)) = next else { return Ok(asked) };
+            (readings, saved) = (next, Some(from));
+        }
+    }
+
+    /// One reading of a sync. Whether it is complete.
+    fn reading(
+        &mut self,
+        sync: &mut Sync<'_>,
+        readings: &parts::Readings,
+        weather: Weather,
+        asked: &mut usize,
+    ) -> Result<bool, Failure> {
         let (mut steps, mut waiting): (Vec<Effect>, Vec<(u64, Request)>) = (Vec::new(), Vec::new());
-        let (mut asked, mut answered) = (0, 0);
+        let mut answered = 0;
         let most = self.api.rng.usize(1..25);
         let result = loop {
             steps.extend(sync.steps());
             if sync.is_done() {
-                break Ok(asked);
+                break Ok(true);
             }
             while waiting.len() < most
                 && let Some(question) = sync.question()
             {
-                asked += 1;
+                *asked += 1;
                 waiting.push(question);
             }
-            assert!(!waiting.is_empty() && asked < 30_000, "it goes on");
+            assert!(!waiting.is_empty() && *asked < 30_000, "it goes on");
             let (ticket, ask) = waiting.swap_remove(self.api.rng.usize(..waiting.len()));
             answered += 1;
             self.api.now += TimeDelta::milliseconds(self.api.rng.i64(1..2_000));
-            if let Err(failure) = self.api.reply(&mut sync, ticket, &ask, weather.wrong) {
+            if let Err(failure) = self.api.reply(sync, ticket, &ask, weather.wrong) {
                 sync.checkpoint();
                 steps.extend(sync.steps());
                 break Err(failure);
@@ -239,15 +276,15 @@ impl World {
                 // What was on its way is lost, from some message on.
                 steps.extend(sync.steps());
                 steps.truncate(self.api.rng.usize(..=steps.len()));
-                break Ok(asked);
+                break Ok(false);
             }
             if self.api.rng.u32(..100) < weather.busy {
                 self.api.happen(self.changeable);
             }
         };
-        let ids = self.warehouse.take(&steps);
+        let ids = self.warehouse.take(&steps, readings);
         let once: BTreeSet<_> = ids.iter().collect();
-        assert_eq!(once.len(), ids.len(), "no order twice in one sync");
+        assert_eq!(once.len(), ids.len(), "no order twice in one reading");
         result
     }
 
@@ -317,7 +354,7 @@ proptest! {
     fn after_a_last_quiet_sync_the_table_is_the_truth(
         readings in any_readings(),
         history in any_history(),
-        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90, 0_usize..5), 0..7),
+        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90, 0_usize..8), 0..7),
         window: bool,
         micros: bool,
         stores in prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 2])],
@@ -337,14 +374,21 @@ proptest! {
                 api.add(at, updated);
             }
         }
-        let config = Rc::new(config(start_date, if window { "window" } else { "updated" }, &stores));
+        let lasting_changes = if window { "window" } else { "updated" };
+        let [late_start, later_start] = [200, 3].map(|days| timestamp::floor_second(now) - TimeDelta::days(days));
+        let config = Rc::new(config(start_date, lasting_changes, &stores));
         let mut world = World { api, config, warehouse: Warehouse::default(), changeable };
         let lasting = world.config.clone();
         for (wrong, busy, killed_at, minutes, changes) in syncs {
             // The user changes the settings now and then.
-            world.config = match ["off", "window"].get(changes) {
-                Some(changes) => Rc::new(self::config(start_date, changes, &stores)),
-                None => lasting.clone(),
+            let few = world.api.rng.usize(..=stores.len());
+            world.config = match changes {
+                0 => Rc::new(self::config(start_date, "off", &stores)),
+                1 => Rc::new(self::config(start_date, "window", &stores)),
+                2 => Rc::new(self::config(late_start, lasting_changes, &stores)),
+                3 => Rc::new(self::config(start_date, lasting_changes, &stores[few..])),
+                4 => Rc::new(self::config(later_start, lasting_changes, &stores[..few])),
+                _ => lasting.clone(),
             };
             // Too many wrong answers in a row fail a sync, by name; the next one goes on.
             _ = world.sync(Weather { wrong, busy, killed_at });

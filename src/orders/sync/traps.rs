@@ -11,7 +11,8 @@ use crate::orders::api::page::Row;
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Sort};
 use crate::orders::api::testing::row;
-use crate::orders::state::cursor::Saved;
+use crate::orders::state::parts::Scope;
+use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
@@ -61,7 +62,7 @@ fn list(orders: &[Row], query: &Query) -> Vec<Row> {
 struct Warehouse {
     table: BTreeMap<u64, bytes::Bytes>,
     written: Vec<u64>,
-    state: Option<Value>,
+    state: Option<StreamState>,
 }
 
 impl Warehouse {
@@ -72,14 +73,16 @@ impl Warehouse {
                     self.written.push(row.id);
                     self.table.insert(row.id, row.data);
                 }
-                Effect::State(state) => self.state = Some(state),
+                Effect::State(state) => self.state = Some(*state),
                 _ => (),
             }
         }
     }
 
-    fn saved(&self) -> Option<Saved> {
-        self.state.as_ref().map(|state| OrderStream::Orders.saved(state).unwrap())
+    /// The state, as it comes back from the platform.
+    fn saved(&self) -> Option<StreamState> {
+        let state = self.state.as_ref()?.write(OrderStream::Orders);
+        Some(StreamState::parse(&state, OrderStream::Orders).unwrap())
     }
 
     /// A sync with `flight` questions under way, answered in order. How many were asked; it is ended after `most`, or
@@ -93,7 +96,7 @@ impl Warehouse {
         cut: bool,
         mut answer: impl FnMut(&Query, usize) -> Vec<Row>,
     ) -> usize {
-        let mut sync = Sync::new(config, SyncMode::Incremental, self.saved(), now);
+        let mut sync = Sync::new(config, Scope::of(config), SyncMode::Incremental, self.saved(), now);
         let mut waiting: VecDeque<(u64, Request)> = VecDeque::new();
         let mut asked = 0;
         while !sync.is_done() && asked < most {
@@ -130,7 +133,7 @@ fn minutes(minutes: i64) -> TimeDelta {
 fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row]) -> Warehouse {
     let mut warehouse = Warehouse::default();
     let now = at(NOW);
-    let mut sync = Sync::new(config, SyncMode::Incremental, None, now);
+    let mut sync = Sync::new(config, Scope::of(config), SyncMode::Incremental, None, now);
     let (first, ask) = sync.question().unwrap();
     let first_query = ask.query;
     assert_eq!(first_query.sort, Sort::NewestFirst);
@@ -304,7 +307,7 @@ fn a_first_sync_in_trouble_does_not_make_a_later_one_read_everything_again() {
     let orders: Vec<Row> =
         (0..6_000).map(|n| order(n, at(NOW) - minutes(10 * (6_000 - n as i64)), "x")).collect();
     // While the API is down, the state is repeated; that is all that this sync says.
-    let said = Sync::new(&config, SyncMode::Incremental, None, at(NOW)).last_state();
+    let said = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, None, at(NOW)).last_state();
     let mut warehouse = Warehouse { state: Some(said), ..Warehouse::default() };
     warehouse.sync(&config, at(NOW), 4, usize::MAX, true, |query, _| list(&orders, query));
     let begun = warehouse.written.len();
@@ -324,7 +327,7 @@ fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
     let mut warehouse = Warehouse::default();
     warehouse.quiet(&config, at(NOW) - minutes(30), &orders);
     // One of several servers is ten minutes ahead; this machine's clock is right, and nobody asks it.
-    let mut sync = Sync::new(&config, SyncMode::Incremental, warehouse.saved(), at(NOW));
+    let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, warehouse.saved(), at(NOW));
     while let Some((ticket, ask)) = sync.question() {
         let answer = Response::of(Ok(list(&orders, &ask.query)), Some(at(NOW) + minutes(10)));
         sync.answer(ticket, answer).unwrap();
@@ -361,7 +364,8 @@ fn a_sweep_that_is_cut_off_again_and_again_gets_on() {
 #[test]
 fn a_second_walk_ends_at_the_horizon_of_the_first_whichever_clock_answers() {
     let (config, first) = (config(&json!({})), at(NOW));
-    let mut sync = Sync::new(&config, SyncMode::Incremental, None, first).after(Some(first));
+    let mut sync =
+        Sync::new(&config, Scope::of(&config), SyncMode::Incremental, None, first).after(Some(first));
     for _ in 0..2 {
         let (ticket, _) = sync.question().unwrap();
         let date = Some(first - TimeDelta::seconds(5));

@@ -74,10 +74,10 @@ impl Family {
         said: &mut Vec<Said>,
     ) -> Result<(bool, Option<Group>), Failure> {
         let config = self.config.clone();
-        let Group { streams, mode, saved } = group;
+        let Group { streams, mode, saved, readings } = group;
         let with_details = streams.contains(&OrderStream::Details);
         let with_orders = streams.contains(&OrderStream::Orders);
-        let mut sync = Sync::new(&config, mode, saved, self.api.now).after(*there);
+        let mut sync = Sync::new(&config, readings.scope(), mode, saved, self.api.now).after(*there);
         sync.state_each_page(with_details);
         let mut details = with_details.then(|| Details::new(sync.last_state()));
         let mut left = None;
@@ -102,24 +102,24 @@ impl Family {
                     }
                     Effect::State(state) => {
                         if with_orders {
-                            said.push(Said::State(OrderStream::Orders, state.clone()));
+                            said.push(Said::State(OrderStream::Orders, state.write(OrderStream::Orders)));
                         }
                         if let Some(details) = &mut details {
-                            details.state(state);
-                            said.extend(
-                                details.sayable().map(|state| Said::State(OrderStream::Details, state)),
-                            );
+                            details.state(*state);
+                            said.extend(details.sayable().map(|state| {
+                                Said::State(OrderStream::Details, state.write(OrderStream::Details))
+                            }));
                         }
                     }
                     _ => (),
                 }
             }
             if with_orders && details.as_ref().is_some_and(|details| details.waiting() > self.most_waiting) {
-                let last_state = details.take().map(Details::leave).unwrap_or_default();
+                let saved = details.take().map(Details::leave);
                 sync.state_each_page(false);
                 dues.clear();
-                let saved = OrderStream::Details.saved(&last_state).unwrap();
-                left = Some(Group { streams: vec![OrderStream::Details], mode, saved: Some(saved) });
+                let readings = readings.clone();
+                left = Some(Group { streams: vec![OrderStream::Details], mode, saved, readings });
             }
             if let Some(failure) = failed {
                 return Err(failure);
@@ -180,7 +180,11 @@ impl Family {
                         }
                         None => details.vanished(&due)?,
                     }
-                    said.extend(details.sayable().map(|state| Said::State(OrderStream::Details, state)));
+                    said.extend(
+                        details.sayable().map(|state| {
+                            Said::State(OrderStream::Details, state.write(OrderStream::Details))
+                        }),
+                    );
                 }
             }
             if *answered >= weather.killed_at {
@@ -193,17 +197,16 @@ impl Family {
     }
 
     fn sync(&mut self, weather: Weather) -> Result<bool, Failure> {
-        let start = self.config.start_date;
         let selected = self
             .streams
             .iter()
             .map(|stream| {
                 let state = &self.states[usize::from(*stream == OrderStream::Details)];
-                let saved = state.as_ref().map(|state| stream.saved(state).unwrap());
+                let saved = state.as_ref().map(|state| StreamState::parse(state, *stream).unwrap());
                 Selected { stream: *stream, mode: self.mode, saved }
             })
             .collect();
-        let mut queue: std::collections::VecDeque<Group> = groups(selected, start).into();
+        let mut queue: std::collections::VecDeque<Group> = groups(selected, &Scope::of(&self.config)).into();
         let (mut said, mut answered, mut there) = (Vec::new(), 0, None);
         let mut result = Ok(true);
         while let Some(group) = queue.pop_front() {
