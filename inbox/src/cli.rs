@@ -13,10 +13,10 @@ use clap::{Args, Parser, Subcommand};
 ///   curl -H 'Authorization: Bearer secret' -d '{"orderId":1,"status":"draft","timeOfOrigin":"2024-05-01T12:00:00Z"}' http://127.0.0.1:8080/checkout
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
-pub(crate) struct Cli {
+pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
     /// Where events are kept: sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE.
     #[arg(
         long,
@@ -25,12 +25,12 @@ pub(crate) struct Cli {
         hide_env_values = true,
         default_value = "sqlite://aifi-inbox.db"
     )]
-    pub(crate) store: String,
+    pub store: String,
 }
 
 /// What the program does.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Receive events until SIGTERM; events under way are finished first.
     Serve(Box<Serve>),
     /// Say what the store holds, as JSON.
@@ -48,64 +48,64 @@ pub(crate) enum Command {
 /// Which events are deleted.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-pub(crate) struct Prune {
+pub struct Prune {
     /// Events that last came more than this many days ago.
     #[arg(long, value_name = "DAYS", conflicts_with = "order")]
-    pub(crate) older_than: Option<u32>,
+    pub older_than: Option<u32>,
     /// The oldest events, until the bodies of the rest take so many bytes.
     #[arg(long, value_name = "BYTES", conflicts_with = "order", value_parser = clap::value_parser!(i64).range(0..))]
-    pub(crate) larger_than: Option<i64>,
+    pub larger_than: Option<i64>,
     /// Also events that a named reader has not passed, or when there is no named reader.
     #[arg(long, conflicts_with = "order")]
-    pub(crate) unread: bool,
+    pub unread: bool,
     /// All events of this order, read or not: a shopper asked for it.
     #[arg(long, value_name = "ID")]
-    pub(crate) order: Option<String>,
+    pub order: Option<String>,
 }
 
 /// Options of the service.
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
+#[derive(Debug, Parser)]
+pub struct Serve {
     /// Address and port to listen on.
     #[arg(long, env = "AIFI_INBOX_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: String,
+    pub listen: String,
     /// Path of the webhook.
     #[arg(long, env = "AIFI_INBOX_PATH", default_value = "/checkout")]
-    pub(crate) path: String,
+    pub path: String,
     /// Bearer tokens that may send, separated by commas: several are valid at once, for rotation.
     #[arg(long, env = "AIFI_INBOX_TOKENS", hide_env_values = true, default_value = "")]
-    pub(crate) tokens: String,
+    pub tokens: String,
     /// Another header that may prove the sender; its values are in AIFI_INBOX_HEADER_VALUES.
     #[arg(long, env = "AIFI_INBOX_HEADER")]
-    pub(crate) header: Option<String>,
+    pub header: Option<String>,
     /// Values of that header, separated by commas.
     #[arg(long, env = "AIFI_INBOX_HEADER_VALUES", hide_env_values = true, default_value = "")]
-    pub(crate) header_values: String,
+    pub header_values: String,
     /// Secret last segments of the path, separated by commas: /checkout/SECRET.
     #[arg(long, env = "AIFI_INBOX_PATH_SECRETS", hide_env_values = true, default_value = "")]
-    pub(crate) path_secrets: String,
+    pub path_secrets: String,
     /// Bearer tokens that may read, separated by commas.
     #[arg(long, env = "AIFI_INBOX_READ_TOKENS", hide_env_values = true, default_value = "")]
-    pub(crate) read_tokens: String,
+    pub read_tokens: String,
     /// Let anyone send and read. Only behind something else that checks.
     #[arg(long)]
-    pub(crate) open: bool,
+    pub open: bool,
     /// What is answered without a relay: JSON. A webhook that AiFi has marked as default needs payment data here.
     #[arg(long, env = "AIFI_INBOX_ANSWER", default_value = "{}")]
-    pub(crate) answer: String,
+    pub answer: String,
     /// Forward each delivery to this URL and pass its answer on.
     #[arg(long, value_name = "URL", env = "AIFI_INBOX_RELAY")]
-    pub(crate) relay: Option<String>,
+    pub relay: Option<String>,
     /// Authorization header for the relay's target, instead of the caller's.
     #[arg(long, env = "AIFI_INBOX_RELAY_AUTHORIZATION", hide_env_values = true)]
-    pub(crate) relay_authorization: Option<String>,
+    pub relay_authorization: Option<String>,
     /// Seconds after which a target that does not answer counts as too slow (504).
     #[arg(long, value_name = "SECONDS", env = "AIFI_INBOX_RELAY_TIMEOUT", default_value_t = 30)]
-    pub(crate) relay_timeout: u64,
+    pub relay_timeout: u64,
     /// Milliseconds that storing may hold a forward up.
     #[arg(long, value_name = "MILLISECONDS", env = "AIFI_INBOX_RELAY_BUDGET", default_value_t = 250)]
-    pub(crate) relay_budget: u64,
+    pub relay_budget: u64,
     /// Directory for events that the store does not take while the relay continues.
     #[arg(long, env = "AIFI_INBOX_SPOOL", default_value = "aifi-inbox-spool")]
-    pub(crate) spool: PathBuf,
+    pub spool: PathBuf,
 }

@@ -48,25 +48,36 @@ pub(crate) fn router(inbox: Inbox, outlet: Outlet) -> Router {
         .merge(reading)
 }
 
-/// Serves until `SIGTERM` or `SIGINT`; calls under way then have `patience` to finish.
+/// Ends at `SIGTERM` or `SIGINT`, from now on.
 ///
 /// # Errors
 /// When signals cannot be listened for.
+pub(crate) fn signals() -> Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("No signals.")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("No signals.")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    })
+}
+
+/// Serves until `stop` ends; calls under way then have `patience` to finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     connections: usize,
     patience: Duration,
-) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("No signals.")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("No signals.")?;
+    stop: impl Future<Output = ()>,
+) {
     let connections = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = &mut stop => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -101,7 +112,6 @@ pub(crate) async fn serve(
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!("Some connections did not end in time.");
     }
-    Ok(())
 }
 
 /// How many connections can be served: beyond that one is refused, while for want of a descriptor it would only wait.

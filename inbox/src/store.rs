@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Transaction};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, SqlStr, Transaction};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -91,11 +92,10 @@ impl Store {
             .connect(&url)
             .await
             .context("The store cannot be opened.")?;
-        match engine {
-            Engine::Sqlite => sqlx::migrate!("migrations/sqlite").run(&pool).await,
-            Engine::Postgres => sqlx::migrate!("migrations/postgres").run(&pool).await,
-        }
-        .context("The tables of the store cannot be brought up to date.")?;
+        migrations(engine)
+            .run(&pool)
+            .await
+            .context("The tables of the store cannot be brought up to date.")?;
         Ok(Self { engine, pool, writing: Arc::default() })
     }
 
@@ -133,7 +133,46 @@ impl Store {
     }
 }
 
+/// The changes of the tables since the first version, in order. A published one is never edited: stores remember its digest.
+fn migrations(engine: Engine) -> Migrator {
+    let changes = match engine {
+        Engine::Sqlite => [
+            ("log", include_str!("../migrations/sqlite/1_log.sql")),
+            ("answer millis", include_str!("../migrations/sqlite/2_answer_millis.sql")),
+        ],
+        Engine::Postgres => [
+            ("log", include_str!("../migrations/postgres/1_log.sql")),
+            ("answer millis", include_str!("../migrations/postgres/2_answer_millis.sql")),
+        ],
+    };
+    let migrations = (1..).zip(changes).map(|(version, (description, sql))| {
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    });
+    Migrator { migrations: migrations.collect(), ..Migrator::DEFAULT }
+}
+
 /// The time as the store keeps it: microseconds since 1970.
 pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp_micros()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_is_run() {
+        for (engine, folder) in [(Engine::Sqlite, "sqlite"), (Engine::Postgres, "postgres")] {
+            let run = migrations(engine).migrations;
+            let folder = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let files = std::fs::read_dir(&folder).unwrap().count();
+            assert_eq!(run.len(), files, "{folder}");
+            for migration in run.iter() {
+                let name = migration.description.replace(' ', "_");
+                let file = format!("{folder}/{}_{name}.sql", migration.version);
+                let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert_eq!(migration.sql.as_str(), text, "{file}");
+            }
+        }
+    }
 }

@@ -1,5 +1,0 @@
-//! Builds again when a migration comes in.
-
-fn main() {
-    println!("cargo:rerun-if-changed=migrations");
-}
