@@ -11,9 +11,14 @@ use crate::Failed;
 /// The values of a primary key, as texts.
 type Key = Vec<String>;
 
-/// A table of each stream, with rows upserted by primary key in the order in which they came.
+/// The stream of what AiFi pushed.
+pub(crate) const EVENTS: &str = "checkout_events";
+
+/// A table of each stream, with rows upserted by primary key in the order in which they came, and its state.
 pub(crate) struct Tables {
     streams: Vec<Stream>,
+    /// The last state of each stream, by its name.
+    states: BTreeMap<String, Value>,
 }
 
 struct Stream {
@@ -43,17 +48,16 @@ impl Tables {
             let key = key.map(|path| text(&path[0])).collect();
             Stream { name: text(&stream["name"]), key, rows: BTreeMap::new(), written: Vec::new() }
         });
-        Self { streams: streams.collect() }
+        Self { streams: streams.collect(), states: BTreeMap::new() }
     }
 
-    /// Takes the messages of one sync. The state to resume from is the last one of each stream.
-    pub(crate) fn take(&mut self, messages: &[Value]) -> Result<Value, Failed> {
-        let mut states: BTreeMap<String, &Value> = BTreeMap::new();
+    /// Takes the messages of one sync.
+    pub(crate) fn take(&mut self, messages: &[Value]) -> Result<(), Failed> {
         let mut written: HashMap<&str, usize> = HashMap::new();
         for message in messages {
             if message["type"] == "STATE" {
                 let state = &message["state"];
-                states.insert(text(&state["stream"]["stream_descriptor"]["name"]), state);
+                self.states.insert(text(&state["stream"]["stream_descriptor"]["name"]), state.clone());
             }
             if message["type"] == "RECORD" {
                 let record = &message["record"];
@@ -67,7 +71,12 @@ impl Tables {
         for stream in &mut self.streams {
             stream.written.push(written.get(stream.name.as_str()).copied().unwrap_or(0));
         }
-        Ok(json!(states.into_values().collect::<Vec<_>>()))
+        Ok(())
+    }
+
+    /// What the next sync resumes from.
+    pub(crate) fn states(&self) -> Value {
+        self.states.values().cloned().collect()
     }
 
     /// The names of the streams.
@@ -75,9 +84,10 @@ impl Tables {
         self.streams.iter().map(|stream| stream.name.as_str())
     }
 
-    /// How many records a sync wrote to a stream; the first sync is 0.
-    pub(crate) fn written(&self, stream: &str, sync: usize) -> usize {
-        self.named(stream).and_then(|stream| stream.written.get(sync).copied()).unwrap_or(0)
+    /// How many records the first sync wrote to a stream, and all later ones.
+    pub(crate) fn written(&self, stream: &str) -> (usize, usize) {
+        let written = self.named(stream).and_then(|stream| stream.written.split_first());
+        written.map_or((0, 0), |(first, later)| (*first, later.iter().sum()))
     }
 
     /// How many rows a table has.
@@ -114,9 +124,15 @@ impl Tables {
         if compared.rows != expected.len() {
             compared.difference = Some(format!("{} rows, {} expected", compared.rows, expected.len()));
         }
+        // AiFi gives events no id.
+        let names = match name {
+            EVENTS => ["orderId", "status", "timeOfOrigin"].map(str::to_owned).to_vec(),
+            _ => stream.key.clone(),
+        };
+        let rows: BTreeMap<Key, &Value> = stream.rows.values().map(|row| (key(&names, row), row)).collect();
         for expected in expected {
-            let key = key(&stream.key, expected);
-            let Some(row) = stream.rows.get(&key) else {
+            let key = key(&names, expected);
+            let Some(row) = rows.get(&key) else {
                 compared.difference = Some(format!("{} is missing", key.join(", ")));
                 continue;
             };
@@ -147,8 +163,15 @@ pub(crate) fn expected(sandbox: &Sandbox, stream: &str) -> Option<Vec<Value>> {
         "stores" => rows(&sandbox.expected_stores()),
         "sessions" => rows(&sandbox.expected_sessions()),
         "products" => rows(&sandbox.expected_products()),
+        EVENTS => acknowledged(sandbox),
         _ => return None,
     })
+}
+
+/// The events that the inbox answered 200: what AiFi takes as delivered.
+fn acknowledged(sandbox: &Sandbox) -> Vec<Value> {
+    let calls = sandbox.pushed().calls.into_iter().filter(|call| call.answer == Some(200));
+    calls.map(|call| json!(call)).collect()
 }
 
 fn rows(expected: &[impl Serialize]) -> Vec<Value> {
