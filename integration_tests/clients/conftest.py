@@ -24,6 +24,9 @@ SERVER: dict[str, str] = {}
 def proved(nodeid: str) -> str:
     if "test_pyairbyte" in nodeid or "test_inbox" in nodeid:
         client = f"PyAirbyte {version('airbyte')}"
+        if "fail_over" in nodeid:
+            server = SERVER.get("fail_over", "(not installed)")
+            return f"{client} into DuckDB, the inbox on two PostgreSQL {server}"
         if "postgres" in nodeid:
             return f"{client} into PostgreSQL {SERVER.get('postgres', '(not installed)')}"
         return f"{client} into DuckDB {version('duckdb')}" if "duckdb" in nodeid else client

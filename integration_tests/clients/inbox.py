@@ -49,8 +49,9 @@ class Inbox:
     def config(self) -> dict[str, Any]:
         return {"inbox_url": self.url(), "inbox_read_token": READER}
 
-    def kill(self) -> None:
-        """As `kill -9` does, and starts it again where it listened."""
+    def kill(self, store: str | None = None) -> None:
+        """As `kill -9` does, and starts it again where it listened; on another store, if one is given."""
+        self.store = store or self.store
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process = self._start()

@@ -26,9 +26,9 @@ def binaries() -> Path | None:
 
 
 class Postgres:
-    """Runs as long as the block it is used in."""
+    """Runs as long as the block it is used in. With a primary it is a standby that follows it."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, primary: Postgres | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="aifi-postgres-"))
         # The server refuses to be run by root.
         self.user: dict[str, Any] = {}
@@ -38,8 +38,12 @@ class Postgres:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             self.user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         data = self.folder / "data"
-        initdb = [binaries / "initdb", "--pgdata", data, "--username=aifi", "--auth=trust"]
-        initdb += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        if primary:
+            make = [binaries / "pg_basebackup", "--pgdata", data, "--write-recovery-conf"]
+            make += ["--checkpoint=fast", "--no-sync", f"--dbname={primary.url('postgres')}"]
+        else:
+            make = [binaries / "initdb", "--pgdata", data, "--username=aifi", "--auth=trust"]
+            make += ["--encoding=UTF8", "--locale=C", "--no-sync"]
         self.log = self.folder / "log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -48,7 +52,7 @@ class Postgres:
         server += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
         with self.log.open("w") as log:
             there = {"cwd": self.folder, "stdout": log, "stderr": log, **self.user}
-            subprocess.run(initdb, check=True, **there)
+            subprocess.run(make, check=True, **there)
             self.process = subprocess.Popen(server, **there)
         self.version = self._wait()
 
@@ -72,6 +76,26 @@ class Postgres:
                 return cursor.fetchone()[0] if cursor.description else ""
         finally:
             connection.close()
+
+    def url(self, database: str) -> str:
+        return f"postgres://aifi@127.0.0.1:{self.port}/{database}"
+
+    def set(self, setting: str, value: str) -> None:
+        self.execute(f"alter system set {setting} = '{value}'")
+        self.execute("select pg_reload_conf()")
+
+    def wait_for(self, count: str) -> None:
+        """Until a statement counts more than 0, or says that something is so."""
+        for _ in range(300):
+            if self.execute(count):
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"{count}: {self.log.read_text()}")
+
+    def crash(self) -> None:
+        """Ends at once, without a word to clients and standbys."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
 
     def __enter__(self) -> Self:
         return self

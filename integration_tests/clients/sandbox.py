@@ -28,13 +28,24 @@ class Sandbox:
     """An API on a free port, ended with the block it is used in. Its clock stands still unless it is moved."""
 
     def __init__(self, *options: str, address: str = "127.0.0.1") -> None:
-        command = [BINARIES / "aifi-sandbox", f"--listen={address}:0"]
-        command += ["--frozen", "--now=2025-12-01T00:00:00Z", f"--token={TOKEN}", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        listening = self.process.stdout.readline()
+        self.options, self.address, self.port = options, address, 0
+        self.process = self._start("2025-12-01T00:00:00Z")
+
+    def _start(self, now: str) -> subprocess.Popen[str]:
+        command = [BINARIES / "aifi-sandbox", f"--listen={self.address}:{self.port}"]
+        command += ["--frozen", f"--now={now}", f"--token={TOKEN}", *self.options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        listening = process.stdout.readline()
         assert listening.startswith("listening on "), listening
         self.port = urllib.parse.urlsplit(listening.split()[2]).port
+        return process
+
+    def kill(self, now: str) -> None:
+        """As `kill -9` does, and starts it again where it listened, at another time and knowing nothing."""
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start(now)
 
     def __enter__(self) -> Self:
         return self
