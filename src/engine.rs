@@ -114,6 +114,12 @@ pub trait Family {
     /// How many records were written, and up to when everything is.
     fn progress(&self) -> (u64, Option<DateTime<Utc>>);
 
+    /// Whether it can make use of any number of turns in a row, so that it catches up later what it is passed over now. Others
+    /// have to wait for answers: a turn that they do not get makes the sync longer.
+    fn catches_up(&self) -> bool {
+        false
+    }
+
     /// Whether it waits until it is alone.
     fn waits(&self) -> bool {
         false
@@ -121,6 +127,11 @@ pub trait Family {
 
     /// What is most worth asking now. None, while only answers bring it on.
     fn next(&mut self) -> Result<Option<Call>, Failure>;
+
+    /// What may be asked with a turn that no family needs: a guess.
+    fn spare(&mut self) -> Option<Call> {
+        None
+    }
 
     /// The call with this ticket was answered, and its body read. `date` is the server's clock.
     fn answered(

@@ -8,7 +8,7 @@
 //! 2. [`query`] spells the question, [`page`] reads the answer.
 //! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
 //!    passes it takes.
-//!    `leads` says what is asked for ahead.
+//!    `leads` says what is asked for ahead; `stride` is how far the ids of one page are from those of the next.
 //! 4. [`reading`] is all of this as one machine; `log` is what people read. [`check`] proves that a list can be read.
 //!
 //! All of it but [`check`] is without network.
@@ -26,4 +26,5 @@ mod position;
 pub mod query;
 pub mod reading;
 pub mod state;
+mod stride;
 pub mod sync;

@@ -19,6 +19,10 @@ use crate::heartbeat::Heartbeat;
 use crate::protocol::message::Level;
 use crate::terminal::Progress;
 
+/// A family that catches up is passed over this often in a row, at most: three of four turns are for the others, if they need
+/// them.
+const PASSED_OVER: u32 = 3;
+
 /// The answer to a call: the server's clock, or why there is none.
 type Arrival = (u64, Result<Option<DateTime<Utc>>, Failure>);
 
@@ -58,6 +62,8 @@ pub struct Driver<'a, 'd> {
     seats: Vec<Seat<'a>>,
     /// The seat that is asked first, so that each has its turn.
     first: usize,
+    /// How often in a row a seat asked whose family does not catch up.
+    passed_over: u32,
     progress: Progress,
     /// Records of families that have ended.
     records: u64,
@@ -72,7 +78,8 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
             (http, events)
         });
         let lines = lines.collect();
-        Self { lines, doors, seats, first: 0, progress: Progress::new("sync"), records: 0 }
+        let progress = Progress::new("sync");
+        Self { lines, doors, seats, first: 0, passed_over: 0, progress, records: 0 }
     }
 
     /// Reads everything that is due. A family that fails does not stop the others, unless they would fail, too, as those of the
@@ -130,12 +137,17 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
         (seat, &mut self.doors)
     }
 
-    /// Whether a request of this seat may start.
+    /// Whether a request of this seat may start, and may be needed.
     fn may_ask(&self, place: usize) -> bool {
+        !self.seats[place].idle && self.is_free(place)
+    }
+
+    /// Whether a request of this seat may start.
+    fn is_free(&self, place: usize) -> bool {
         let seat = &self.seats[place];
         let in_trouble = || seat.http.counts().are_in_trouble(seat.family.kinds());
         let waits = seat.family.waits() && self.seats_of(seat.line).count() > 1;
-        !seat.idle && !waits && (seat.asked.is_empty() || !in_trouble())
+        !waits && (seat.asked.is_empty() || !in_trouble())
     }
 
     /// Writes what is due, and ends what is done.
@@ -188,23 +200,38 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
         Ok(())
     }
 
+    /// The seats of a line that may ask, the one whose turn it is first.
+    fn in_turn(&self, line: usize) -> Vec<usize> {
+        let (first, seats) = (self.first, self.seats.len());
+        let seats = (first..first + seats).map(|place| place % seats);
+        let mut seats: Vec<usize> =
+            seats.filter(|place| self.seats[*place].line == line && self.may_ask(*place)).collect();
+        let passed_over = self.passed_over >= PASSED_OVER;
+        seats.sort_by_key(|place| self.seats[*place].family.catches_up() != passed_over);
+        seats
+    }
+
     /// Lets the seat of the line ask whose turn it is.
     fn ask(&mut self, line: usize, turn: Turn<'a>) -> Result<(), Failure> {
-        let (first, seats) = (self.first, self.seats.len());
-        for place in (first..first + seats).map(|place| place % seats) {
-            if self.seats[place].line != line || !self.may_ask(place) {
-                continue;
-            }
+        for place in self.in_turn(line) {
             let seat = &mut self.seats[place];
             match seat.family.next() {
                 Ok(Some(call)) => {
                     seat.asked.push(answer(seat.http, call, turn).boxed_local());
+                    self.passed_over = if seat.family.catches_up() { 0 } else { self.passed_over + 1 };
                     self.first = place + 1;
                     return Ok(());
                 }
                 Ok(None) => seat.idle = true,
                 Err(failure) => return self.end(place, Err(failure)),
             }
+        }
+        let free: Vec<usize> = self.seats_of(line).filter(|place| self.is_free(*place)).collect();
+        if let Some((place, call)) =
+            free.into_iter().find_map(|place| Some((place, self.seats[place].family.spare()?)))
+        {
+            let seat = &mut self.seats[place];
+            seat.asked.push(answer(seat.http, call, turn).boxed_local());
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 //! Truth by key, speed by guess. A pass asks behind the last row but one that it knows, so it has one request under way at a
 //! time. Where ids are numbers, two things are guesses: that `after` takes a number which no row has as its id, and which ids
 //! the pass will reach some pages on. A chain begins behind such an id, and goes on by key as the pass does, up to where the
-//! next chain begins.
+//! next chain begins; the last one goes on until another begins. One at a time is unproven: behind the end of a list, or in a
+//! large gap, a chain is in vain.
+//!
 //! A guess only saves time: an answer of a chain is taken as the answer to the pass's own question if it begins among the rows of
 //! the answer before, so that it brings known rows back, and the pass believes it no more than any other. The end is proven by a
 //! fresh question.
@@ -12,15 +14,19 @@ use std::collections::BTreeMap;
 
 use super::page::{Page, Row};
 use super::query::PageRequest;
+use super::stride::Stride;
 
 /// After so many answers of the pass chains are begun, so that short lists cost no request more.
 const FIRST: u64 = 4;
-/// Chains under way beside the pass: with a latency of 300 ms, four together ask 13 times a second.
-const CHAINS: usize = 3;
-/// Answers in a chain, about. Where a chain meets the next, a part of an answer comes twice.
-const LENGTH: u64 = 8;
-/// No chain is begun while more answers wait for the pass.
-const MOST_WAITING: usize = 24;
+/// Chains under way, where other lists have something to ask, too: with a latency of 300 ms, four ask 13 times a second.
+const CHAINS: usize = 4;
+/// Chains under way, where nobody else has: with a latency of 300 ms, seven ask 20 times a second.
+const MOST_CHAINS: usize = 7;
+/// From where a chain is to where the next one begins: pages. Where two meet, a part of a page comes twice, so a list takes
+/// about two requests in a hundred more; and what a chain brings waits for those before it.
+const LENGTH: u64 = 12;
+/// Most bytes of records that wait for the pass, what is under way included.
+const MOST_WAITING: usize = 8 * 1024 * 1024;
 
 /// A chain of answers.
 #[derive(Debug)]
@@ -29,8 +35,10 @@ struct Chain {
     at: u64,
     /// Whether that is under way.
     asked: bool,
-    /// The next chain begins behind this id.
-    end: u64,
+    /// The next chain begins behind this id; none, if it is the last.
+    end: Option<u64>,
+    /// An answer has shown that there are rows where it began.
+    proven: bool,
 }
 
 /// What is asked for ahead.
@@ -42,13 +50,15 @@ pub(super) struct Leads {
     at: Option<u64>,
     /// How many of them followed each other.
     followed: u64,
-    /// From one to the next, about, where ids have no large gap.
-    span: u64,
+    /// The answer to the question before was asked for ahead, so that its step is known from there.
+    taken: bool,
+    stride: Stride,
+    /// In the order of their ids.
     chains: Vec<Chain>,
     /// Answers that have come, or are under way, by the id that they come behind.
     answers: BTreeMap<u64, Option<Page>>,
-    /// Where the last chain that was begun ends.
-    furthest: u64,
+    /// The most bytes that an answer had.
+    largest: usize,
     /// The list ends here, or the guess has failed: no further chain begins.
     over: bool,
 }
@@ -66,16 +76,19 @@ impl Leads {
     pub(super) fn follow(&mut self, next: &PageRequest, advances: bool) {
         let next = behind(next).filter(|_| advances);
         (self.before, self.at) = (self.at, next);
+        let taken = std::mem::take(&mut self.taken);
         match (self.before, self.at) {
             (Some(before), Some(at)) if before < at => {
-                let step = at - before;
-                self.span = match self.followed {
-                    0 => step,
-                    _ if step / 4 > self.span => self.span,
-                    _ => (self.span - self.span / 4) + step / 4,
-                };
+                if !taken {
+                    self.stride.observe(at - before);
+                }
                 self.followed += 1;
                 self.answers = self.answers.split_off(&(before + 1));
+                self.chains.retain_mut(|chain| {
+                    // Where the pass has been, it continues there.
+                    chain.at = if chain.asked { chain.at } else { chain.at.max(at) };
+                    chain.at > before && chain.end.is_none_or(|end| chain.at < end)
+                });
             }
             _ => {
                 self.followed = 0;
@@ -87,29 +100,46 @@ impl Leads {
 
     /// The next part to ask for ahead, as the pass would ask for it, and the id that it comes behind.
     pub(super) fn next(&mut self, part: &PageRequest) -> Option<(u64, PageRequest)> {
-        let lead = match self.chains.iter_mut().find(|chain| !chain.asked) {
-            Some(chain) => {
-                chain.asked = true;
-                chain.at
-            }
-            None => self.begin()?,
-        };
-        self.answers.insert(lead, None);
-        Some((lead, PageRequest::After { after: Some(lead.to_string().into()), count: part.count() }))
+        let (at, room) = (self.at, self.has_room());
+        // What the pass needs next does not wait for room.
+        let free = |chain: &&mut Chain| !chain.asked && (room || Some(chain.at) == at);
+        if let Some(chain) = self.chains.iter_mut().find(free) {
+            chain.asked = true;
+            let lead = chain.at;
+            return Some(self.ask(lead, part));
+        }
+        self.begin(CHAINS, part)
     }
 
-    /// Begins a chain; where.
-    fn begin(&mut self) -> Option<u64> {
-        let at = self.at?;
-        let room = self.chains.len() < CHAINS && self.answers.len() < MOST_WAITING;
-        if self.over || self.followed < FIRST || !room {
+    /// Another part, for a request that nobody else needs.
+    pub(super) fn spare(&mut self, part: &PageRequest) -> Option<(u64, PageRequest)> {
+        self.begin(MOST_CHAINS, part)
+    }
+
+    fn ask(&mut self, lead: u64, part: &PageRequest) -> (u64, PageRequest) {
+        self.answers.insert(lead, None);
+        (lead, PageRequest::After { after: Some(lead.to_string().into()), count: part.count() })
+    }
+
+    /// Whether another answer may wait for the pass.
+    fn has_room(&self) -> bool {
+        (self.answers.len() + 1) * self.largest <= MOST_WAITING
+    }
+
+    /// Begins a chain, unless there are as many.
+    fn begin(&mut self, most: usize, part: &PageRequest) -> Option<(u64, PageRequest)> {
+        let last = self.chains.last();
+        let is_proven = last.is_none_or(|chain| chain.proven);
+        let is_due = !self.over && self.followed >= FIRST && is_proven;
+        if !is_due || self.chains.len() >= most || !self.has_room() {
             return None;
         }
-        let length = self.span.checked_mul(LENGTH)?;
-        let start = if self.furthest > at { self.furthest } else { at.checked_add(length)? };
-        self.furthest = start.checked_add(length)?;
-        self.chains.push(Chain { at: start, asked: true, end: self.furthest });
-        Some(start)
+        let start = self.stride.ahead(last.map_or(self.at?, |chain| chain.at), LENGTH)?;
+        if let Some(chain) = self.chains.last_mut() {
+            chain.end = Some(start);
+        }
+        self.chains.push(Chain { at: start, asked: true, end: None, proven: false });
+        Some(self.ask(start, part))
     }
 
     /// Whether the answer to the pass's present question was asked for, by the id that it comes behind. It begins among the rows
@@ -121,37 +151,34 @@ impl Leads {
 
     /// Whether a chain asks the pass's present question next.
     pub(super) fn asks_next(&self) -> bool {
-        self.chains.iter().find(|chain| !chain.asked).is_some_and(|chain| Some(chain.at) == self.at)
+        self.chains.iter().any(|chain| !chain.asked && Some(chain.at) == self.at)
     }
 
     /// The answer that came behind this id, if it has come.
     pub(super) fn take(&mut self, lead: u64) -> Option<Page> {
         let page = self.answers.get_mut(&lead)?.take()?;
         self.answers.remove(&lead);
+        self.taken = true;
         Some(page)
     }
 
     /// An answer has come; `full` rows are as many as were asked for. One that is not full may show the end.
     pub(super) fn answered(&mut self, lead: u64, page: Page, full: usize) {
-        self.over |= page.rows.len() < full;
+        let is_full = page.rows.len() >= full;
+        self.over |= !is_full;
+        self.largest = self.largest.max(page.rows.iter().map(|row| row.data.len()).sum());
         let id = |row: &Row| row.id.parse::<u64>().ok();
-        let first = page.rows.first().and_then(id);
-        let next = page.rows.iter().rev().nth(1).and_then(id);
-        let next = next.filter(|next| *next > lead && page.rows.len() >= full);
-        let (span, furthest) = (self.span, &mut self.furthest);
-        self.chains.retain_mut(|chain| {
-            if chain.at != lead {
-                return true;
+        let next = page.rows.iter().rev().nth(1).and_then(id).filter(|next| *next > lead && is_full);
+        if let Some(place) = self.chains.iter().position(|chain| chain.at == lead) {
+            let chain = &mut self.chains[place];
+            match next {
+                Some(next) if chain.end.is_none_or(|end| next < end) => {
+                    self.stride.observe(next - lead);
+                    (chain.at, chain.asked, chain.proven) = (next, false, true);
+                }
+                _ => _ = self.chains.remove(place),
             }
-            let Some(next) = next else { return false };
-            // Behind a large gap, it begins anew, unless another one has.
-            if first >= Some(chain.end) && *furthest < next {
-                chain.end = next.saturating_add(span.saturating_mul(LENGTH));
-                *furthest = chain.end;
-            }
-            (chain.at, chain.asked) = (next, false);
-            next < chain.end
-        });
+        }
         if let Some(place) = self.answers.get_mut(&lead) {
             *place = Some(page);
         }
@@ -206,20 +233,41 @@ mod tests {
         assert_eq!(following([400, 800, 1_200, 1_600]).next(&part(1_600)), None);
     }
 
+    /// A chain's answer has come, full; what is asked then.
+    fn goes_on(leads: &mut Leads, lead: u64) -> Vec<u64> {
+        leads.answered(lead, page(lead, 200), 200);
+        asked(leads)
+    }
+
     #[test]
     fn chains_go_on_by_key_up_to_where_the_next_one_begins() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
-        assert_eq!(asked(&mut leads), [5_200, 8_400, 11_600]);
-        let mut at = 5_200;
-        for _ in 1..8 {
-            leads.answered(at, page(at, 200), 200);
-            at += 398;
-            assert_eq!(asked(&mut leads), [at]);
+        assert_eq!(asked(&mut leads), [6_800], "one, as long as nothing shows that the list is as long");
+        let [mut lead, second] = goes_on(&mut leads, 6_800)[..] else { panic!("two, once it is") };
+        assert!((11_900..12_000).contains(&second), "{second}");
+        while lead < second {
+            let next = goes_on(&mut leads, lead);
+            lead += 398;
+            assert_eq!(next, if lead < second { vec![lead] } else { Vec::new() }, "up to {second}");
         }
-        leads.answered(at, page(at, 200), 200);
-        assert_eq!(asked(&mut leads), [8_384], "a part of an answer is missing up to the next chain");
-        leads.answered(8_384, page(8_384, 200), 200);
-        assert_eq!(asked(&mut leads), [14_800], "the chain has arrived, so that another one begins");
+        let next = goes_on(&mut leads, second);
+        assert_eq!(
+            (next[0], next.len()),
+            (second + 398, 2),
+            "{next:?}: it is proven, so that another one begins"
+        );
+    }
+
+    #[test]
+    fn more_chains_begin_where_nobody_else_asks() {
+        let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
+        let mut count = 0;
+        while let Some((lead, _)) = leads.next(&part(2_000)).or_else(|| leads.spare(&part(2_000))) {
+            leads.answered(lead, page(lead, 200), 200);
+            leads.chains.iter_mut().for_each(|chain| chain.asked = true);
+            count += 1;
+        }
+        assert_eq!(count, MOST_CHAINS);
     }
 
     #[test]
@@ -227,37 +275,61 @@ mod tests {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
         asked(&mut leads);
         assert_eq!(leads.fits(), None, "the present question is not among them");
-        leads.follow(&part(5_100), true);
-        leads.follow(&part(5_300), true);
-        assert_eq!((leads.fits(), leads.take(5_200)), (Some(5_200), None), "it is under way");
-        leads.answered(5_200, page(5_200, 200), 200);
-        assert_eq!(leads.take(5_200), Some(page(5_200, 200)));
-        assert!(leads.is_waited_for(8_400));
+        leads.follow(&part(6_700), true);
+        leads.follow(&part(6_900), true);
+        assert_eq!((leads.fits(), leads.take(6_800)), (Some(6_800), None), "it is under way");
+        assert!(leads.is_waited_for(6_800));
+        leads.answered(6_800, page(6_800, 200), 200);
+        assert_eq!(leads.take(6_800), Some(page(6_800, 200)));
     }
 
     #[test]
     fn a_question_of_the_pass_is_not_asked_twice() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
         asked(&mut leads);
-        [5_100, 5_300].iter().for_each(|id| leads.follow(&part(*id), true));
-        leads.answered(5_200, page(5_200, 200), 200);
-        leads.take(5_200).unwrap();
-        leads.follow(&part(5_598), true);
+        [6_700, 6_900].iter().for_each(|id| leads.follow(&part(*id), true));
+        leads.answered(6_800, page(6_800, 200), 200);
+        leads.take(6_800).unwrap();
+        leads.follow(&part(7_198), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, true));
         // Where the pass has asked itself all the same, it already has the answer.
-        assert_eq!(asked(&mut leads), [5_598]);
-        leads.follow(&part(5_996), true);
+        assert_eq!(asked(&mut leads)[0], 7_198);
+        leads.follow(&part(7_596), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, false));
     }
 
     #[test]
-    fn behind_a_large_gap_a_chain_begins_anew() {
+    fn where_the_pass_has_been_a_chain_goes_on_from_there() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
-        let chains = asked(&mut leads);
-        leads.answered(chains[0], page(1_000_000, 200), 200);
-        assert_eq!(asked(&mut leads), [1_000_398]);
-        leads.answered(chains[1], page(1_000_000, 200), 200);
-        assert_eq!(asked(&mut leads), [1_000_398 + 3_200], "another one has begun there");
+        asked(&mut leads);
+        leads.answered(6_800, page(6_800, 200), 200);
+        [7_100, 7_500].iter().for_each(|id| leads.follow(&part(*id), true));
+        assert_eq!((leads.fits(), leads.asks_next(), asked(&mut leads)[0]), (None, true, 7_500));
+    }
+
+    #[test]
+    fn behind_a_large_gap_one_chain_goes_on() {
+        let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
+        asked(&mut leads);
+        let [first, second] = goes_on(&mut leads, 6_800)[..] else { panic!("two chains") };
+        leads.answered(second, page(1_000_000, 200), 200);
+        assert_eq!(asked(&mut leads)[0], 1_000_398);
+        leads.answered(first, page(1_000_000, 200), 200);
+        assert_eq!(asked(&mut leads), Vec::<u64>::new(), "another one has begun there");
+    }
+
+    #[test]
+    fn what_waits_is_bounded_but_for_what_the_pass_needs_next() {
+        let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
+        asked(&mut leads);
+        let mut large = page(6_800, 200);
+        large.rows[0].data = vec![b' '; MOST_WAITING].into();
+        leads.answered(6_800, large, 200);
+        assert_eq!(asked(&mut leads), Vec::<u64>::new());
+        [6_700, 6_900].iter().for_each(|id| leads.follow(&part(*id), true));
+        leads.take(6_800).unwrap();
+        leads.follow(&part(7_198), true);
+        assert_eq!(asked(&mut leads), [7_198]);
     }
 
     #[test]

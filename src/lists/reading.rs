@@ -250,6 +250,12 @@ impl Family for Reading {
         Ok(Some(self.call(encode(self.list, &part, bound), Some(lead))))
     }
 
+    fn spare(&mut self) -> Option<Call> {
+        let (part, bound) = self.passes.question();
+        let (lead, part) = self.leads.spare(&part).filter(|_| !self.done)?;
+        Some(self.call(encode(self.list, &part, bound), Some(lead)))
+    }
+
     fn answered(
         &mut self,
         ticket: u64,

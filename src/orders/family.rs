@@ -204,6 +204,10 @@ impl Family for OrdersFamily<'_> {
         (self.records + written, reading.and_then(|reading| reading.sync.position()))
     }
 
+    fn catches_up(&self) -> bool {
+        true
+    }
+
     fn waits(&self) -> bool {
         self.reading.as_ref().is_some_and(|reading| reading.first == OrderStream::Details)
     }
