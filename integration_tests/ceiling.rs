@@ -78,7 +78,7 @@ fn empty_years_cost_no_request() {
 }
 
 #[test]
-fn a_sync_with_nothing_or_little_new_takes_three_requests_whatever_the_latency() {
+fn a_sync_with_nothing_or_little_new_takes_two_requests_whatever_the_latency() {
     for latency in [20, 300, 1_000] {
         let mut world = world(Options::default(), &json!({}));
         let mut warehouse = Warehouse::default();
@@ -86,10 +86,12 @@ fn a_sync_with_nothing_or_little_new_takes_three_requests_whatever_the_latency()
         world.pass(Duration::from_secs(15 * 60));
         let (nothing, _) = sync(&mut world, &mut warehouse, latency);
         assert_eq!(nothing.requests, 3, "clock and newest orders, probe, sweep: {nothing:?}");
-        world.pass(Duration::from_secs(15 * 60));
-        world.model.add_orders(120);
-        let (little, _) = sync(&mut world, &mut warehouse, latency);
-        assert_eq!(little.requests, 3, "{little:?}");
+        for orders in [0, 120, 0] {
+            world.pass(Duration::from_secs(15 * 60));
+            world.model.add_orders(orders);
+            let (stats, _) = sync(&mut world, &mut warehouse, latency);
+            assert_eq!(stats.requests, 2, "the last sweep has proved the filter: {stats:?}");
+        }
     }
 }
 

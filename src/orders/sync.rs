@@ -27,7 +27,7 @@ use crate::orders::api::query::{Query, Selection};
 use crate::orders::slice::reader::SliceReader;
 use crate::orders::state::cursor::Cursor;
 use crate::orders::state::parts::Scope;
-use crate::orders::state::stream_state::{StreamState, Swept};
+use crate::orders::state::stream_state::{FilterProof, StreamState, Swept};
 pub use crate::orders::sync::emitter::Effect;
 use crate::orders::sync::emitter::Emitter;
 use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
@@ -105,6 +105,8 @@ pub struct Sync<'c> {
     asking_first: bool,
     first_attempts: u32,
     probe: Option<FilterProbe>,
+    /// It is not probed whether the API filters by update time: the last sweep has proved it.
+    trusts_filter: bool,
     /// The end of the range, and of the changes.
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     plan: Option<Plan>,
@@ -147,8 +149,10 @@ impl<'c> Sync<'c> {
         let mut partitions = Partitions::new(selections, whole);
         let resumed = cursor.resumed().is_some();
         let asks_for_changes = mode == SyncMode::Incremental && config.changes == Changes::Updated;
-        let probe =
-            (asks_for_changes && resumed).then(|| FilterProbe::new(partitions[0].selection.clone(), now));
+        let trusts_filter =
+            asks_for_changes && cursor.resumed().is_some_and(|saved| saved.filtered == FilterProof::Proven);
+        let probe = (asks_for_changes && resumed && !trusts_filter)
+            .then(|| FilterProbe::new(partitions[0].selection.clone(), now));
         // A sync from the beginning has much to read, so it does not wait until the end is known.
         if !resumed && partitions.len() == 1 {
             partitions[0].range = Some(SliceReader::of_much(cursor.start(), partitions[0].selection.clone()));
@@ -165,6 +169,7 @@ impl<'c> Sync<'c> {
             asking_first: false,
             first_attempts: 0,
             probe,
+            trusts_filter,
             times: None,
             plan: None,
             asked: HashMap::new(),
@@ -276,7 +281,7 @@ impl<'c> Sync<'c> {
         };
         let came = rows.as_ref().map(Vec::len).map_err(|doubt| doubt.what.clone());
         self.take(ticket, place, rows).map_err(|failure| failure.at(query.encode()))?;
-        let filter = self.probe.as_ref().and_then(FilterProbe::verdict);
+        let filter = self.filter();
         let decision = log::decision(place, came, filter, self.position(), self.asked.len());
         self.writing.log(Level::Trace, decision);
         self.go_on()
@@ -417,11 +422,17 @@ impl<'c> Sync<'c> {
         Ok(())
     }
 
+    /// What the API does with the filter by update time, as far as it is known.
+    fn filter(&self) -> Option<UpdatedFilter> {
+        let verdict = self.probe.as_ref().and_then(FilterProbe::verdict);
+        verdict.or(self.trusts_filter.then_some(UpdatedFilter::Honoured))
+    }
+
     /// Decides what is read, once that can be known.
     fn make_plan(&mut self) {
         let Some((end, settled)) = self.times else { return };
-        let filter = self.probe.as_ref().map(FilterProbe::verdict);
-        if filter == Some(None) {
+        let filter = self.filter();
+        if self.probe.is_some() && filter.is_none() {
             return;
         }
         let known = PlanInputs {
@@ -432,12 +443,12 @@ impl<'c> Sync<'c> {
             end,
             settled,
             updated: self.writing.updated,
-            filter: filter.flatten(),
+            filter,
         };
         let (plan, window, changed) = known.plan();
         self.plan = Some(plan);
         self.writing.follow(window, changed, settled);
-        if let Some(filter) = filter.flatten().filter(|filter| *filter != UpdatedFilter::Honoured) {
+        if let Some(filter) = filter.filter(|filter| *filter != UpdatedFilter::Honoured) {
             self.writing.log(Level::Warn, log::no_filter(filter, self.config.changes_days));
         }
         let cursor = self.cursor.start();
@@ -581,8 +592,15 @@ impl<'c> Sync<'c> {
     fn finish(&mut self, plan: Plan) {
         let unswept = self.partitions.iter().any(|partition| partition.unswept);
         if unswept {
-            self.writing.log(Level::Warn, log::UNSWEPT.to_owned());
+            let line = if self.trusts_filter { log::FILTER_CEASED } else { log::UNSWEPT };
+            self.writing.log(Level::Warn, line.to_owned());
         }
+        self.writing.filtered = match self.writing.filtered {
+            _ if unswept && self.trusts_filter => FilterProof::Contradicted,
+            _ if self.partitions.iter().any(Partition::proves_filter) => FilterProof::Proven,
+            _ if plan.sweeps() || plan.reread => FilterProof::None,
+            known => known,
+        };
         // An empty list proves nothing: the cursor stays, and the next sync looks again.
         let none = self.partitions.show_no_order();
         let end = if none { self.cursor.start() } else { plan.end };

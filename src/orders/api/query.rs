@@ -19,7 +19,7 @@ pub const PAGE_SIZE: usize = 200;
 
 /// How far outside the asked bounds an order may lie before we take them for ignored: a server that compares whole
 /// seconds is off by less than that.
-const BOUNDS_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
+pub(crate) const BOUNDS_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
 /// Which orders: the filters that are known to hold one value, and that an order does not leave while it is read.
 ///

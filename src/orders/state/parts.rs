@@ -96,6 +96,7 @@ impl Part {
         let state = one.state.in_common(&other.state).unwrap_or_else(|| StreamState {
             updated: one.state.updated_or_position().min(other.state.updated_or_position()).into(),
             swept: None,
+            filtered: one.state.filtered.in_common(other.state.filtered),
             window: None,
             recent: Digests::default(),
             undated: Digests::default(),
@@ -381,6 +382,7 @@ fn joined(main: &StreamState, part: &Part, now: DateTime<Utc>) -> Option<StreamS
     let state = StreamState {
         updated: Some(main.updated_or_position().min(other.updated_or_position())),
         swept: None,
+        filtered: main.filtered.in_common(other.filtered),
         recent: main.recent.joined(&other.recent),
         ..main.clone()
     };

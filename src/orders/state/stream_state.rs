@@ -28,6 +28,8 @@ pub const UPDATED_FIELD: &str = "updatedAt";
 const RECENT: &str = "recent";
 /// Where the state says how far a sweep is that was cut off.
 const SWEEP: &str = "sweep";
+/// Where the state says what the last sweep showed of the filter by update time.
+const FILTERED: &str = "filtered";
 /// Where the state keeps digests of records without a draft date.
 const UNDATED: &str = "undated";
 /// Where the state names the partitions that showed no order.
@@ -58,6 +60,42 @@ impl Swept {
     }
 }
 
+/// What the last sweep showed of the filter by update time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilterProof {
+    /// Nothing: it is not known whether the API filters.
+    #[default]
+    None,
+    /// It left out an order of its slice that had not changed: the API filters.
+    Proven,
+    /// It was made because the one before it had proved the filter, and the API did not filter: what changed after
+    /// [`StreamState::updated`] was not looked for.
+    Contradicted,
+}
+
+impl FilterProof {
+    fn parse(value: &Value) -> Self {
+        match value.as_bool() {
+            None => Self::None,
+            Some(true) => Self::Proven,
+            Some(false) => Self::Contradicted,
+        }
+    }
+
+    fn write(self) -> Option<Value> {
+        (self != Self::None).then(|| (self == Self::Proven).into())
+    }
+
+    /// What two states of which one begins say together.
+    pub(crate) fn in_common(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Contradicted, _) | (_, Self::Contradicted) => Self::Contradicted,
+            (Self::Proven, Self::Proven) => Self::Proven,
+            _ => Self::None,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamState {
@@ -67,6 +105,8 @@ pub struct StreamState {
     pub updated: Option<DateTime<Utc>>,
     /// How far the sweep is that was cut off: see [`Swept`].
     pub swept: Option<Swept>,
+    /// See [`FilterProof`].
+    pub filtered: FilterProof,
     /// Digests of records that have just changed.
     pub recent: Digests,
     /// Digests of the last days.
@@ -112,6 +152,7 @@ impl StreamState {
             position,
             updated,
             swept: Swept::parse(&state[SWEEP]),
+            filtered: FilterProof::parse(&state[FILTERED]),
             recent: Digests::parse(&state[RECENT]),
             window: SavedWindow::parse(&state[WINDOW]),
             undated: Digests::parse(&state[UNDATED]),
@@ -135,6 +176,7 @@ impl StreamState {
         let named = |names: &[String]| (!names.is_empty()).then(|| names.into());
         set(UPDATED_FIELD, at(self.updated));
         set(SWEEP, self.swept.map(Swept::write));
+        set(FILTERED, self.filtered.write());
         set(RECENT, self.recent.write());
         set(WINDOW, self.window.as_ref().map(SavedWindow::write));
         set(UNDATED, self.undated.write());
@@ -175,6 +217,7 @@ impl StreamState {
             recent: self.recent.in_common(&other.recent),
             undated: self.undated.in_common(&other.undated),
             swept: self.swept.filter(|swept| other.swept == Some(*swept)),
+            filtered: self.filtered.in_common(other.filtered),
             parts: parts.collect(),
             ..self.clone()
         })
@@ -260,6 +303,21 @@ mod tests {
 
     const START: &str = "2025-11-01T00:00:00Z";
     const END: &str = "2025-12-01T00:00:00Z";
+
+    #[test]
+    fn what_is_known_of_the_filter_is_read_back_and_in_common_only_if_both_know_it() {
+        use FilterProof::{Contradicted, None as Unknown, Proven};
+        for filtered in [Unknown, Proven, Contradicted] {
+            let state = StreamState { position: at(END), filtered, ..StreamState::default() };
+            assert_eq!(
+                StreamState::parse(&state.write(OrderStream::Orders), OrderStream::Orders).unwrap(),
+                state
+            );
+            assert_eq!(filtered.in_common(filtered), filtered);
+            assert_eq!(filtered.in_common(Contradicted), Contradicted);
+        }
+        assert_eq!((Proven.in_common(Unknown), Unknown.in_common(Proven)), (Unknown, Unknown));
+    }
 
     #[test]
     fn a_part_of_a_state_has_its_own_position() {

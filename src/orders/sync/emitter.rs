@@ -10,7 +10,7 @@ use crate::orders::state::cursor::Cursor;
 use crate::orders::state::inventory::{Item, Items};
 use crate::orders::state::listing::Listing;
 use crate::orders::state::reread::RereadFilter;
-use crate::orders::state::stream_state::{StreamState, Swept};
+use crate::orders::state::stream_state::{FilterProof, StreamState, Swept};
 use crate::orders::state::undated::Undated;
 use crate::orders::state::unsettled::Unsettled;
 use crate::orders::state::window::Window;
@@ -48,6 +48,8 @@ pub(crate) struct Emitter<'c> {
     pub(crate) updated: Option<DateTime<Utc>>,
     /// How far the sweep is.
     pub(crate) swept: Option<Swept>,
+    /// What the last sweep showed of the filter by update time.
+    pub(crate) filtered: FilterProof,
     window: Option<Window>,
     changed: Option<RereadFilter>,
     recent: Unsettled,
@@ -78,6 +80,7 @@ impl<'c> Emitter<'c> {
         Self {
             config,
             swept: cursor.resumed().and_then(|saved| saved.swept),
+            filtered: cursor.resumed().map(|saved| saved.filtered).unwrap_or_default(),
             recent: cursor.resumed().map(|saved| Unsettled::resume(&saved.recent)).unwrap_or_default(),
             undated: cursor.resumed().map(|saved| Undated::resume(&saved.undated)).unwrap_or_default(),
             unsettled: None,
@@ -344,6 +347,7 @@ impl<'c> Emitter<'c> {
             position,
             updated: self.updated,
             swept: self.swept,
+            filtered: self.filtered,
             recent: self.recent.save(self.unsettled.is_some() && self.updated == self.unsettled),
             window: self.window.as_mut().map(|window| window.save(position, listed)),
             undated: self.undated.save(),
@@ -372,6 +376,7 @@ impl<'c> Emitter<'c> {
                 position: self.cursor.start(),
                 updated: self.updated,
                 swept: self.swept,
+                filtered: self.filtered,
                 ..said
             };
             self.cursor.state(said, false)

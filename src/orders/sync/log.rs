@@ -28,6 +28,9 @@ pub(crate) const NO_CLOCK: &str = "orders: The server sends no Date header, so t
 /// A sweep was not possible.
 pub(crate) const UNSWEPT: &str = "orders: What has changed could not be found by update time in this sync (the API did not filter, or no order says when it was changed). Nothing is passed over: the next sync looks from the same moment on.";
 
+/// A sweep was not possible, though it was in the last sync.
+pub(crate) const FILTER_CEASED: &str = "orders: What has changed could not be found by update time (minUpdatedAt), although that worked in the last sync. The next sync probes whether the API filters, and looks from the same moment on.";
+
 /// What is read, and why from there on.
 pub(crate) fn range(plan: &Plan, resumed: bool, cursor: DateTime<Utc>, rate: u32) -> String {
     let start = timestamp::write(plan.start);

@@ -47,6 +47,10 @@ pub(crate) struct Partition {
     beside: usize,
     /// Orders behind the sweep's slice that are known already. They are handed out when the sweep has proven itself.
     behind_sweep: Vec<Row>,
+    /// Known orders which the sweep leaves out, if the API filters by update time; those that came are not among them.
+    left_out: Vec<u64>,
+    /// A sweep before it has proved that.
+    filtered: bool,
     /// The sweep could not be made.
     pub(crate) unswept: bool,
 }
@@ -69,6 +73,8 @@ impl Partition {
             wider_than: None,
             beside: 0,
             behind_sweep: Vec::new(),
+            left_out: Vec::new(),
+            filtered: false,
             unswept: false,
         }
     }
@@ -169,6 +175,8 @@ impl Partition {
 
     /// Starts the next sweep. Hands out rows.
     pub(crate) fn begin_sweep(&mut self, stretch: SweepRange) -> Result<Vec<Row>, Failure> {
+        self.filtered = self.proves_filter();
+        self.left_out.clear();
         self.sweeps += 1;
         let Some(goal) = self.goal.as_ref().and_then(Option::as_ref).filter(|_| !self.whole) else {
             // What is read as a whole, now or once it shows an order, is read as it is then.
@@ -179,6 +187,7 @@ impl Partition {
             self.give_up_sweeping();
             return Ok(Vec::new());
         };
+        self.left_out = sweep.left_out(&goal.rows);
         self.wider_than = (sweep.selection.updated_from < Some(stretch.since)).then_some(stretch);
         self.beside = 0;
         self.read_sweep(sweep)
@@ -217,6 +226,11 @@ impl Partition {
         self.sweep.as_ref().filter(|_| !self.unswept).and_then(SliceReader::position)
     }
 
+    /// Whether sweeps that have ended have left out a known order which had changed before: the API filters by update time.
+    pub(crate) fn proves_filter(&self) -> bool {
+        !self.unswept && (self.filtered || (self.is_swept() && !self.left_out.is_empty()))
+    }
+
     /// The API does not tell of changes.
     fn give_up_sweeping(&mut self) {
         self.unswept = true;
@@ -246,6 +260,7 @@ impl Partition {
             }
             Err(failure) => Err(failure),
             Ok(rows) => {
+                self.left_out.retain(|id| rows.iter().all(|row| row.id != *id));
                 let rows = self.narrow(rows)?;
                 Ok(self.with_those_behind(rows))
             }

@@ -7,7 +7,7 @@ use crate::orders::state::cursor::Cursor;
 use crate::orders::state::listing::Listing;
 use crate::orders::state::missing::CONFIRMED_AFTER;
 use crate::orders::state::reread::RereadFilter;
-use crate::orders::state::stream_state::Swept;
+use crate::orders::state::stream_state::{FilterProof, Swept};
 use crate::orders::state::window::Window;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::protocol::catalog::SyncMode;
@@ -116,7 +116,10 @@ impl PlanInputs<'_> {
         // A state from the future is left alone.
         let reread = due && resumed.is_some() && cursor <= end && start_date < cursor;
         let empty = Window::new(days, selections, cursor, settled);
-        let start = if reread { empty.start(cursor).max(start_date) } else { cursor };
+        // What changed since, of an order that has left the window meanwhile, was not looked for either.
+        let contradicted = resumed.filter(|saved| saved.filtered == FilterProof::Contradicted);
+        let looked = contradicted.and(self.updated).map_or(cursor, |updated| updated.min(cursor));
+        let start = if reread { empty.start(looked).max(start_date) } else { cursor };
         let second_look =
             is_doubted && written.as_ref().is_some_and(|written| written.read_at + REREAD_EVERY > settled);
         // That the role of a customer stays the same is not documented: an order could leave the selection, and be no less there.

@@ -358,10 +358,11 @@ proptest! {
         window: bool,
         micros: bool,
         stores in prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 2])],
+        ceases in prop::option::weighted(0.2, 0_usize..7),
         seed: u64,
     ) {
         let now = timestamp::parse("2026-03-01T12:00:00Z").unwrap();
-        let honoured = readings.filter == Filter::Honoured && readings.updates_move;
+        let honoured = readings.filter == Filter::Honoured && ceases.is_none() && readings.updates_move;
         // What no update time tells is found within the window only.
         let changeable = if honoured && !window { TimeDelta::days(3_000) } else { TimeDelta::days(12) };
         let start_date = timestamp::parse("2019-01-01T00:00:00Z").unwrap();
@@ -379,7 +380,10 @@ proptest! {
         let config = Rc::new(config(start_date, lasting_changes, &stores));
         let mut world = World { api, config, warehouse: Warehouse::default(), changeable };
         let lasting = world.config.clone();
-        for (wrong, busy, killed_at, minutes, changes) in syncs {
+        for (number, (wrong, busy, killed_at, minutes, changes)) in syncs.into_iter().enumerate() {
+            if ceases == Some(number) {
+                world.api.readings.filter = Filter::Ignored;
+            }
             // The user changes the settings now and then.
             let few = world.api.rng.usize(..=stores.len());
             world.config = match changes {

@@ -7,13 +7,16 @@
 //! sweep itself is not written again. Should much have changed since then (an API that touches all its orders at once), that
 //! would read it over and over; then the sweep continues from its own start, and several looks decide that there is nothing.
 //!
+//! A sweep also proves that the API filters by update time, where it leaves out an order of its slice which is known, and has
+//! changed before: then the next sync need not probe that. An API that has ceased to filter contradicts the next sweep.
+//!
 //! No upper bound of the update time is sent: an order that changes meanwhile would leave the answer. What has changed
 //! behind the horizon is left to the next sync, which begins there.
 
 use chrono::{DateTime, Utc};
 
 use crate::orders::api::page::Row;
-use crate::orders::api::query::Selection;
+use crate::orders::api::query::{BOUNDS_TOLERANCE, Selection};
 use crate::orders::slice::keyset::Slice;
 use crate::orders::slice::newest::Target;
 use crate::orders::sync::plan::SweepRange;
@@ -90,6 +93,14 @@ impl Sweep {
         })
     }
 
+    /// The ids of the `known` orders which its answers leave out, if the API filters by update time.
+    pub(crate) fn left_out(&self, known: &[Row]) -> Vec<u64> {
+        let Some(from) = self.selection.updated_from else { return Vec::new() };
+        let inside = |row: &&Row| self.slice.start <= row.at && row.at < self.slice.end;
+        let unchanged = |row: &&Row| row.updated.is_some_and(|updated| updated < from - BOUNDS_TOLERANCE);
+        known.iter().filter(inside).filter(unchanged).map(|row| row.id).collect()
+    }
+
     /// The same from `start` on, without a witness.
     pub(crate) fn without_witness(selection: &Selection, stretch: SweepRange, start: DateTime<Utc>) -> Self {
         let goal =
@@ -148,6 +159,17 @@ mod tests {
         let sweep = plan(None, &newest).unwrap();
         assert_eq!((sweep.slice.end, sweep.selection.updated_from), (at(60), Some(at(85))));
         assert_eq!(ids(&sweep), [2, 3]);
+    }
+
+    #[test]
+    fn what_has_not_changed_since_is_left_out_of_the_slice() {
+        let newest =
+            [changed(50, 1, 95), changed(60, 2, 85), changed(65, 5, 93), row(66, 6), changed(70, 3, 95)];
+        let sweep = plan(None, &newest).unwrap();
+        assert_eq!((sweep.slice.end, sweep.selection.updated_from), (at(65), Some(at(90))));
+        assert_eq!(sweep.left_out(&newest), [2]);
+        let almost = changed(60, 2, 89);
+        assert_eq!(sweep.left_out(&[almost, row(61, 7)]), Vec::<u64>::new());
     }
 
     #[test]

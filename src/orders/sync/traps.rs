@@ -12,7 +12,7 @@ use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Sort};
 use crate::orders::api::testing::row;
 use crate::orders::state::parts::Scope;
-use crate::orders::state::stream_state::StreamState;
+use crate::orders::state::stream_state::{FilterProof, StreamState};
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
 use crate::timestamp;
@@ -119,8 +119,8 @@ impl Warehouse {
         asked
     }
 
-    fn quiet(&mut self, config: &Config, now: DateTime<Utc>, orders: &[Row]) {
-        self.sync(config, now, 4, usize::MAX, false, |query, _| list(orders, query));
+    fn quiet(&mut self, config: &Config, now: DateTime<Utc>, orders: &[Row]) -> usize {
+        self.sync(config, now, 4, usize::MAX, false, |query, _| list(orders, query))
     }
 }
 
@@ -339,6 +339,57 @@ fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
         warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &orders);
     }
     assert_eq!(warehouse.table[&1], "paid");
+}
+
+#[test]
+fn a_server_that_ceases_to_filter_is_noticed_before_a_change_is_lost() {
+    let config = config(&json!({"changes": "updated"}));
+    let mut orders: Vec<Row> =
+        (0..3_000).map(|n| order(n, at(NOW) - minutes(10 * (3_000 - n as i64)), "draft")).collect();
+    let mut warehouse = Warehouse::default();
+    warehouse.quiet(&config, at(NOW), &orders);
+    let asked = [15, 30, 45, 60].map(|later| warehouse.quiet(&config, at(NOW) + minutes(later), &orders));
+    assert_eq!(asked, [3, 2, 2, 2], "nothing has proved the filter yet; the sweep before has");
+    // The sync after the next one would not read it again.
+    let oldest = at(NOW) - TimeDelta::days(14) + minutes(10);
+    let changed = orders.iter_mut().find(|order| order.at >= oldest).unwrap();
+    *changed = Row { updated: Some(at(NOW) + minutes(70)), data: "paid".into(), ..changed.clone() };
+    let id = changed.id;
+    let ignoring = |orders: &[Row], query: &Query| {
+        let mut query = query.clone();
+        query.selection.updated_from = None;
+        list(orders, &query)
+    };
+    for (later, content, filtered) in
+        [(75, "draft", FilterProof::Contradicted), (90, "paid", FilterProof::None)]
+    {
+        let now = at(NOW) + minutes(later);
+        warehouse.sync(&config, now, 1, usize::MAX, false, |query, _| ignoring(&orders, query));
+        assert_eq!(warehouse.table[&id], content);
+        assert_eq!(warehouse.state.as_ref().unwrap().filtered, filtered);
+    }
+    assert_eq!(warehouse.written.len(), orders.len() + 6, "and the hour of it");
+}
+
+#[test]
+fn what_an_order_that_changed_meanwhile_does_not_prove_is_probed() {
+    // The only order that the answer would leave out has changed since it was seen.
+    let config = config(&json!({"changes": "updated"}));
+    let mut orders: Vec<Row> =
+        (1..4).map(|n| order(n, at(NOW) - minutes(100 - 10 * n as i64), "draft")).collect();
+    let mut warehouse = Warehouse::default();
+    warehouse.quiet(&config, at(NOW), &orders);
+    let now = at(NOW) + minutes(15);
+    warehouse.sync(&config, now, 1, usize::MAX, false, |query, asked| {
+        if asked == 3 {
+            for order in &mut orders {
+                order.updated = Some(now);
+            }
+        }
+        list(&orders, query)
+    });
+    assert_eq!(warehouse.state.as_ref().unwrap().filtered, FilterProof::None);
+    assert_eq!(warehouse.quiet(&config, at(NOW) + minutes(30), &orders), 3);
 }
 
 #[test]
