@@ -8,6 +8,7 @@
 //! | `process`, `received` | a program, its time and memory, and the orders that it prints |
 //! | `runs` | one read of the connector or of the bare loop |
 //! | `bare_loop` | what the connector's CPU time is compared with |
+//! | `streams` | syncs of all streams but the details |
 //! | `figures`, `table`, `chart` | from runs to figures, as Markdown and as SVG |
 
 #![allow(
@@ -23,6 +24,7 @@ mod figures;
 mod process;
 mod received;
 mod runs;
+mod streams;
 mod table;
 
 use std::path::Path;
@@ -31,6 +33,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::figures::{Ceiling, Cpu, Memory, at_the_ceiling, start_up};
+use crate::streams::AllStreams;
 use crate::table::Report;
 
 /// How often `spec` is started.
@@ -91,6 +94,8 @@ fn measure(flags: &Flags) -> Result<Report> {
         eprintln!("{case:?}, {runs} times …");
         ceiling.push(Ceiling::measure(case, runs)?);
     }
+    eprintln!("All streams, {runs} times …");
+    let streams = AllStreams::measure(few, runs)?;
     eprintln!("CPU time of {many} orders, {runs} times …");
     let cpu = Cpu::measure(many, runs)?;
     eprintln!("Memory …");
@@ -98,5 +103,5 @@ fn measure(flags: &Flags) -> Result<Report> {
     if flags.two_million {
         memory.push(Memory::measure(2_000_000)?);
     }
-    Ok(Report { runs, ceiling, cpu, memory, start_up: start_up(STARTS)? })
+    Ok(Report { runs, ceiling, streams, cpu, memory, start_up: start_up(STARTS)? })
 }

@@ -1,13 +1,13 @@
 //! One run of the connector, or of the bare loop, against a sandbox of its own.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use aifi_sandbox::{Auth, Limit, Options, Sandbox, Stats};
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::process::{Measured, measure};
 
@@ -54,49 +54,63 @@ impl Case {
         self.pages() as f64 / f64::from(REQUESTS_PER_SECOND)
     }
 
-    /// A sandbox for one run: a limit remembers the requests of its last second.
-    fn sandbox(self) -> Result<Sandbox> {
+    /// A sandbox for one run: a limit remembers the requests of its last second. Of a hundred orders so many are contested.
+    pub(crate) fn sandbox(self, contested_percent: u8) -> Result<Sandbox> {
         let Self { orders, latency, limit } = self;
         let auth = Auth::Token(TOKEN.to_owned());
         let ties = vec![3];
-        let options =
-            Options { orders, latency, limit, auth, ties, contested_percent: 0, ..Options::default() };
+        let options = Options { orders, latency, limit, auth, ties, contested_percent, ..Options::default() };
         Ok(Sandbox::start(options)?)
     }
 
     /// A first incremental read; an error unless each order comes exactly once.
     pub(crate) fn connector(self) -> Result<Run> {
-        let sandbox = self.sandbox()?;
-        let name = format!("benchmark-{}.json", std::process::id());
-        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let configuration = json!({
-            "credentials": {"auth_type": "access_token", "access_token": TOKEN},
-            "start_date": "2025-11-01T00:00:00Z",
-            "base_url": sandbox.base_url(),
-            "requests_per_second": REQUESTS_PER_SECOND,
-        });
-        fs::write(&config, configuration.to_string())?;
-        let catalog = config.with_extension("catalog");
-        fs::write(
-            &catalog,
-            json!({"streams": [{"stream": {"name": "orders"}, "sync_mode": "incremental"}]}).to_string(),
-        )?;
-        let mut command = Command::new(CONNECTOR);
-        command.arg("read").arg("--config").arg(&config).arg("--catalog").arg(&catalog);
-        let mut measured = measure(&mut command)?;
+        let sandbox = self.sandbox(0)?;
+        let mut measured = read(&sandbox, &[("orders", "incremental")], None)?;
         measured.received.verify(self.orders)?;
         Ok(Run { measured, stats: sandbox.stats() })
     }
 
     /// The same orders with the bare loop.
     pub(crate) fn bare_loop(self) -> Result<Measured> {
-        let sandbox = self.sandbox()?;
+        let sandbox = self.sandbox(0)?;
         let mut command = Command::new(env::current_exe()?);
         command.arg("--bare-loop").arg(sandbox.base_url()).arg(self.pages().to_string());
         let mut measured = measure(&mut command)?;
         measured.received.verify(self.orders)?;
         Ok(measured)
     }
+}
+
+/// Reads these streams, in these modes, from the states of an earlier sync on.
+pub(crate) fn read(
+    sandbox: &Sandbox,
+    streams: &[(&str, &str)],
+    states: Option<&[&Value]>,
+) -> Result<Measured> {
+    let stream = |(name, mode): &(&str, &str)| json!({"stream": {"name": name}, "sync_mode": mode});
+    let config = json!({
+        "credentials": {"auth_type": "access_token", "access_token": TOKEN},
+        "start_date": "2025-11-01T00:00:00Z",
+        "base_url": sandbox.base_url(),
+        "requests_per_second": REQUESTS_PER_SECOND,
+    });
+    let mut command = Command::new(CONNECTOR);
+    command.arg("read").arg("--config").arg(file("config", &config)?);
+    let catalog = json!({"streams": streams.iter().map(stream).collect::<Vec<_>>()});
+    command.arg("--catalog").arg(file("catalog", &catalog)?);
+    if let Some(states) = states {
+        command.arg("--state").arg(file("state", &json!(states))?);
+    }
+    measure(&mut command)
+}
+
+/// Writes a file for the connector; where.
+fn file(name: &str, content: &Value) -> Result<PathBuf> {
+    let name = format!("benchmark-{}-{name}.json", std::process::id());
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content.to_string())?;
+    Ok(path)
 }
 
 /// How long `spec` takes.

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use aifi_sandbox::Limit;
 
 use crate::figures::{Ceiling, Cpu, Memory, Spread};
+use crate::streams::AllStreams;
 
 /// All that was measured.
 pub(crate) struct Report {
@@ -12,6 +13,8 @@ pub(crate) struct Report {
     pub(crate) runs: usize,
     /// At the API's limit.
     pub(crate) ceiling: Vec<Ceiling>,
+    /// All streams at once.
+    pub(crate) streams: Vec<AllStreams>,
     /// CPU time.
     pub(crate) cpu: Cpu,
     /// Peak memory, by number of orders.
@@ -26,6 +29,7 @@ impl Display for Report {
         let (version, os) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
         writeln!(out, "source-aifi {version}, {os}, {cores} cores; medians of {} runs", self.runs)?;
         self.ceiling(out)?;
+        self.streams(out)?;
         self.cpu(out)?;
         writeln!(out, "\n| orders, no latency, no limit | peak memory, MiB |\n| ---: | ---: |")?;
         for Memory { orders, peak } in &self.memory {
@@ -60,6 +64,30 @@ impl Report {
                 row.ratio(),
                 row.requests.median,
                 row.filled_pages.median * 100.0,
+                row.refused.median,
+                mebibytes(row.peak.median),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn streams(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "\n| all streams but `order_details`, 300 ms, 20 a second, evenly | records | requests | ideal, s | wall, s | min | max | ratio | round trips | refused | peak memory, MiB |"
+        )?;
+        writeln!(out, "| --- |{}", " ---: |".repeat(10))?;
+        for row in &self.streams {
+            let Spread { min, median, max } = row.wall;
+            writeln!(
+                out,
+                "| {} | {} | {} | {:.2} | {median:.2} | {min:.2} | {max:.2} | {:.2} | {:.1} | {} | {} |",
+                row.name,
+                thousands(row.records.median as usize),
+                row.requests.median,
+                row.ideal(),
+                median / row.ideal(),
+                row.round_trips(),
                 row.refused.median,
                 mebibytes(row.peak.median),
             )?;
