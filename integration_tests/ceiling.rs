@@ -6,28 +6,27 @@ use aifi_sandbox::{Fault, Faults, Filter, Options, Stats};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::simulation::{Warehouse, Weather, World};
-
-fn weather(latency: u64) -> Weather {
-    Weather { latency: Duration::from_millis(latency), ..Weather::default() }
-}
+use crate::simulation::{Destination, End, World};
 
 fn world(options: Options, config: &Value) -> World {
     World::new(Options { products: false, ..options }, config)
 }
 
 /// Runs a sync that has to bring everything, and says what it took.
-fn sync(world: &mut World, warehouse: &mut Warehouse, latency: u64) -> (Stats, Duration) {
-    world.model.reset_stats();
+fn sync(world: &mut World, destination: &mut Destination, latency: u64) -> (Stats, Duration) {
+    world.api().model.reset_stats();
+    world.api().latency = (Duration::from_millis(latency), Duration::ZERO);
     let begun = world.elapsed();
-    world.sync(warehouse, weather(latency)).unwrap();
+    world.sync(destination, End::Own).unwrap();
     let until = Some(world.clock() - TimeDelta::minutes(2));
-    warehouse.assert_holds(&world.model.expected(&Filter { until, ..Filter::default() }), "after the sync");
-    (world.model.stats(), world.elapsed() - begun)
+    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    destination.assert_orders(&expected, "after the sync");
+    let stats = world.api().model.stats();
+    (stats, world.elapsed() - begun)
 }
 
 fn backfill(options: Options, latency: u64) -> (Stats, Duration) {
-    sync(&mut world(options, &json!({})), &mut Warehouse::default(), latency)
+    sync(&mut world(options, &json!({})), &mut Destination::default(), latency)
 }
 
 #[test]
@@ -60,9 +59,9 @@ fn growing_shops_are_read_at_the_ceiling_too() {
     );
     let month = world.clock() - TimeDelta::days(30);
     for n in 0..10_000 {
-        world.model.add_order_at(month + TimeDelta::minutes(4) * n);
+        world.api().model.add_order_at(month + TimeDelta::minutes(4) * n);
     }
-    let (stats, took) = sync(&mut world, &mut Warehouse::default(), 300);
+    let (stats, took) = sync(&mut world, &mut Destination::default(), 300);
     assert!(stats.requests <= 75, "{stats:?} for 60 pages");
     assert!(took <= Duration::from_millis(4_200), "{took:?}");
 }
@@ -72,7 +71,7 @@ fn empty_years_cost_no_request() {
     let options = Options { orders: 50, ties: vec![], contested_percent: 0, ..Options::default() };
     for (latency, most) in [(20, 3), (300, 9)] {
         let mut world = world(options.clone(), &json!({"start_date": "2010-01-01T00:00:00Z"}));
-        let (stats, _) = sync(&mut world, &mut Warehouse::default(), latency);
+        let (stats, _) = sync(&mut world, &mut Destination::default(), latency);
         assert!(stats.requests <= most, "{latency} ms: {stats:?}");
     }
 }
@@ -81,15 +80,15 @@ fn empty_years_cost_no_request() {
 fn a_sync_with_nothing_or_little_new_takes_two_requests_whatever_the_latency() {
     for latency in [20, 300, 1_000] {
         let mut world = world(Options::default(), &json!({}));
-        let mut warehouse = Warehouse::default();
-        sync(&mut world, &mut warehouse, latency);
+        let mut destination = Destination::default();
+        sync(&mut world, &mut destination, latency);
         world.pass(Duration::from_secs(15 * 60));
-        let (nothing, _) = sync(&mut world, &mut warehouse, latency);
+        let (nothing, _) = sync(&mut world, &mut destination, latency);
         assert_eq!(nothing.requests, 3, "clock and newest orders, probe, sweep: {nothing:?}");
         for orders in [0, 120, 0] {
             world.pass(Duration::from_secs(15 * 60));
-            world.model.add_orders(orders);
-            let (stats, _) = sync(&mut world, &mut warehouse, latency);
+            world.api().model.add_orders(orders);
+            let (stats, _) = sync(&mut world, &mut destination, latency);
             assert_eq!(stats.requests, 2, "the last sweep has proved the filter: {stats:?}");
         }
     }
@@ -98,13 +97,14 @@ fn a_sync_with_nothing_or_little_new_takes_two_requests_whatever_the_latency() {
 #[test]
 fn many_changes_are_swept_page_by_page() {
     let mut world = world(Options { orders: 5_000, contested_percent: 0, ..Options::default() }, &json!({}));
-    let mut warehouse = Warehouse::default();
-    sync(&mut world, &mut warehouse, 300);
-    for order in world.model.expected(&Filter::default()).iter().step_by(2) {
-        world.model.contest(order.id.parse().unwrap());
+    let mut destination = Destination::default();
+    sync(&mut world, &mut destination, 300);
+    let orders = world.api().model.expected(&Filter::default());
+    for order in orders.iter().step_by(2) {
+        world.api().model.contest(order.id.parse().unwrap());
     }
     world.pass(Duration::from_secs(15 * 60));
-    let (stats, took) = sync(&mut world, &mut warehouse, 300);
+    let (stats, took) = sync(&mut world, &mut destination, 300);
     // 2,500 orders, each with a superseded version and a new one: 25 pages.
     assert!(stats.requests <= 40, "{stats:?}");
     assert!(took <= Duration::from_millis(3_000), "{took:?}");

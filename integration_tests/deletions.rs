@@ -8,111 +8,55 @@ use aifi_sandbox::{
     Behaviour, Bounds, Fault, Faults, Filter, FirstPage, Ids, Options, Stamps, Superseded, Ties, UpdatedAt,
     UpdatedFilter, VersionIds, Versions,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
-use source_aifi::orders::streams::OrderStream;
-use source_aifi::orders::sync::Effect;
 
 use crate::harness::{Outcome, Rules, Run, config, sandbox};
-use crate::simulation::{Weather, World};
+use crate::simulation::{Destination, End, World};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// A row of a table, with the cursor that it was written with.
-type Kept = (String, Value);
-
-/// Tables as Airbyte's destinations keep them: of one key the record with the newest cursor stays, of two with the same cursor
-/// the later one, and one with `_ab_cdc_deleted_at` takes the row out.
-#[derive(Default)]
-struct Tables {
-    orders: BTreeMap<u64, Kept>,
-    lines: BTreeMap<(u64, i64), Kept>,
-    state: Option<Value>,
-    /// When orders were deleted.
-    deleted: Vec<(u64, DateTime<Utc>)>,
+/// The tables hold the newest version of each order and its lines, nothing else, each as the API has it.
+fn assert_true(destination: &Destination, world: &World, name: &str) {
+    let until = Some(world.clock() - TimeDelta::minutes(2));
+    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let orders: BTreeMap<u64, &Value> =
+        destination.rows("orders").map(|(_, row)| (row["id"].as_u64().unwrap(), row)).collect();
+    let ids: BTreeSet<u64> = expected.iter().map(|order| order.id.parse().unwrap()).collect();
+    assert_eq!(orders.keys().copied().collect::<BTreeSet<_>>(), ids, "{name}: orders");
+    for order in &expected {
+        let row = orders[&order.id.parse().unwrap()];
+        let found = (row["version"].as_u64(), row["status"].as_str(), row["totalPrice"].as_str());
+        let truth = (Some(u64::from(order.version)), Some(&*order.status), Some(&*order.total_price));
+        assert_eq!(found, truth, "{name}");
+    }
+    let line = |row: &Value| (row["orderId"].as_u64().unwrap(), row["id"].as_i64().unwrap());
+    let lines: BTreeSet<_> = destination.rows("order_line_items").map(|(_, row)| line(row)).collect();
+    assert_eq!(lines, living_lines(world), "{name}: lines");
 }
 
-fn upsert<K: Ord>(table: &mut BTreeMap<K, Kept>, key: K, cursor: &str, row: Option<Value>) {
-    let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a date-time");
-    if table.get(&key).is_some_and(|(newest, _)| at(newest) > at(cursor)) {
-        return;
-    }
-    match row {
-        Some(row) => _ = table.insert(key, (cursor.to_owned(), row)),
-        None => _ = table.remove(&key),
-    }
-}
-
-impl Tables {
-    fn take(&mut self, steps: &[Effect], world: &World) {
-        let any_gone = steps.iter().any(|step| matches!(step, Effect::Gone(..)));
-        let (orders, lines) =
-            if any_gone { (living(world), living_lines(world)) } else { (BTreeSet::new(), BTreeSet::new()) };
-        for step in steps {
-            match step {
-                Effect::Record(row) => {
-                    let record: Value = serde_json::from_slice(&row.data).unwrap();
-                    // The records of the streams are tombstones then.
-                    let row_of = |kept: Value| (!row.replaced).then_some(kept);
-                    let cursor = record["draftCreatedAt"].as_str().unwrap().to_owned();
-                    for line in record["products"].as_array().into_iter().flatten() {
-                        let id = line["id"].as_i64().expect("each line of the sandbox has an id");
-                        upsert(&mut self.lines, (row.id, id), &cursor, row_of(line.clone()));
-                    }
-                    upsert(&mut self.orders, row.id, &cursor, row_of(record));
-                }
-                Effect::Gone(item, _) => {
-                    let cursor = item.at.to_rfc3339();
-                    match item.line {
-                        None => {
-                            assert!(!orders.contains(&item.order), "order {} is listed", item.order);
-                            self.deleted.push((item.order, world.clock()));
-                            upsert(&mut self.orders, item.order, &cursor, None);
-                        }
-                        Some(line) => {
-                            assert!(
-                                !lines.contains(&(item.order, line)),
-                                "line {line} of order {} is listed",
-                                item.order
-                            );
-                            upsert(&mut self.lines, (item.order, line), &cursor, None);
-                        }
-                    }
-                }
-                Effect::State(state) => self.state = Some(state.write(OrderStream::Orders)),
-                _ => (),
+/// What a sync takes out of the tables for good is not listed.
+fn assert_gone(destination: &Destination, before: usize, world: &World) {
+    let (orders, lines) = (living(world), living_lines(world));
+    for (stream, key, _) in &destination.deleted[before..] {
+        match (stream.as_str(), key[0].as_u64(), key[1].as_i64()) {
+            ("order_line_items", Some(order), Some(line)) => {
+                assert!(!lines.contains(&(order, line)), "line {line} of order {order} is listed");
             }
+            (_, Some(order), _) => assert!(!orders.contains(&order), "order {order} is listed"),
+            key => panic!("{key:?}"),
         }
-    }
-
-    /// The tables hold the newest version of each order and its lines, nothing else, each as the API has it.
-    fn assert_true(&self, world: &World, name: &str) {
-        let until = Some(world.clock() - TimeDelta::minutes(2));
-        let expected = world.model.expected(&Filter { until, ..Filter::default() });
-        let ids: BTreeSet<u64> = expected.iter().map(|order| order.id.parse().unwrap()).collect();
-        assert_eq!(self.orders.keys().copied().collect::<BTreeSet<_>>(), ids, "{name}: orders");
-        for order in &expected {
-            let (_, row) = &self.orders[&order.id.parse().unwrap()];
-            let found = (row["version"].to_string(), row["status"].as_str(), row["totalPrice"].as_str());
-            let truth = (order.version.to_string(), Some(&*order.status), Some(&*order.total_price));
-            assert_eq!(
-                (found.0.trim_matches('"'), found.1, found.2),
-                (&*truth.0, truth.1, truth.2),
-                "{name}"
-            );
-        }
-        assert_eq!(self.lines.keys().copied().collect::<BTreeSet<_>>(), living_lines(world), "{name}: lines");
     }
 }
 
 /// The orders that the API has as current ones.
 fn living(world: &World) -> BTreeSet<u64> {
-    world.model.expected(&Filter::default()).iter().map(|order| order.id.parse().unwrap()).collect()
+    world.api().model.expected(&Filter::default()).iter().map(|order| order.id.parse().unwrap()).collect()
 }
 
 fn living_lines(world: &World) -> BTreeSet<(u64, i64)> {
-    let lines = world.model.expected_lines(&Filter::default());
+    let lines = world.api().model.expected_lines(&Filter::default());
     lines.iter().map(|line| (line.order_id.parse().unwrap(), line.id.parse().unwrap())).collect()
 }
 
@@ -132,45 +76,46 @@ fn month(name: &str, behaviour: Behaviour, changes: &Value, lag: Option<Duration
     let mut with_deletions = json!({"deletions": "tombstones"});
     with_deletions.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let mut world = World::new(options, &with_deletions);
-    world.lag = lag;
-    world.life.removed_percent = 4;
-    world.life.plan(500, 30 * DAY - 14 * DAY);
-    let mut tables = Tables::default();
+    world.select(&["orders", "order_line_items"], "incremental");
+    world.api().lag = lag;
+    world.api().life.removed_percent = 4;
+    world.api().life.plan(500, 30 * DAY - 14 * DAY);
+    let mut destination = Destination::default();
     let mut rng = fastrand::Rng::with_seed(3);
     let mut syncs = 0;
     while world.elapsed() < 30 * DAY {
         let due = HOUR.saturating_sub(Duration::from_secs(world.elapsed().as_secs() % HOUR.as_secs()));
         world.pass(due);
-        let weather =
-            Weather { killed_at: (rng.u32(..100) < 3).then(|| rng.usize(1..12)), ..Weather::default() };
-        let (steps, _) = world.steps(tables.state.as_ref(), weather);
-        tables.take(&steps, &world);
+        let kill = rng.u32(..100) < 3;
+        let end = if kill { End::Killed { answer: rng.usize(1..12) } } else { End::Own };
+        let before = destination.deleted.len();
+        _ = world.sync(&mut destination, end);
+        assert_gone(&destination, before, &world);
         syncs += 1;
     }
-    world.lag = None;
-    world.model.set_faults(Faults::default());
+    world.api().lag = None;
+    world.api().model.set_faults(Faults::default());
     // What vanished is found within a day, and looked for again an hour later.
     for pause in [DAY + HOUR, HOUR * 2, DAY + HOUR, HOUR * 2] {
         world.pass(pause);
-        let (steps, result) = world.steps(tables.state.as_ref(), Weather::default());
-        result.expect("nothing goes wrong any more");
-        tables.take(&steps, &world);
+        world.sync(&mut destination, End::Own).expect("nothing goes wrong any more");
     }
-    tables.assert_true(&world, name);
+    assert_true(&destination, &world, name);
 
-    let removed = &world.life.removed;
+    let removed = world.api().life.removed.clone();
+    let orders_deleted = destination.deleted.iter().filter(|(stream, ..)| stream == "orders");
     let mut delays: Vec<TimeDelta> =
-        tables.deleted.iter().filter_map(|(id, at)| Some(*at - *removed.get(id)?)).collect();
+        orders_deleted.filter_map(|(_, key, at)| Some(*at - *removed.get(&key[0].as_u64()?)?)).collect();
     delays.sort_unstable();
     let hours = |delay: Option<&TimeDelta>| delay.map_or(0, TimeDelta::num_hours);
     println!(
         "| {name} | {syncs} | {} | {} | {} | {} | {} | {:.1} |",
         removed.len(),
-        tables.deleted.len(),
-        tables.state.map_or(0, |state| state.to_string().len()),
+        destination.deleted.len(),
+        destination.state("orders").map_or(0, |state| state.to_string().len()),
         hours(delays.get(delays.len() / 2)),
         hours(delays.last()),
-        world.requests as f64 / f64::from(syncs),
+        world.api().requests as f64 / f64::from(syncs),
     );
     assert!(delays.len() > 10, "{} removals arrived", delays.len());
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use aifi_sandbox::{
-    Behaviour, Bounds, Fault, Faults, Filter, FirstPage, Ids, Options, Sandbox, UpdatedFilter,
+    Behaviour, Bounds, Fault, Faults, Filter, FirstPage, Ids, Model, Options, Sandbox, UpdatedFilter,
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::harness::{Outcome, Run, config, sandbox};
 
-const LISTS: [&str; 4] = ["contests", "stores", "sessions", "products"];
+pub const LISTS: [&str; 4] = ["contests", "stores", "sessions", "products"];
 
 fn options(behaviour: Behaviour) -> Options {
     Options { orders: 700, stores: 9, contested_percent: 40, behaviour, ..Options::default() }
@@ -60,7 +60,7 @@ fn fields(list: &str) -> &'static [&'static str] {
     }
 }
 
-fn expected(sandbox: &Sandbox, list: &str) -> Table {
+fn expected(model: &Model, list: &str) -> Table {
     let text = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
     match list {
         "contests" => {
@@ -76,13 +76,13 @@ fn expected(sandbox: &Sandbox, list: &str) -> Table {
                 ];
                 (c.id, row)
             };
-            sandbox.expected_contests().into_iter().map(row).collect()
+            model.expected_contests().into_iter().map(row).collect()
         }
         "stores" => {
             let row = |s: aifi_sandbox::ExpectedStore| {
                 (s.id, vec![s.name, s.status.to_owned(), s.deployment_status.to_owned(), s.third_party_id])
             };
-            sandbox.expected_stores().into_iter().map(row).collect()
+            model.expected_stores().into_iter().map(row).collect()
         }
         "sessions" => {
             let row = |s: aifi_sandbox::ExpectedSession| {
@@ -95,13 +95,13 @@ fn expected(sandbox: &Sandbox, list: &str) -> Table {
                 ];
                 (s.id, row)
             };
-            sandbox.expected_sessions().into_iter().map(row).collect()
+            model.expected_sessions().into_iter().map(row).collect()
         }
         "products" => {
             let row = |p: aifi_sandbox::ExpectedProduct| {
                 (p.id, vec![p.name, p.price, p.quantity.to_string(), p.updated_at])
             };
-            sandbox.expected_products().into_iter().map(row).collect()
+            model.expected_products().into_iter().map(row).collect()
         }
         _ => panic!("{list}: say what the sandbox expects"),
     }
@@ -109,8 +109,8 @@ fn expected(sandbox: &Sandbox, list: &str) -> Table {
 
 /// The records, upserted by key, are exactly what the API holds.
 #[track_caller]
-fn assert_equal(sandbox: &Sandbox, list: &str, records: &[&Value]) {
-    let (found, expected) = (table(records, fields(list)), expected(sandbox, list));
+pub fn assert_equal(model: &Model, list: &str, records: &[&Value]) {
+    let (found, expected) = (table(records, fields(list)), expected(model, list));
     let missing: Vec<_> = expected.keys().filter(|id| !found.contains_key(*id)).take(5).collect();
     assert!(
         missing.is_empty(),
@@ -134,7 +134,7 @@ fn reads_all(sandbox: &Sandbox, sync_mode: &str) -> Outcome {
     let outcome = read(&config(sandbox), &LISTS, sync_mode).finish().succeeded();
     for list in LISTS {
         let records = outcome.records_of(list);
-        assert_equal(sandbox, list, &records);
+        assert_equal(&sandbox.model(), list, &records);
         assert_eq!(records.len(), table(&records, &[]).len(), "{list}: each once");
     }
     outcome
@@ -239,7 +239,7 @@ fn lists_of_a_few_rows_take_two_requests() {
             Options { orders: 8, ties: vec![], stores: 5, contested_percent: 70, ..Options::default() };
         let sandbox = sandbox(options);
         let outcome = read(&config(&sandbox), &[list], "full_refresh").finish().succeeded();
-        assert_equal(&sandbox, list, &outcome.records_of(list));
+        assert_equal(&sandbox.model(), list, &outcome.records_of(list));
         // All but the products fit in a page.
         assert_eq!(sandbox.stats().requests, if list == "products" { 3 } else { 2 }, "{list}");
     }
@@ -276,7 +276,7 @@ fn only_what_has_changed_comes_again() {
             assert!((least..=most).contains(&count), "{list} {filter:?}: {count} records");
             let mut all = first.records_of(list);
             all.extend(second.records_of(list));
-            assert_equal(&sandbox, list, &all);
+            assert_equal(&sandbox.model(), list, &all);
             let told = second.logs().iter().filter(|line| line.contains("minUpdatedAt")).count();
             assert_eq!(told, usize::from(filter == UpdatedFilter::Refused), "{:?}", second.logs());
         }
@@ -304,7 +304,7 @@ fn sessions_that_were_cut_off_go_on() {
             });
         }
         let all: Vec<&Value> = outcomes.iter().flat_map(|outcome| outcome.records_of("sessions")).collect();
-        assert_equal(&sandbox, "sessions", &all);
+        assert_equal(&sandbox.model(), "sessions", &all);
         let (read, rows) = (all.len(), whole.records_of("sessions").len());
         assert!(read < rows + 4 * 1_300, "{sync_mode}: little is repeated: {read} of {rows}");
         let last = outcomes.last().unwrap();
@@ -340,11 +340,12 @@ fn other_stores_are_left_out_and_counted() {
     config["store_ids"] = json!([2, 5]);
     let outcome = read(&config, &LISTS, "full_refresh").finish().succeeded();
     for (list, at) in [("contests", 3), ("sessions", 1)] {
-        let wanted = expected(&sandbox, list).values().filter(|row| matches!(&*row[at], "2" | "5")).count();
+        let wanted =
+            expected(&sandbox.model(), list).values().filter(|row| matches!(&*row[at], "2" | "5")).count();
         assert_eq!(outcome.records_of(list).len(), wanted, "{list}");
     }
     assert_eq!(outcome.records_of("stores").len(), 2);
-    assert_equal(&sandbox, "products", &outcome.records_of("products"));
+    assert_equal(&sandbox.model(), "products", &outcome.records_of("products"));
     assert!(outcome.logs().iter().any(|line| line.contains("7 records of other stores left out")));
 }
 
@@ -382,7 +383,7 @@ fn what_was_left_out_is_written_once_it_is_configured() {
             known.extend(outcome.records_of(list).iter().map(|row| (plain(&row["id"]), (*row).clone())));
             state = Some(outcome.last_state_of(list).clone());
         }
-        assert_equal(&sandbox, list, &known.values().collect::<Vec<_>>());
+        assert_equal(&sandbox.model(), list, &known.values().collect::<Vec<_>>());
     }
 }
 
@@ -418,7 +419,7 @@ fn a_wrong_answer_that_persists_is_a_failure_and_what_came_before_has_its_state(
     let mut all = cut.records_of("sessions");
     assert!(all.len() > 1_000 && rest.records_of("sessions").len() < 1_300);
     all.extend(rest.records_of("sessions"));
-    assert_equal(&sandbox, "sessions", &all);
+    assert_equal(&sandbox.model(), "sessions", &all);
 }
 
 #[test]
@@ -445,7 +446,7 @@ fn streams_are_read_at_the_same_time() {
     };
     let (orders, sessions) = (ends("orders"), ends("sessions"));
     assert!(orders.0 < sessions.1 && sessions.0 < orders.1, "orders {orders:?}, sessions {sessions:?}");
-    assert_equal(&sandbox, "sessions", &outcome.records_of("sessions"));
+    assert_equal(&sandbox.model(), "sessions", &outcome.records_of("sessions"));
 }
 
 /// Long enough that its pages are asked for ahead.
@@ -458,6 +459,6 @@ fn a_long_list_by_key_is_whole_also_where_answers_ahead_are_wrong() {
         let sandbox = sandbox(Options { orders: 5_000, latency, ..options(Behaviour::default()) });
         sandbox.set_faults(Faults::rate(fault, share, 7));
         let outcome = read(&config(&sandbox), &["sessions"], "incremental").finish().succeeded();
-        assert_equal(&sandbox, "sessions", &outcome.records_of("sessions"));
+        assert_equal(&sandbox.model(), "sessions", &outcome.records_of("sessions"));
     }
 }

@@ -39,3 +39,4 @@ mod repository;
 mod resume;
 mod simulation;
 mod told;
+mod whole_syncs;

@@ -12,7 +12,7 @@ use aifi_sandbox::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::simulation::{Warehouse, Weather, World};
+use crate::simulation::{Destination, End, World};
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -46,36 +46,36 @@ fn month(name: &str, behaviour: Behaviour, config: &Value) -> TimeDelta {
         ..Options::default()
     };
     let mut world = World::new(options, config);
-    world.life.plan(VISITS, 30 * DAY - 11 * DAY);
-    let mut warehouse = Warehouse::default();
+    world.api().life.plan(VISITS, 30 * DAY - 11 * DAY);
+    let mut destination = Destination::default();
     let mut rng = fastrand::Rng::with_seed(3);
     let (mut failed, mut killed, mut syncs) = (0, 0, 0);
     while world.elapsed() < 30 * DAY {
         let due = QUARTER.saturating_sub(Duration::from_secs(world.elapsed().as_secs() % QUARTER.as_secs()));
         world.pass(due);
         let kill = rng.u32(..100) < 3;
-        let weather = Weather { killed_at: kill.then(|| rng.usize(1..12)), ..Weather::default() };
+        let end = if kill { End::Killed { answer: rng.usize(1..12) } } else { End::Own };
         syncs += 1;
         killed += u32::from(kill);
-        failed += u32::from(world.sync(&mut warehouse, weather).is_err());
+        failed += u32::from(world.sync(&mut destination, end).is_err());
     }
     // A last quiet day: what no update time tells is read again once a day.
-    world.model.set_faults(Faults::default());
+    world.api().model.set_faults(Faults::default());
     world.pass(DAY + QUARTER);
-    world.sync(&mut warehouse, Weather::default()).expect("nothing goes wrong any more");
+    world.sync(&mut destination, End::Own).expect("nothing goes wrong any more");
     let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.model.expected(&Filter { until, ..Filter::default() });
-    warehouse.assert_holds(&expected, name);
+    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    destination.assert_orders(&expected, name);
 
-    let mut delays = warehouse.delays.clone();
+    let mut delays = destination.delays.clone();
     delays.sort_unstable();
     let minutes = |delay: Option<&TimeDelta>| delay.map_or(0, TimeDelta::num_minutes);
     let median = delays.get(delays.len() / 2);
     println!(
         "| {name} | {syncs} | {killed} | {failed} | {:.1} | {} | {} | {} | {} |",
-        world.requests as f64 / f64::from(syncs),
+        world.api().requests as f64 / f64::from(syncs),
         expected.len(),
-        warehouse.written,
+        destination.written,
         minutes(median),
         minutes(delays.last()),
     );

@@ -25,7 +25,8 @@ pub mod retry;
 pub mod sign_in;
 mod tls;
 pub mod token;
-mod transport;
+pub mod transport;
+mod transport_error;
 
 /// What a mutex holds, also after a panic of another holder: all that is kept in one is whole at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Each effect has one door (`clippy.toml` and a test watch over most of them): stdout is [`protocol::output`], the network is
-//! [`aifi::http`], time is [`clock`], stderr is [`terminal`], signals are [`signals`], files and environment are
+//! [`aifi::transport`], time is [`clock`], stderr is [`terminal`], signals are [`signals`], files and environment are
 //! [`cli`]. Everything that decides (pace, retry, walk, cursor, versions) is a function of its arguments and is
 //! tested without any of them.
 //!

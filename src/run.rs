@@ -8,10 +8,13 @@ mod reserved;
 
 use std::path::Path;
 
+pub use read::read;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::aifi::transport::Servers;
 use crate::checkout;
 use crate::cli::{self, Command};
 use crate::clock;
@@ -58,7 +61,9 @@ pub async fn run(command: &Command, output: &mut Output, stop: watch::Receiver<b
         },
         Command::Read { config, catalog, state } => {
             match prepare(config, catalog, state.as_deref(), output) {
-                Ok((config, streams, states)) => read::read(&config, &streams, &states, output, stop).await,
+                Ok((config, streams, states)) => {
+                    read(&config, &streams, &states, &Servers::OnNetwork, output, stop).await
+                }
                 Err(failure) => fail(output, failure, None),
             }
         }

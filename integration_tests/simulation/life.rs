@@ -63,6 +63,28 @@ impl Life {
         }
     }
 
+    /// Plans so many visits, and payments, contests and reviews of these orders, within `time` from `now` on.
+    pub fn stir(&mut self, times: usize, orders: &[u64], now: Duration, time: Duration) {
+        for _ in 0..times {
+            let at = now + time.mul_f64(self.rng.f64());
+            let happening = match self.rng.choice(orders) {
+                Some(id) if self.rng.u32(..5) < 3 => {
+                    let of = [Happening::Pay(*id), Happening::Contest(*id), Happening::Review(*id)];
+                    self.rng.choice(of).expect("one of them")
+                }
+                // One in ten surfaces late.
+                _ if self.rng.u32(..10) == 0 => Happening::Draft { listed_after: self.rng.u64(0..1_800) },
+                _ => Happening::Draft { listed_after: self.rng.u64(0..2) },
+            };
+            self.push(at, happening);
+        }
+    }
+
+    /// Nothing of what is planned happens.
+    pub fn end(&mut self) {
+        self.due.clear();
+    }
+
     fn push(&mut self, at: Duration, happening: Happening) {
         self.count += 1;
         self.due.push(Reverse((at, self.count, happening)));

@@ -1,10 +1,11 @@
-//! Syncs in virtual time: the connector's own decisions (what to ask, when, what to believe, when to ask again) against
-//! the sandbox's model of the API, without sockets. A month of syncs passes in seconds.
+//! Syncs in virtual time: the connector as it ships, from the selection of streams to the last line of its output, against the
+//! sandbox's model of the API. It replaces the network below HTTP, and waiting takes no time, so a month of syncs passes in seconds.
+//! All that is random comes from a seed.
 
+mod api;
+mod destination;
 mod life;
-mod warehouse;
 mod world;
 
-pub use life::Life;
-pub use warehouse::Warehouse;
-pub use world::{Weather, World};
+pub use destination::Destination;
+pub use world::{End, World};

@@ -1,263 +1,279 @@
-//! One sync after the other against the model, in virtual time.
+//! One sync after the other, in virtual time: the whole `read` as it ships, but for the network below it.
 
-use std::time::{Duration, Instant};
+use std::cell::{RefCell, RefMut};
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use aifi_sandbox::{Answer as Delivered, Delivery, Model, Options};
+use aifi_sandbox::{Filter, Model, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use source_aifi::aifi::pace::Pace;
-use source_aifi::aifi::retry::{self, Decision, Hope, SYNC_PATIENCE};
+use source_aifi::aifi::transport::Servers;
+use source_aifi::clock;
 use source_aifi::config::Config;
 use source_aifi::failure::{Failure, FailureKind};
-use source_aifi::orders::api::page::PageReader;
-use source_aifi::orders::api::query::Request;
-use source_aifi::orders::state::parts::Scope;
-use source_aifi::orders::state::stream_state::StreamState;
-use source_aifi::orders::streams::OrderStream;
-use source_aifi::orders::sync::{Effect, Response, Sync};
-use source_aifi::protocol::catalog::SyncMode;
+use source_aifi::protocol::catalog::{self, ConfiguredStream};
+use source_aifi::protocol::output::Output;
+use source_aifi::protocol::state::SavedStates;
 use source_aifi::record::personal::Personal;
+use source_aifi::run;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
-use super::{Life, Warehouse};
+use super::Destination;
+use super::api::{Api, InProcess};
 use crate::harness::TOKEN;
 
 /// What happens to a sync.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// How long an answer takes.
-    pub latency: Duration,
-    /// The sync ends with this answer, and what was on its way is lost from some message on.
-    pub killed_at: Option<usize>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// Nothing: it comes to its own end.
+    #[default]
+    Own,
+    /// It is killed with this answer, and what was on its way to the platform is lost from some byte on.
+    Killed { answer: usize },
+    /// It is killed at this poll of its future, wherever it waits then.
+    KilledAtPoll(usize),
+    /// Nobody reads its output any more from this byte on.
+    Unread { from: usize },
+    /// It is asked to stop after so long.
+    Stopped(Duration),
 }
 
-impl Default for Weather {
-    fn default() -> Self {
-        Self { latency: Duration::from_millis(100), killed_at: None }
-    }
+/// What a sync has written, and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The messages that reached the platform.
+    pub messages: Vec<Value>,
+    /// How it ended; none where it was killed.
+    pub result: Option<Result<(), Failure>>,
 }
 
 /// The API, the connector's configuration, and the time.
 pub struct World {
-    pub model: Model,
-    pub life: Life,
-    pub requests: u64,
-    /// Every fifth question is answered by a replica that is up to so far behind.
-    pub lag: Option<Duration>,
-    /// The replica, and when it was last as the API is.
-    replica: Option<(Duration, Model)>,
+    runtime: Runtime,
+    api: Rc<RefCell<Api>>,
     config: Config,
-    /// Virtual time since the start.
-    now: Duration,
-    zero: Instant,
+    settings: Value,
+    streams: Vec<ConfiguredStream>,
+    /// How far the connector's own clock is ahead of the API's.
+    pub clock_ahead: TimeDelta,
+    /// What the syncs draw from.
     rng: fastrand::Rng,
 }
 
-enum Event {
-    /// A question is to be asked, for the `attempt`-th time.
-    Send { taken: bool },
-    /// Its answer arrives.
-    Arrive { response: Delivered, sent: Duration },
-}
-
-struct Flight {
-    at: Duration,
-    ticket: u64,
-    ask: Request,
-    attempt: u32,
-    event: Event,
-}
-
 impl World {
+    /// With the stream `orders` selected. `changes` are settings beside the smallest configuration.
     pub fn new(options: Options, changes: &Value) -> Self {
-        let start = options.first.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let mut config = json!({
-            "credentials": {"auth_type": "access_token", "access_token": TOKEN},
-            "start_date": start, "requests_per_second": 20,
-        });
-        config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let seed = options.seed;
-        Self {
-            life: Life::new(seed),
-            model: Model::new(options),
-            requests: 0,
-            lag: None,
-            replica: None,
-            config: Config::parse(&config.to_string()).unwrap(),
-            now: Duration::ZERO,
-            zero: Instant::now(),
+        let settings = json!({
+            "credentials": {"auth_type": "access_token", "access_token": TOKEN},
+            "start_date": options.first.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            "requests_per_second": 20,
+        });
+        let api = {
+            let _inside = runtime.enter();
+            Rc::new(RefCell::new(Api::new(Model::new(options), seed)))
+        };
+        let mut world = Self {
+            runtime,
+            api,
+            config: Config::parse(&settings.to_string()).unwrap(),
+            settings,
+            streams: Vec::new(),
+            clock_ahead: TimeDelta::zero(),
             rng: fastrand::Rng::with_seed(seed),
-        }
+        };
+        world.configure(changes);
+        world.select(&["orders"], "incremental");
+        world
     }
 
-    fn instant(&self) -> Instant {
-        self.zero + self.now
+    /// The user changes these settings; a null takes one out.
+    pub fn configure(&mut self, changes: &Value) {
+        let settings = self.settings.as_object_mut().unwrap();
+        for (name, value) in changes.as_object().unwrap() {
+            settings.insert(name.clone(), value.clone());
+        }
+        settings.retain(|_, value| !value.is_null());
+        self.config = Config::parse(&self.settings.to_string()).unwrap();
+    }
+
+    /// The user selects these streams.
+    pub fn select(&mut self, names: &[&str], sync_mode: &str) {
+        self.select_generation(names, sync_mode, 0);
+    }
+
+    /// The same in a generation of the destination's tables.
+    pub fn select_generation(&mut self, names: &[&str], sync_mode: &str, generation: u64) {
+        let entries = run::streams(&Personal::Keep, self.config.deletions);
+        let configured = |entry: &Value| {
+            json!({"stream": entry, "sync_mode": sync_mode, "destination_sync_mode": "append_dedup",
+                "generation_id": generation, "minimum_generation_id": 0, "sync_id": 1})
+        };
+        let is_selected = |entry: &&Value| names.iter().any(|name| entry["name"] == *name);
+        let streams: Vec<Value> = entries.iter().filter(is_selected).map(configured).collect();
+        self.streams = catalog::parse(&json!({"streams": streams}).to_string(), names).unwrap();
+    }
+
+    /// The servers.
+    pub fn api(&self) -> RefMut<'_, Api> {
+        self.api.borrow_mut()
     }
 
     /// Lets time pass, and what happens in it.
     pub fn pass(&mut self, time: Duration) {
-        let until = self.now + time;
-        while let Some(at) = self.life.next().filter(|at| *at <= until) {
-            self.move_to(at);
-            self.life.happen(&mut self.model, at);
-        }
-        self.move_to(until);
+        self.runtime.block_on(async {
+            tokio::time::advance(time).await;
+            self.api.borrow_mut().catch_up();
+        });
     }
 
-    fn move_to(&mut self, at: Duration) {
-        if at > self.now {
-            self.model.advance(TimeDelta::from_std(at - self.now).unwrap());
-            self.now = at;
-        }
+    /// Plans so many orders and changes of orders within `time`. Orders that are older than `changeable` stay as they are.
+    pub fn stir(&mut self, times: usize, changeable: TimeDelta, time: Duration) {
+        let from = Some(self.clock() - changeable);
+        let mut api = self.api.borrow_mut();
+        let young = api.model.expected(&Filter { from, ..Filter::default() });
+        let young: Vec<u64> = young.iter().map(|order| order.id.parse().unwrap()).collect();
+        let now = api.elapsed();
+        api.life.stir(times, &young, now, time);
     }
 
     /// The time of the API.
     pub fn clock(&self) -> DateTime<Utc> {
-        self.model.now()
+        self.api.borrow().model.now()
     }
 
     /// How much virtual time has passed.
     pub fn elapsed(&self) -> Duration {
-        self.now
+        self.api.borrow().elapsed()
     }
 
-    /// Runs an incremental sync into the warehouse. The failure, if it failed; what was written before it counts.
-    pub fn sync(&mut self, warehouse: &mut Warehouse, weather: Weather) -> Result<(), Failure> {
-        let (steps, result) = self.steps(warehouse.state.as_ref(), weather);
-        for (id, status, at) in std::mem::take(&mut self.life.changes) {
-            warehouse.changed(id, status, at);
+    /// Runs a sync from the states that the platform keeps, into its destination. The failure, if it failed; what was written
+    /// before counts.
+    pub fn sync(&mut self, destination: &mut Destination, end: End) -> Result<(), Failure> {
+        let Run { messages, result } = self.read(&destination.saved(), end);
+        for (id, status, at) in std::mem::take(&mut self.api.borrow_mut().life.changes) {
+            destination.changed(id, status, at);
         }
-        warehouse.take(&steps, self.clock());
-        result
+        destination.take(&messages, self.clock());
+        result.unwrap_or(Ok(()))
     }
 
-    /// Runs an incremental sync from a state: what it wrote, and its failure, if it failed.
-    pub fn steps(&mut self, state: Option<&Value>, weather: Weather) -> (Vec<Effect>, Result<(), Failure>) {
-        let saved = state.map(|state| StreamState::parse(state, OrderStream::Orders).unwrap());
-        // The machine borrows its configuration, and this world goes on meanwhile.
-        let config = std::mem::replace(&mut self.config, Config::parse(EMPTY).unwrap());
-        let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, saved, self.clock());
-        let mut steps = Vec::new();
-        let result = self.drive(&mut sync, &mut steps, weather);
-        if matches!(result, Ok(false)) {
-            steps.truncate(self.rng.usize(..=steps.len()));
-        }
-        if result.is_err() {
-            sync.checkpoint();
-            steps.extend(sync.steps());
-        }
-        drop(sync);
-        self.config = config;
-        (steps, result.map(|_| ()))
-    }
-
-    /// Whether the sync came to its own end.
-    fn drive(
-        &mut self,
-        sync: &mut Sync<'_>,
-        steps: &mut Vec<Effect>,
-        weather: Weather,
-    ) -> Result<bool, Failure> {
-        let mut pace = Pace::new(20);
-        let mut pages = PageReader::of_orders(&Personal::Keep);
-        let mut flights: Vec<Flight> = Vec::new();
-        let (mut more, mut answers, mut progress) = (true, 0, self.now);
-        for _ in 0..2_000_000 {
-            steps.extend(sync.steps());
-            if sync.is_done() {
-                return Ok(true);
-            }
-            let in_trouble = flights.iter().any(|flight| flight.attempt > 2);
-            let slot = pace.next(self.instant()) - self.zero;
-            let first = (0..flights.len()).min_by_key(|n| flights[*n].at);
-            let due = first.map(|n| flights[n].at);
-            if more && (flights.is_empty() || !in_trouble) && due.is_none_or(|due| slot <= due) {
-                self.pass_to(slot);
-                match sync.question() {
-                    None => more = false,
-                    Some((ticket, ask)) => {
-                        let first = ask.attempt == 1;
-                        let wait = if first { Duration::ZERO } else { retry::backoff(ask.attempt - 1, 0.5) };
-                        let taken = first && pace.take(self.instant());
-                        let event = Event::Send { taken };
-                        flights.push(Flight { at: self.now + wait, ticket, ask, attempt: 1, event });
-                    }
+    /// Runs a sync from some states.
+    pub fn read(&mut self, states: &SavedStates, end: End) -> Run {
+        let written = Written::default();
+        let unread = if let End::Unread { from } = end { Some(from) } else { None };
+        let mut output = Output::to(Sink { written: written.clone(), unread });
+        let (stop, stopped) = watch::channel(false);
+        let servers = Servers::InProcess(Rc::new(InProcess(self.api.clone())));
+        let killed = self.api.borrow().killed.clone();
+        self.api.borrow_mut().came.clear();
+        self.api.borrow_mut().killed_after =
+            if let End::Killed { answer } = end { Some(answer) } else { None };
+        fastrand::seed(self.rng.u64(..));
+        let wall = self.clock() + self.clock_ahead;
+        let result = self.runtime.block_on(async {
+            clock::set_wall(wall);
+            let sync = run::read(&self.config, &self.streams, states, &servers, &mut output, stopped);
+            let stopping = async {
+                if let End::Stopped(after) = end {
+                    tokio::time::sleep(after).await;
+                    stop.send_replace(true);
                 }
-                continue;
-            }
-            let flight = flights.swap_remove(first.expect("something is under way"));
-            self.pass_to(flight.at);
-            match flight.event {
-                Event::Send { taken: false } => {
-                    let at = pace.next(self.instant()) - self.zero;
-                    let taken = at <= self.now && pace.take(self.instant());
-                    flights.push(Flight { at, event: Event::Send { taken }, ..flight });
-                }
-                Event::Send { taken: true } => {
-                    self.requests += 1;
-                    let path = format!("/api/admin/v2/orders?{}", flight.ask.query.encode());
-                    let response = self.answer(&path);
-                    let hang =
-                        if let Delivery::Hang(time) = response.delivery { time } else { Duration::ZERO };
-                    let at = self.now + weather.latency + response.delay + hang;
-                    let event = Event::Arrive { response, sent: self.now };
-                    flights.push(Flight { at, event, ..flight });
-                }
-                Event::Arrive { response, sent } => {
-                    answers += 1;
-                    more = true;
-                    let Flight { ticket, ask, attempt, .. } = flight;
-                    let whole = response.delivery == Delivery::Whole && response.status == 200;
-                    let read = whole.then(|| pages.read(&response.body).ok()).flatten();
-                    if let Some(page) = read {
-                        pace.accepted(self.instant(), self.zero + sent);
-                        progress = self.now;
-                        sync.answer(ticket, Response::read(page, Some(self.clock())).0)?;
-                    } else if response.status == 422 {
-                        sync.refused(ticket, Failure::new(FailureKind::Rejected, "not accepted"))?;
-                    } else {
-                        if matches!(response.status, 503 | 429) {
-                            pace.refused(self.instant(), self.zero + sent, None);
-                        }
-                        let since = self.now - progress;
-                        match retry::decide(Hope::Passes, attempt, since, None, SYNC_PATIENCE, self.rng.f64())
-                        {
-                            Decision::GiveUp | Decision::AskedTooLong(_) => {
-                                return Err(Failure::new(FailureKind::NoAnswer, "given up"));
-                            }
-                            Decision::Wait(wait) => {
-                                let (at, attempt) = (self.now + wait, attempt + 1);
-                                let event = Event::Send { taken: false };
-                                flights.push(Flight { at, ticket, ask, attempt, event });
-                            }
-                        }
-                    }
-                    if weather.killed_at.is_some_and(|killed_at| answers >= killed_at) {
-                        steps.extend(sync.steps());
-                        return Ok(false);
-                    }
-                }
-            }
+                std::future::pending::<()>().await;
+            };
+            let polls = if let End::KilledAtPoll(polls) = end { polls } else { usize::MAX };
+            let result = tokio::select! {
+                biased;
+                result = until_poll(polls, sync) => result,
+                () = killed.notified() => None,
+                () = stopping => None,
+            };
+            self.api.borrow_mut().catch_up();
+            result
+        });
+        drop(output);
+        let mut bytes = std::mem::take(&mut *written.0.lock().unwrap());
+        if result.is_none() {
+            bytes.truncate(self.rng.usize(..=bytes.len()));
         }
-        panic!("the sync does not end");
-    }
-
-    fn answer(&mut self, path: &str) -> Delivered {
-        if let Some(lag) = self.lag {
-            let (since, replica) = self.replica.get_or_insert_with(|| (self.now, self.model.clone()));
-            if *since + lag <= self.now {
-                (*since, *replica) = (self.now, self.model.clone());
-            }
-            if self.rng.u32(..5) == 0 {
-                replica.advance(self.model.now() - replica.now());
-                return replica.answer(path, Some(TOKEN));
-            }
-        }
-        self.model.answer(path, Some(TOKEN))
-    }
-
-    fn pass_to(&mut self, at: Duration) {
-        self.pass(at.saturating_sub(self.now));
+        // A reader takes whole lines only.
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let messages: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+        self.assert_sound(&messages, result.as_ref());
+        Run { messages, result }
     }
 }
 
-const EMPTY: &str = r#"{"credentials": {"auth_type": "access_token", "access_token": "t"}, "start_date": "2025-01-01T00:00:00Z"}"#;
+impl World {
+    /// What holds of any sync, whatever goes wrong.
+    fn assert_sound(&self, messages: &[Value], result: Option<&Result<(), Failure>>) {
+        if let Some(Err(failure)) = result {
+            assert_ne!(failure.kind, FailureKind::Internal, "{failure:?}");
+        }
+        let mut since_state: HashMap<&str, u64> = HashMap::new();
+        let mut orders = HashSet::new();
+        for message in messages {
+            if let Some(stream) = message["record"]["stream"].as_str() {
+                *since_state.entry(stream).or_default() += 1;
+                let id = &message["record"]["data"]["id"];
+                assert!(stream != "orders" || orders.insert(id.to_string()), "order {id} twice in one sync");
+            }
+            if let Some(stream) = message["state"]["stream"]["stream_descriptor"]["name"].as_str() {
+                let count = since_state.remove(stream).unwrap_or(0);
+                assert_eq!(
+                    message["state"]["sourceStats"]["recordCount"].as_f64(),
+                    Some(count as f64),
+                    "{stream}"
+                );
+            }
+        }
+        // However many requests are under way: at most twenty start in a second.
+        let api = self.api.borrow();
+        let came = &api.came;
+        for (first, last) in came.iter().zip(came.iter().skip(20)) {
+            assert!(*last - *first >= Duration::from_secs(1), "21 requests from {first:?} to {last:?}");
+        }
+    }
+}
+
+/// Runs `work` until it is polled for the `polls`-th time: then it is dropped, and nothing comes of it.
+async fn until_poll<T>(polls: usize, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        left -= 1;
+        if left == 0 { std::task::Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) }
+    })
+    .await
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+/// Where the output goes.
+struct Sink {
+    written: Written,
+    unread: Option<usize>,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.written.0.lock().unwrap();
+        let room = self.unread.map_or(bytes.len(), |unread| unread.saturating_sub(written.len()));
+        if room == 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let taken = room.min(bytes.len());
+        written.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,6 +1,8 @@
 //! Who is let in: a fixed token, or tokens issued to a client.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::order::mix;
 

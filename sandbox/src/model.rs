@@ -1,10 +1,11 @@
 //! The whole API in memory: state and clock.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::auth::Tokens;
@@ -37,6 +38,9 @@ pub(crate) const TOKEN: &str = "/realms/aifi/protocol/openid-connect/token";
 const REMEMBERED: usize = 10_000;
 
 /// An AiFi Admin API in memory, for tests and simulations without a socket.
+///
+/// Rate limit and tokens go by tokio's clock: in a runtime whose clock is paused, where it has to be made and asked then, a
+/// model lives in virtual time.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) options: Options,

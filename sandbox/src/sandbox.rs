@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::DerefMut;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -66,6 +67,11 @@ impl Sandbox {
     /// The address that issues tokens.
     pub fn token_url(&self) -> String {
         format!("http://{}{TOKEN}", self.address)
+    }
+
+    /// The model. While it is borrowed, no request is answered.
+    pub fn model(&self) -> impl DerefMut<Target = Model> + use<'_> {
+        lock(&self.model)
     }
 
     /// What the sandbox's clock shows, which its `Date` header tells.

@@ -1,9 +1,8 @@
 //! From a request to its answer.
 
-use std::time::Instant;
-
 use chrono::TimeDelta;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Delivery};
 use crate::auth::Access;

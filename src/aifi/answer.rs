@@ -5,7 +5,7 @@ use reqwest::header::HeaderName;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::refusal::{Asked, Trouble};
-use super::transport;
+use super::transport_error;
 use crate::failure::{Failure, FailureKind};
 
 /// The largest answer that is read: 200 orders of 60 kB each. A list is asked for in smaller pages then.
@@ -33,7 +33,7 @@ pub(super) async fn body(
 ) -> Result<Body<'_>, Result<Trouble, Failure>> {
     let mut bytes = Vec::new();
     let mut turn = None;
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport::sort(error, asked))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport_error::sort(error, asked))? {
         if bytes.len() + chunk.len() > LARGEST_BODY {
             return Err(Err(Failure::new(
                 FailureKind::TooLarge,

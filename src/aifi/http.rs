@@ -1,31 +1,30 @@
-//! The only place that names the network.
+//! Asks the API.
 //!
 //! A question is asked until it has a usable answer, or a failure that asking again cannot mend, or until there has
 //! been no progress for too long. Everything that is decided is decided elsewhere: [`super::pace`] when a request
 //! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, Url, redirect};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Request, Response, Url};
 use tokio::sync::{mpsc, watch};
 
 use super::answer::{Body, body, header};
 use super::attempt::{Attempt, Rows};
 use super::counts::Counts;
-use super::dns;
 use super::lock;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
 use super::retry::{self, Decision, Hope};
 use super::sign_in::{self, SignIn};
-use super::tls;
-use super::transport;
-use crate::cli;
+use super::transport::{Servers, Transport};
+use super::transport_error;
 use crate::clock;
 use crate::config::inbox::Inbox;
 use crate::config::secret::Secret;
@@ -33,10 +32,6 @@ use crate::config::{Client, Config, Credentials};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::scrub::Scrubber;
 
-/// For name look-up, connection and TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// For the next bytes of an answer. A page of 200 orders is made in seconds, if at all.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// For a whole answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 /// From this attempt on, a question is in trouble.
@@ -98,7 +93,7 @@ const INBOX_REQUESTS_PER_SECOND: u32 = 20;
 /// The API, or the checkout inbox, as a thing to ask.
 #[derive(Debug)]
 pub struct Http {
-    client: reqwest::Client,
+    transport: Rc<dyn Transport>,
     base_url: String,
     /// Which of the two, and how we sign in.
     asked: Asked,
@@ -124,6 +119,16 @@ pub struct Http {
     stop: watch::Receiver<bool>,
     events: mpsc::UnboundedSender<Event>,
     counts: Counts,
+}
+
+/// Who is asked.
+struct Target<'c> {
+    /// Which of the two servers, and how we sign in.
+    asked: Asked,
+    base_url: &'c Url,
+    credentials: Credentials,
+    /// Requests in a second, at most.
+    rate: u32,
 }
 
 /// What is known of a request while it is made, for the log.
@@ -179,6 +184,7 @@ impl From<Result<Trouble, Failure>> for Outcome {
 impl Http {
     /// A client for the API of this configuration. It gives up after `patience` without progress, and when `stop` becomes true.
     pub fn new(
+        servers: &Servers,
         config: &Config,
         patience: Duration,
         stop: watch::Receiver<bool>,
@@ -188,11 +194,13 @@ impl Http {
             Credentials::Client(_) => Asked::AsApplication,
         };
         let Config { base_url, credentials, requests_per_second: rate, .. } = config;
-        Self::to(asked, base_url, credentials.clone(), *rate, config, patience, stop)
+        let target = Target { asked, base_url, credentials: credentials.clone(), rate: *rate };
+        Self::to(target, servers, config, patience, stop)
     }
 
     /// A client for the checkout inbox of this configuration, with a pace and a patience of its own.
     pub fn to_inbox(
+        servers: &Servers,
         inbox: &Inbox,
         config: &Config,
         patience: Duration,
@@ -200,46 +208,24 @@ impl Http {
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
         let credentials = Credentials::AccessToken(inbox.read_token.clone());
         let rate = INBOX_REQUESTS_PER_SECOND;
-        Self::to(Asked::Inbox, &inbox.url, credentials, rate, config, patience, stop)
+        let target = Target { asked: Asked::Inbox, base_url: &inbox.url, credentials, rate };
+        Self::to(target, servers, config, patience, stop)
     }
 
     fn to(
-        asked: Asked,
-        base_url: &Url,
-        credentials: Credentials,
-        rate: u32,
+        target: Target<'_>,
+        servers: &Servers,
         config: &Config,
         patience: Duration,
         stop: watch::Receiver<bool>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration(&config.ca_certificates)?)
-            .user_agent(concat!("source-aifi/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .dns_resolver(dns::Resolver)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(IDLE_TIMEOUT);
-        // A proxy for the machine's own addresses can only be meant for others.
-        if matches!(base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
-            builder = builder.no_proxy();
-        } else {
-            let token_url = match &credentials {
-                Credentials::Client(client) => client.token_url.scheme(),
-                Credentials::AccessToken(_) => base_url.scheme(),
-            };
-            // The client would ignore a proxy that it cannot read, and go past it.
-            for scheme in [base_url.scheme(), token_url] {
-                cli::proxy(scheme)?;
-            }
-        }
-        let client = builder.build().map_err(|error| {
-            Failure::new(FailureKind::Internal, "The HTTP client could not be set up.").because(error)
-        })?;
+        let Target { asked, base_url, credentials, rate } = target;
+        let transport = servers.transport(base_url, &credentials, config)?;
         let (events, receiver) = mpsc::unbounded_channel();
         let mut scrubber = Scrubber::default();
         config.secrets().iter().for_each(|secret| scrubber.learn(secret.expose()));
         let http = Self {
-            client,
+            transport,
             base_url: base_url.as_str().trim_end_matches('/').to_owned(),
             asked,
             sign_in: Mutex::new(SignIn::new(credentials)),
@@ -466,7 +452,7 @@ impl Http {
         };
         noted.at = Some(sent);
         self.counts.count(question.what, |asks| asks.requests += 1);
-        let request = self.client.get(url).header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        let request = request(Method::GET, url, AUTHORIZATION, &format!("Bearer {}", token.expose()))?;
         let answered = || self.answered(question);
         let response = self.send(request, self.asked, answered).await?;
         let status = response.status().as_u16();
@@ -480,8 +466,8 @@ impl Http {
         let date = header(&response, DATE).and_then(retry::http_date);
         let Body { bytes: body, .. } = &body(response, self.asked, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
-        let value =
-            read(body).map_err(|cause| Outcome::Again(transport::unreadable(body, self.asked, cause)))?;
+        let value = read(body)
+            .map_err(|cause| Outcome::Again(transport_error::unreadable(body, self.asked, cause)))?;
         noted.rows = value.rows();
         Ok(Answer { value, date })
     }
@@ -545,8 +531,9 @@ impl Http {
         if let Some(scope) = &client.scope {
             form.append_pair("scope", scope);
         }
-        let request = self.client.post(client.token_url.clone());
-        let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
+        let coded = "application/x-www-form-urlencoded";
+        let mut request = request(Method::POST, client.token_url.as_str(), CONTENT_TYPE, coded)?;
+        *request.body_mut() = Some(form.finish().into());
         let asked_at = self.turn().await.start().await;
         noted.at = Some(asked_at);
         let answered = || if issued { Answered::Form } else { Answered::Nothing };
@@ -581,14 +568,15 @@ impl Http {
 
     async fn send(
         &self,
-        request: RequestBuilder,
+        mut request: Request,
         asked: Asked,
         answered: impl Fn() -> Answered,
     ) -> Result<Response, Outcome> {
         // An attempt does not outlast our patience, or a check would.
         let left = self.patience.saturating_sub(self.since_progress());
         let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
-        request.timeout(timeout).send().await.map_err(|error| match transport::sort(error, asked) {
+        *request.timeout_mut() = Some(timeout);
+        self.transport.execute(request).await.map_err(|error| match transport_error::sort(error, asked) {
             Err(failure) if answered() >= Answered::Some => Outcome::Again(Trouble::contradiction(
                 failure,
                 "the server or the proxy cannot be used any more",
@@ -635,6 +623,20 @@ impl Http {
             }
         }
     }
+}
+
+/// A request with one header.
+fn request(method: Method, url: &str, name: HeaderName, value: &str) -> Result<Request, Outcome> {
+    let fail = |text: &str, error: anyhow::Error| {
+        Outcome::Fail(Failure::new(FailureKind::Internal, text).because(error))
+    };
+    let url = Url::parse(url).map_err(|error| fail("A request has no valid address.", error.into()))?;
+    let mut value =
+        HeaderValue::from_str(value).map_err(|error| fail("A request has no valid header.", error.into()))?;
+    value.set_sensitive(name == AUTHORIZATION);
+    let mut request = Request::new(method, url);
+    request.headers_mut().insert(name, value);
+    Ok(request)
 }
 
 /// The turn of one request: see [`Http::turn`].

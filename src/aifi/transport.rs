@@ -1,152 +1,90 @@
-//! What went wrong below HTTP: to be asked again, or a failure with an instruction.
+//! The seam below HTTP: a request leaves, its response comes back.
+//!
+//! Above the seam is all that is decided of a request: when it starts, whether it is repeated, what its status, its headers and
+//! its body mean, what an error means. Below it are connections, TLS, proxies and the time limits of each.
 
-use std::io;
-use std::net::SocketAddr;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::Error;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use reqwest::{Client, Error, Request, Response, Url, redirect};
 
-use super::dns::NeverAsked;
-use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
-use super::retry::Hope;
-use crate::failure::{Failure, FailureKind, why_not_json};
+use super::{dns, tls};
+use crate::cli;
+use crate::config::{Config, Credentials};
+use crate::failure::{Failure, FailureKind};
 
-/// A 2xx body that is not JSON.
-pub(super) fn unreadable(body: &[u8], asked: Asked, cause: Error) -> Trouble {
-    let web_page = body.trim_ascii_start().first() == Some(&b'<');
-    let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
-    let advice = format!(
-        "A proxy or login page may stand between: check {} and the proxy settings.",
-        asked.url_field()
-    );
-    let cause = match cause.downcast_ref::<serde_json::Error>() {
-        Some(error) => Error::msg(why_not_json(error)),
-        None => cause,
-    };
-    Trouble { cause: Some(cause), ..Trouble::new(FailureKind::Garbled, what, advice) }
+/// For name look-up, connection and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// For the next bytes of an answer. A page of 200 orders is made in seconds, if at all.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Carries requests to a server.
+pub trait Transport: fmt::Debug {
+    /// Sends a request and brings back the head of its response. The body follows behind it.
+    ///
+    /// # Errors
+    ///
+    /// There is no response, or none within the request's own time limit. An error of the body is the body's.
+    fn execute(&self, request: Request) -> LocalBoxFuture<'_, Result<Response, Error>>;
 }
 
-/// Sorts an error below HTTP. The error is kept without its URL, whose query is nobody's business.
-pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failure> {
-    let (field, url) = (asked.url_field(), error.url());
-    let port = url.and_then(|url| url.port()).map(|port| format!(":{port}")).unwrap_or_default();
-    let host = url.and_then(|url| url.host_str()).unwrap_or("the server").to_owned() + &port;
-    if let Some(failure) = tls_failure(&error, &host, field) {
-        return Err(failure.because(error.without_url()));
+/// The network.
+impl Transport for Client {
+    fn execute(&self, request: Request) -> LocalBoxFuture<'_, Result<Response, Error>> {
+        Client::execute(self, request).boxed_local()
     }
-    if chain(&error).any(|error| error.is::<NeverAsked>()) {
-        let text = format!(
-            "{host} resolves only to addresses that are not asked (link-local, unspecified or multicast). Correct {field}, the proxy or this machine's DNS."
-        );
-        return Err(Failure::new(FailureKind::Config, text).because(error.without_url()));
+}
+
+/// Where the servers are that a sync reads from.
+#[derive(Clone, Debug)]
+pub enum Servers {
+    /// On the network: what the program asks.
+    OnNetwork,
+    /// In this process: a model of the servers, for simulations in virtual time. It is asked by the addresses of the
+    /// configuration.
+    InProcess(Rc<dyn Transport>),
+}
+
+impl Servers {
+    /// What carries requests to `base_url`, and to the token endpoint of `credentials`.
+    pub(super) fn transport(
+        &self,
+        base_url: &Url,
+        credentials: &Credentials,
+        config: &Config,
+    ) -> Result<Rc<dyn Transport>, Failure> {
+        match self {
+            Self::OnNetwork => Ok(Rc::new(client(base_url, credentials, config)?)),
+            Self::InProcess(transport) => Ok(transport.clone()),
+        }
     }
-    let tunnel = tunnel_error(&error);
-    if tunnel.as_deref() == Some("proxy authorization required") {
-        return Err(proxy_asks_for_a_user("HTTPS_PROXY").because(error.without_url()));
-    }
-    let (timeout, connect, decode) = (error.is_timeout(), error.is_connect(), error.is_decode());
-    let cause = error.without_url();
-    let trouble = if decode {
-        let advice = "A proxy may garble the answers: check the proxy settings.";
-        Trouble::new(FailureKind::Garbled, "an answer that is cut off or cannot be unpacked", advice)
-    } else if tunnel.is_some() {
-        let what = if tunnel.as_deref() == Some("unsuccessful") {
-            format!("the proxy refuses to connect to {host}")
-        } else {
-            let proxy = address(&cause).map(|address| format!(" {address}")).unwrap_or_default();
-            format!("no connection through the proxy{proxy} ({})", root(&cause))
-        };
-        Trouble::new(FailureKind::Unreachable, what, format!("Check HTTPS_PROXY, the proxy and {field}."))
-    } else if timeout {
-        let advice = format!(
-            "{host} was asked, but did not answer in time. See whether {}, and check {field}.",
-            asked.incident()
-        );
-        Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
+}
+
+fn client(base_url: &Url, credentials: &Credentials, config: &Config) -> Result<Client, Failure> {
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(tls::configuration(&config.ca_certificates)?)
+        .user_agent(concat!("source-aifi/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .dns_resolver(dns::Resolver)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(IDLE_TIMEOUT);
+    // A proxy for the machine's own addresses can only be meant for others.
+    if matches!(base_url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) {
+        builder = builder.no_proxy();
     } else {
-        let what = if connect {
-            format!("no connection to {host} ({})", root(&cause))
-        } else {
-            let hint = if speaks_tls(&cause) { "; perhaps it speaks https only" } else { "" };
-            format!("the connection to {host} was cut{hint}")
+        let token_url = match credentials {
+            Credentials::Client(client) => client.token_url.scheme(),
+            Credentials::AccessToken(_) => base_url.scheme(),
         };
-        Trouble::new(
-            FailureKind::Unreachable,
-            what,
-            format!("Check {field}, the network and the proxy settings."),
-        )
-    };
-    let hope = if connect && nobody_is_there(&cause) { Hope::NobodyThere } else { Hope::Passes };
-    Ok(Trouble { cause: Some(cause.into()), hope, ..trouble })
-}
-
-/// The innermost error: what the system said.
-fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
-}
-
-/// An error and all that is below it, outermost first.
-fn chain<'e>(
-    error: &'e (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        // An I/O error passes itself over when it is asked for its source.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
+        // The client would ignore a proxy that it cannot read, and go past it.
+        for scheme in [base_url.scheme(), token_url] {
+            cli::proxy(scheme)?;
         }
-    })
-}
-
-/// A failure of TLS that asking again would not mend, if that is what it was.
-fn tls_failure(error: &(dyn std::error::Error + 'static), host: &str, field: &str) -> Option<Failure> {
-    match chain(error).find_map(|error| error.downcast_ref::<rustls::Error>())? {
-        rustls::Error::InvalidCertificate(reason) => {
-            let reason: String = format!("{reason:?}").chars().take(120).collect();
-            let message = if reason.contains("CaUsedAsEndEntity") {
-                format!(
-                    "The certificate of {host} is that of an authority, used for a server. Give the server a certificate \
-                     of its own, and paste the authority that signed it into CA certificate (ca_certificate)."
-                )
-            } else {
-                format!(
-                    "The certificate of {host} is not trusted ({reason}). If a proxy of your company inspects the traffic, \
-                     paste its authority into CA certificate (ca_certificate)."
-                )
-            };
-            Some(Failure::new(FailureKind::Certificate, message))
-        }
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            let message =
-                format!("The server at {host} does not speak https. Check port and scheme of {field}.");
-            Some(Failure::new(FailureKind::NoTls, message))
-        }
-        _ => None,
     }
-}
-
-/// Whether nothing listens at the address, no way leads to it, or the name is not known.
-fn nobody_is_there(error: &(dyn std::error::Error + 'static)) -> bool {
-    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    chain(error).any(|error| {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        // That it was the name is in words only.
-        matches!(kind, Some(ConnectionRefused | HostUnreachable | NetworkUnreachable))
-            || error.to_string() == "dns error"
+    builder.build().map_err(|error| {
+        Failure::new(FailureKind::Internal, "The HTTP client could not be set up.").because(error)
     })
-}
-
-/// What went wrong with the way through a proxy. The libraries below tell it in words only.
-fn tunnel_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    chain(error).find_map(|error| error.to_string().strip_prefix("tunnel error: ").map(str::to_owned))
-}
-
-/// The address that was tried without success. It is in the debug form of the error alone.
-fn address(error: &(dyn std::error::Error + 'static)) -> Option<SocketAddr> {
-    let error = chain(error).find(|error| error.to_string() == "tcp connect error")?;
-    format!("{error:?}").split(", ").find_map(|part| part.parse().ok())
-}
-
-/// Whether plain http was answered by something else than http: by TLS, most likely.
-fn speaks_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    chain(error).any(|error| error.to_string() == "invalid HTTP version parsed")
 }

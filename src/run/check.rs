@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::configuration;
 use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
+use crate::aifi::transport::Servers;
 use crate::checkout;
 use crate::clock;
 use crate::config::Config;
@@ -29,7 +30,7 @@ pub(super) async fn check(
 ) -> Result<(), Failure> {
     let verdict = async {
         let config = configuration(path, output)?;
-        let (http, mut events) = Http::new(&config, CHECK_PATIENCE, stop.clone())?;
+        let (http, mut events) = Http::new(&Servers::OnNetwork, &config, CHECK_PATIENCE, stop.clone())?;
         let of_api = async {
             let deadline = clock::instant() + CHECK_PATIENCE + CHECK_PATIENCE / 4;
             let found = clock::before(deadline, orders::check::check(&config, &http)).await;
@@ -114,7 +115,7 @@ pub(super) async fn inbox(
 ) -> Result<Option<Result<String, Reachable>>, Failure> {
     let Some(inbox) = &config.inbox else { return Ok(None) };
     let asked = async {
-        let (http, _events) = Http::to_inbox(inbox, config, CHECK_PATIENCE, stop)?;
+        let (http, _events) = Http::to_inbox(&Servers::OnNetwork, inbox, config, CHECK_PATIENCE, stop)?;
         checkout::check::check(&http, &config.personal).await
     };
     let asked = clock::before(clock::instant() + OTHERS, asked).await;

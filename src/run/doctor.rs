@@ -14,6 +14,7 @@ use super::configuration;
 use crate::aifi::counts::Asks;
 use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
+use crate::aifi::transport::Servers;
 use crate::aifi::{dns, token};
 use crate::config::secret::Secret;
 use crate::config::{Changes, Config, Credentials};
@@ -59,7 +60,7 @@ pub(super) async fn doctor(
         Some(Err(Reachable { stream, why })) => say(output, Mark::Note, stream, &why.unwrap_or_default())?,
         None => (),
     }
-    let (http, mut events) = match Http::new(&config, CHECK_PATIENCE, stop) {
+    let (http, mut events) = match Http::new(&Servers::OnNetwork, &config, CHECK_PATIENCE, stop) {
         Ok(made) => made,
         Err(failure) => return fail(output, "connection", failure),
     };

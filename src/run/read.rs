@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use super::fail;
 use crate::aifi::http::Http;
 use crate::aifi::retry::SYNC_PATIENCE;
+use crate::aifi::transport::Servers;
 use crate::checkout;
 use crate::clock;
 use crate::config::Config;
@@ -26,16 +27,17 @@ use crate::protocol::start_date;
 use crate::protocol::state::SavedStates;
 use crate::unreadable::{self, UnreadableRows};
 
-/// Reads the selected streams. The failure is the one that ended the sync, or else the first.
-pub(super) async fn read(
+/// Reads the selected streams from these servers. The failure is the one that ended the sync, or else the first.
+pub async fn read(
     config: &Config,
     streams: &[ConfiguredStream],
     states: &SavedStates,
+    servers: &Servers,
     output: &mut Output,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let connected = Http::new(config, SYNC_PATIENCE, stop.clone()).and_then(|api| {
-        let to_inbox = |inbox| Http::to_inbox(inbox, config, checkout::PATIENCE, stop);
+    let connected = Http::new(servers, config, SYNC_PATIENCE, stop.clone()).and_then(|api| {
+        let to_inbox = |inbox| Http::to_inbox(servers, inbox, config, checkout::PATIENCE, stop);
         let is_selected = streams.iter().any(|stream| stream.name == checkout::NAME);
         Ok((api, config.inbox.as_ref().filter(|_| is_selected).map(to_inbox).transpose()?))
     });
