@@ -39,4 +39,5 @@ mod repository;
 mod resume;
 mod simulation;
 mod told;
+mod whole_lists;
 mod whole_syncs;

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::life::Life;
+use super::rows::RowServer;
 
 /// One answer in so many comes from a replica, where there is one.
 const OF_REPLICA: u32 = 5;
@@ -32,6 +33,8 @@ const ENDLESS: usize = 14 << 20;
 pub struct Api {
     pub model: Model,
     pub life: Life,
+    /// A list of a test's own, instead of the model's.
+    pub rows: Option<RowServer>,
     /// Every fifth request is answered by a replica that is up to so far behind.
     pub lag: Option<Duration>,
     /// The replica, and when it was last as the API is.
@@ -60,6 +63,7 @@ impl Api {
             lag: None,
             replica: None,
             latency: (Duration::from_millis(100), Duration::ZERO),
+            rows: None,
             requests: 0,
             came: Vec::new(),
             killed_after: None,
@@ -103,6 +107,9 @@ impl Api {
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{}{query}", url.path());
         let now = self.model.now();
+        if let Some(answer) = self.rows.as_mut().and_then(|rows| rows.answer(url, now)) {
+            return answer;
+        }
         let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         if let Some(lag) = self.lag {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use source_aifi::protocol::state::SavedStates;
 use source_aifi::record::personal::Personal;
 
-use crate::harness::{FAMILY, Warehouse};
+use crate::harness::{FAMILY, Truth, Warehouse};
 
 /// The fields of a primary key, and the cursor.
 type Keys = (Vec<String>, Option<String>);
@@ -57,6 +57,8 @@ pub struct Destination {
     pub written: u64,
     /// Rows that were taken out: the stream, its key, when.
     pub deleted: Vec<(String, Value, DateTime<Utc>)>,
+    /// What a sync must have written of the orders and their pages before its states say so.
+    pub proof: Option<Truth>,
     pending: HashMap<u64, Vec<Pending>>,
     /// How late changes of orders arrived.
     pub delays: Vec<TimeDelta>,
@@ -77,6 +79,13 @@ impl Destination {
                 Some("STATE") => {
                     let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str().unwrap();
                     self.states.insert(stream.to_owned(), message["state"].clone());
+                    let has_cursor = message["state"]["stream"]["stream_state"]["draftCreatedAt"].is_string();
+                    if let Some(truth) = &self.proof
+                        && ["orders", "order_details"].contains(&stream)
+                        && has_cursor
+                    {
+                        truth.assert_proven(message, &self.family);
+                    }
                 }
                 _ => (),
             }
@@ -132,6 +141,11 @@ impl Destination {
     /// The last state of a stream.
     pub fn state(&self, stream: &str) -> Option<&Value> {
         self.states.get(stream).map(|state| &state["stream"]["stream_state"])
+    }
+
+    /// Up to when the last state of a stream of orders says that all are written.
+    pub fn cursor(&self, stream: &str) -> Option<DateTime<Utc>> {
+        self.state(stream)?["draftCreatedAt"].as_str()?.parse().ok()
     }
 
     /// The platform forgets the states of the last syncs, but not their rows.

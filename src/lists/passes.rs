@@ -189,10 +189,4 @@ impl Passes {
 }
 
 #[cfg(test)]
-mod simulated;
-
-#[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod world;

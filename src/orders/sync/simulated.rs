@@ -411,5 +411,4 @@ proptest! {
     }
 }
 
-mod family;
 mod vanished;
