@@ -10,4 +10,4 @@ mod world;
 
 pub use destination::Destination;
 pub use rows::{Bound, Filter, Gone, Moves, Readings, RowServer};
-pub use world::{End, World};
+pub use world::{End, Run, World};

@@ -3,6 +3,8 @@
 use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,7 +26,7 @@ use tokio::sync::watch;
 
 use super::Destination;
 use super::api::{Api, InProcess};
-use crate::harness::TOKEN;
+use crate::harness::{Outcome, TOKEN};
 
 /// What happens to a sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,8 +165,29 @@ impl World {
         result.unwrap_or(Ok(()))
     }
 
+    /// Runs a sync from the states that these messages say, one for each stream: what it wrote, as the harness holds the binary's
+    /// output to the protocol.
+    pub fn outcome(&mut self, states: &[&Value]) -> Outcome {
+        let states: Vec<&Value> = states.iter().map(|state| &state["state"]).collect();
+        let (bytes, result) =
+            self.written(&SavedStates::parse(&json!(states).to_string()).unwrap(), End::Own);
+        let code = i32::from(result.expect("it is not killed").is_err());
+        // The status of a process that ended with this code.
+        Outcome::new(ExitStatus::from_raw(code << 8), &bytes, b"")
+    }
+
     /// Runs a sync from some states.
     pub fn read(&mut self, states: &SavedStates, end: End) -> Run {
+        let (bytes, result) = self.written(states, end);
+        // A reader takes whole lines only.
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let messages: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+        self.assert_sound(&messages, result.as_ref());
+        Run { messages, result }
+    }
+
+    /// What a sync has written when it ends, and its result; none where it was killed.
+    fn written(&mut self, states: &SavedStates, end: End) -> (Vec<u8>, Option<Result<(), Failure>>) {
         let written = Written::default();
         let unread = if let End::Unread { from } = end { Some(from) } else { None };
         let mut output = Output::to(Sink { written: written.clone(), unread });
@@ -197,15 +220,15 @@ impl World {
             result
         });
         drop(output);
-        let mut bytes = std::mem::take(&mut *written.0.lock().unwrap());
+        let Piped { mut bytes, closed } = std::mem::take(&mut *written.0.lock().unwrap());
+        if closed {
+            let kind = result.as_ref().and_then(|result| result.as_ref().err()).map(|failure| failure.kind);
+            assert_eq!(kind, Some(FailureKind::OutputClosed), "nobody reads what is written");
+        }
         if result.is_none() {
             bytes.truncate(self.rng.usize(..=bytes.len()));
         }
-        // A reader takes whole lines only.
-        let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let messages: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
-        self.assert_sound(&messages, result.as_ref());
-        Run { messages, result }
+        (bytes, result)
     }
 }
 
@@ -252,8 +275,16 @@ async fn until_poll<T>(polls: usize, work: impl Future<Output = T>) -> Option<T>
     .await
 }
 
+/// What went through a pipe.
+#[derive(Default)]
+struct Piped {
+    bytes: Vec<u8>,
+    /// More was written behind the point from which nobody reads.
+    closed: bool,
+}
+
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+struct Written(Arc<Mutex<Piped>>);
 
 /// Where the output goes.
 struct Sink {
@@ -264,12 +295,13 @@ struct Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = self.written.0.lock().unwrap();
-        let room = self.unread.map_or(bytes.len(), |unread| unread.saturating_sub(written.len()));
+        let room = self.unread.map_or(bytes.len(), |unread| unread.saturating_sub(written.bytes.len()));
         if room == 0 {
+            written.closed = true;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let taken = room.min(bytes.len());
-        written.extend_from_slice(&bytes[..taken]);
+        written.bytes.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
 
