@@ -79,10 +79,12 @@ impl Destination {
                 Some("STATE") => {
                     let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str().unwrap();
                     self.states.insert(stream.to_owned(), message["state"].clone());
-                    let has_cursor = message["state"]["stream"]["stream_state"]["draftCreatedAt"].is_string();
+                    let state = &message["state"]["stream"]["stream_state"];
+                    // A state that names a store of which nothing was seen says nothing of its orders.
+                    let says_all = state["draftCreatedAt"].is_string() && state["unseen"].is_null();
                     if let Some(truth) = &self.proof
                         && ["orders", "order_details"].contains(&stream)
-                        && has_cursor
+                        && says_all
                     {
                         truth.assert_proven(message, &self.family);
                     }
