@@ -2,7 +2,8 @@
 //!
 //! The configuration of a stream may change between two syncs. What earlier ones have read is not forgotten then:
 //!
-//! - *A partition that was removed* is kept as a part, with the position that it had. If it is added again, it is read from there.
+//! - *A partition that was removed* is kept as a part, with the position that it had. If it is added again, it is read from
+//!   there.
 //! - *A start date that was moved to an earlier day* makes a part of what lies between the two: it has an end (`until`).
 //!
 //! A part says the same as a state, of its own partitions and from its own start date. One that is due has a reading of its own,
