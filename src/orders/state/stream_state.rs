@@ -86,12 +86,12 @@ impl FilterProof {
         (self != Self::None).then(|| (self == Self::Proven).into())
     }
 
-    /// What two states of which one begins say together.
+    /// What two states say together. Each speaks of the same API, so what one has shown holds for both.
     pub(crate) fn in_common(self, other: Self) -> Self {
         match (self, other) {
             (Self::Contradicted, _) | (_, Self::Contradicted) => Self::Contradicted,
-            (Self::Proven, Self::Proven) => Self::Proven,
-            _ => Self::None,
+            (Self::Proven, _) | (_, Self::Proven) => Self::Proven,
+            (Self::None, Self::None) => Self::None,
         }
     }
 }
@@ -305,7 +305,7 @@ mod tests {
     const END: &str = "2025-12-01T00:00:00Z";
 
     #[test]
-    fn what_is_known_of_the_filter_is_read_back_and_in_common_only_if_both_know_it() {
+    fn what_is_known_of_the_filter_is_read_back_and_holds_for_both() {
         use FilterProof::{Contradicted, None as Unknown, Proven};
         for filtered in [Unknown, Proven, Contradicted] {
             let state = StreamState { position: at(END), filtered, ..StreamState::default() };
@@ -316,7 +316,7 @@ mod tests {
             assert_eq!(filtered.in_common(filtered), filtered);
             assert_eq!(filtered.in_common(Contradicted), Contradicted);
         }
-        assert_eq!((Proven.in_common(Unknown), Unknown.in_common(Proven)), (Unknown, Unknown));
+        assert_eq!((Proven.in_common(Unknown), Unknown.in_common(Proven)), (Proven, Proven));
     }
 
     #[test]
