@@ -80,8 +80,9 @@ impl Destination {
                     let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str().unwrap();
                     self.states.insert(stream.to_owned(), message["state"].clone());
                     let state = &message["state"]["stream"]["stream_state"];
-                    // A state that names a store of which nothing was seen says nothing of its orders.
-                    let says_all = state["draftCreatedAt"].is_string() && state["unseen"].is_null();
+                    // Of a store of which nothing was seen, and of what is still to be read, a state says nothing.
+                    let says_all = state["draftCreatedAt"].is_string()
+                        && ["unseen", "parts"].iter().all(|field| state[field].is_null());
                     if let Some(truth) = &self.proof
                         && ["orders", "order_details"].contains(&stream)
                         && says_all
