@@ -377,6 +377,25 @@ fn a_sync_of_an_hour_is_not_given_up_as_long_as_it_makes_progress() {
 }
 
 #[test]
+fn a_stop_leaves_no_record_without_a_state() {
+    for millis in (2_000..7_000).step_by(500) {
+        let options = Options { orders: 8_000, products: false, ..Options::default() };
+        let mut world = World::new(options, &json!({"requests_per_second": 5}));
+        // States of a list are further apart than its pages. One of the streams meets the stop, and the other leaves with it.
+        world.select(&["orders", "sessions"], "incremental");
+        let Run { messages, .. } =
+            world.read(&Destination::default().saved(), End::Stopped(Duration::from_millis(millis)));
+        for stream in ["orders", "sessions"] {
+            let is_record = |message: &Value| message["record"]["stream"] == stream;
+            let is_state =
+                |message: &Value| message["state"]["stream"]["stream_descriptor"]["name"] == stream;
+            let (record, state) = (messages.iter().rposition(is_record), messages.iter().rposition(is_state));
+            assert!(record.is_some() && record < state, "{stream} after {millis} ms: {record:?}, {state:?}");
+        }
+    }
+}
+
+#[test]
 fn a_refusal_that_asks_for_a_wait_is_followed_by_silence() {
     for (status, fault) in [(503, Fault::Unavailable503), (429, Fault::TooMany429)] {
         let options = Options {
