@@ -81,10 +81,18 @@ impl Part {
         value
     }
 
-    /// Partitions that are not configured any more.
-    fn removed(state: StreamState) -> Self {
+    /// What a state says of its partitions, which are not configured any more. None where it says nothing of them.
+    fn removed(state: &StreamState) -> Option<Self> {
+        let is_seen = |name: &&String| !state.unseen.contains(name);
+        let seen: Vec<String> = state.partitions.iter().filter(is_seen).cloned().collect();
+        // States of version 0.3.0 and before named no partitions, whatever was configured. They have no start date either.
+        let all = state.partitions.is_empty() && state.unseen.is_empty() && state.start_date.is_some();
         let undated = Digests::default();
-        Self { state: StreamState { undated, unseen: Vec::new(), ..state }, until: None, empty_since: None }
+        (all || !seen.is_empty()).then(|| Self {
+            state: StreamState { undated, unseen: Vec::new(), ..restricted(state, seen) },
+            until: None,
+            empty_since: None,
+        })
     }
 
     /// What two parts of the same say; none where they are of something else.
@@ -93,6 +101,7 @@ impl Part {
         if about(one) != about(other) {
             return None;
         }
+        let is_unseen = |name: &&String| one.state.unseen.contains(name) || other.state.unseen.contains(name);
         let first = if one.state.position <= other.state.position { one } else { other };
         let state = one.state.in_common(&other.state).unwrap_or_else(|| StreamState {
             updated: one.state.updated_or_position().min(other.state.updated_or_position()).into(),
@@ -101,6 +110,7 @@ impl Part {
             window: None,
             recent: Digests::default(),
             undated: Digests::default(),
+            unseen: one.state.partitions.iter().filter(is_unseen).cloned().collect(),
             ..first.state.clone()
         });
         Some(Self { state, until: one.until, empty_since: one.empty_since.min(other.empty_since) })
@@ -257,24 +267,36 @@ fn divide(scope: &Scope, mut main: StreamState, parts: Vec<Part>) -> (StreamStat
             .max_by_key(|place| removed[*place].state.position)
     {
         let before = std::mem::replace(&mut main, removed.remove(place).state);
-        removed.push(Part::removed(before));
+        keep(&mut removed, Part::removed(&before));
         fronts.clear();
     }
     let configured = scope.names();
     if main.partitions != configured {
-        let is_removed = |name: &&String| !configured.contains(name) && !main.unseen.contains(name);
-        let gone: Vec<String> = main.partitions.iter().filter(is_removed).cloned().collect();
-        // States of version 0.3.0 and before named no partitions, whatever was configured. They have no start date either.
-        let all = main.partitions.is_empty() && main.unseen.is_empty() && main.start_date.is_some();
-        if all || !gone.is_empty() {
-            // What earlier parts say of the same is older.
-            forget(&mut removed, &gone);
-            removed.push(Part::removed(restricted(&main, gone)));
+        let is_gone = |name: &&String| !configured.contains(name);
+        let gone: Vec<String> = main.partitions.iter().filter(is_gone).cloned().collect();
+        if main.partitions.is_empty() || !gone.is_empty() {
+            keep(&mut removed, Part::removed(&restricted(&main, gone)));
         }
-        let covered: Vec<&Selection> = scope.partitions.iter().filter(|one| main.covers(one)).collect();
-        if !covered.is_empty() {
-            main = restricted(&main, covered.into_iter().map(Selection::to_string).collect());
-        }
+        let covered = scope.partitions.iter().filter(|one| main.covers(one));
+        let covered: Vec<String> = covered.map(Selection::to_string).collect();
+        main = if covered.is_empty() {
+            // Of what is configured now, nothing is said yet.
+            StreamState {
+                unseen: scope.partitions.iter().map(Selection::to_string).collect(),
+                partitions: configured,
+                swept: None,
+                window: None,
+                recent: Digests::default(),
+                ..main
+            }
+        } else {
+            restricted(&main, covered)
+        };
+    }
+    if scope.partitions.iter().all(|one| !main.covers(one) || main.is_unseen(one)) {
+        // What says nothing may say it from any start date on, and has nothing before it to be read apart.
+        fronts.clear();
+        main.start_date = Some(scope.start_date);
     }
     let mut due = fronts_of(scope, &main, fronts);
     let mut again: Vec<(usize, Vec<String>)> = Vec::new();
@@ -289,12 +311,22 @@ fn divide(scope: &Scope, mut main: StreamState, parts: Vec<Part>) -> (StreamStat
     }
     let readings = again.iter().map(|(place, names)| {
         let state = restricted(&removed[*place].state, names.clone());
-        Part { state, ..removed[*place].clone() }
+        // What is drafted before a later start date is not read, so nothing may be said of it.
+        let from = start_date::next(state.start_date, scope.start_date);
+        Part { state: StreamState { start_date: Some(from), ..state }, ..removed[*place].clone() }
     });
     due.extend(readings.collect::<Vec<_>>());
     let names: Vec<String> = again.into_iter().flat_map(|(_, names)| names).collect();
     forget(&mut removed, &names);
     (main, due, bounded(removed))
+}
+
+/// Keeps a part. What others say of the same partitions is older.
+fn keep(parts: &mut Vec<Part>, part: Option<Part>) {
+    let Some(part) = part else { return };
+    forget(parts, &part.state.partitions);
+    parts.retain(|other| !part.state.partitions.is_empty() || !other.state.partitions.is_empty());
+    parts.push(part);
 }
 
 /// Takes partitions out of the parts that name them.
@@ -389,7 +421,9 @@ fn joined(main: &StreamState, part: &Part, now: DateTime<Utc>) -> Option<StreamS
     };
     if let Some(until) = part.until {
         let is_empty = part.empty_since.is_some_and(|since| now < since + EMPTY_AFTER);
-        let is_read = other.position >= until || part.empty_since.is_some();
+        // Where some orders were read, an empty list is not believed.
+        let is_untouched = Some(other.position) <= other.start_date;
+        let is_read = other.position >= until || (part.empty_since.is_some() && is_untouched);
         let is_next = main.start_date.is_some_and(|from| from <= until);
         return (is_read && is_next && !is_empty)
             .then(|| StreamState { start_date: other.start_date, ..state });

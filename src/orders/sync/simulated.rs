@@ -354,7 +354,7 @@ proptest! {
     fn after_a_last_quiet_sync_the_table_is_the_truth(
         readings in any_readings(),
         history in any_history(),
-        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90, 0_usize..8), 0..7),
+        syncs in prop::collection::vec((any::<bool>(), 0_u32..40, prop_oneof![2 => Just(usize::MAX), 1 => 1_usize..40], 0_i32..90, 0_usize..10), 0..7),
         window: bool,
         micros: bool,
         stores in prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 2])],
@@ -391,7 +391,9 @@ proptest! {
                 1 => Rc::new(self::config(start_date, "window", &stores)),
                 2 => Rc::new(self::config(late_start, lasting_changes, &stores)),
                 3 => Rc::new(self::config(start_date, lasting_changes, &stores[few..])),
-                4 => Rc::new(self::config(later_start, lasting_changes, &stores[..few])),
+                4 => Rc::new(self::config(start_date, lasting_changes, &stores[..few])),
+                5 => Rc::new(self::config(later_start, lasting_changes, &stores[..few])),
+                6 => Rc::new(self::config(late_start, lasting_changes, &stores[few..])),
                 _ => lasting.clone(),
             };
             // Too many wrong answers in a row fail a sync, by name; the next one goes on.

@@ -151,6 +151,73 @@ fn of_a_state_that_names_no_stores_since_it_is_old_nothing_is_kept() {
     assert_eq!((readings.kept.len(), main.unwrap().partitions), (0, named(&[1])));
 }
 
+/// A sync that was interrupted after its first state: it says so much of what the first of its readings is about.
+fn interrupted(scope: &Scope, saved: StreamState, position: u32, unseen: &[u64]) -> StreamState {
+    let (readings, from) = Readings::new(scope.clone(), SyncMode::Incremental, Some(saved));
+    let state = state_of(&readings, from.and_then(|from| from.start_date), position);
+    readings.compose(StreamState { unseen: named(unseen), ..state })
+}
+
+fn state_of(readings: &Readings, start_date: Option<DateTime<Utc>>, position: u32) -> StreamState {
+    StreamState { start_date, partitions: readings.scope().names(), ..state(&[], 1, position) }
+}
+
+#[test]
+fn a_store_that_was_not_read_to_its_end_is_not_taken_for_read_after_others_were_configured() {
+    let other = interrupted(&scope(&[2], 1), state(&[1], 1, 20), 20, &[2]);
+    let (_, back) = sync(&scope(&[1], 1), Some(other), 21, false);
+    assert_eq!(back.parts, [], "nothing is known of store 2");
+    let (readings, main) = Readings::new(scope(&[1, 2], 1), SyncMode::Incremental, Some(back));
+    assert_eq!((readings.due.len(), main.unwrap().partitions), (0, named(&[1])), "it is read as a whole");
+}
+
+#[test]
+fn a_store_that_is_added_again_says_nothing_of_what_a_later_start_date_left_out() {
+    let mut saved = state(&[1], 10, 20);
+    saved.parts = vec![Part { state: state(&[3], 10, 12), until: None, empty_since: None }];
+    let (readings, _) = Readings::new(scope(&[1, 3], 15), SyncMode::Incremental, Some(saved));
+    let Next { readings: next, .. } = readings.next(state(&[1], 15, 21), false, day(21));
+    let (_, from) = next.unwrap();
+    assert_eq!(from.start_date, Some(day(15)));
+}
+
+#[test]
+fn what_was_unseen_for_one_stream_is_unseen_for_both() {
+    let front = |position: u32, unseen: &[u64]| Part {
+        state: StreamState { unseen: named(unseen), ..state(&[1, 2], 2, position) },
+        until: Some(day(10)),
+        empty_since: None,
+    };
+    for (one, other) in [(front(9, &[2]), front(5, &[])), (front(5, &[]), front(9, &[2]))] {
+        let both = Part::in_common(&one, &other).unwrap();
+        assert_eq!((both.state.position, both.state.unseen), (day(5), named(&[2])));
+    }
+}
+
+#[test]
+fn nothing_is_read_of_stores_that_are_not_configured_any_more() {
+    let (readings, main) = Readings::new(scope(&[9], 2), SyncMode::Incremental, Some(state(&[1], 10, 20)));
+    let main = main.unwrap();
+    assert_eq!(readings.due.len(), 0);
+    assert_eq!((main.partitions, main.unseen, main.start_date), (named(&[9]), named(&[9]), Some(day(2))));
+    assert_eq!(readings.kept[0].state, state(&[1], 10, 20));
+    // Whatever it says before it has read anything, store 1 is resumed where it was.
+    let early = interrupted(&scope(&[9], 2), state(&[1], 10, 20), 20, &[9]);
+    let (read, _) = sync(&scope(&[1], 2), Some(early), 21, false);
+    assert_eq!(read, [(named(&[1]), 20, 21), (named(&[1]), 2, 10)]);
+}
+
+#[test]
+fn where_some_orders_were_read_an_empty_list_is_not_believed() {
+    let mut saved = state(&[], 10, 20);
+    saved.parts = vec![Part { state: state(&[], 2, 7), until: Some(day(10)), empty_since: Some(day(8)) }];
+    let (readings, _) = Readings::new(scope(&[], 2), SyncMode::Incremental, Some(saved));
+    let Next { readings: next, .. } = readings.next(state(&[], 10, 21), false, day(21));
+    let (readings, from) = next.unwrap();
+    let Next { state, .. } = readings.next(from, true, day(21));
+    assert_eq!((state.start_date, state.parts.len()), (Some(day(10)), 1));
+}
+
 #[test]
 fn a_full_refresh_knows_no_parts() {
     let mut saved = state(&[1], 10, 20);
