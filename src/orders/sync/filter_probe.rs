@@ -1,7 +1,7 @@
 //! Whether the API filters by update time, which is documented and not proven. Pure.
 //!
 //! Asked with a question whose answer must be empty: what has changed ten years from now. Not where the last sweep has proved it:
-//! see [`sweep`](super::sweep).
+//! see `sync::sweep`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
