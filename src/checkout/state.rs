@@ -10,7 +10,7 @@ use super::query::Place;
 use super::{CURSOR_FIELD, NAME};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::catalog::SyncMode;
-use crate::protocol::generation::{FULL_REFRESH, FULL_REFRESH_COMPLETE};
+use crate::protocol::generation::Writer;
 
 /// Where the state names the event.
 const EVENT: &str = "eventId";
@@ -30,7 +30,7 @@ impl Saved {
     /// # Errors
     /// Where it has no number: to begin anew without a word would be worse.
     pub fn parse(state: &Value) -> Result<Self, Failure> {
-        let complete = state[FULL_REFRESH_COMPLETE] == true;
+        let complete = Writer::of(state) == Writer::FullRefreshComplete;
         let Some(seq) = state[CURSOR_FIELD].as_u64() else {
             return Err(Failure::new(
                 FailureKind::State,
@@ -50,8 +50,8 @@ pub fn state(mode: SyncMode, place: &Place, complete: bool) -> Value {
     if let Some(event) = &place.event {
         state[EVENT] = event.as_str().into();
     }
-    if mode == SyncMode::FullRefresh {
-        state[if complete { FULL_REFRESH_COMPLETE } else { FULL_REFRESH }] = true.into();
+    if let Some(mark) = Writer::new(mode, complete).mark() {
+        state[mark] = true.into();
     }
     state
 }

@@ -233,14 +233,14 @@ impl Sync {
             until,
             newest: self.newest,
         });
-        let saved_start_date = self.resumed.as_ref().and_then(|saved| saved.start_date);
-        let start_date = Some(start_date::next(saved_start_date, self.start_date));
-        let state = ListState { start_date, ..self.state(self.from, mode) };
+        let state = self.state(self.from, mode);
         match &self.resumed {
             _ if self.is_complete() => self.complete().write(),
             // Of what was left out something can be said at the end only.
             Some(saved) if self.has_added_stores || self.moved_back_from.is_some() => {
-                ListState { stores: saved.stores.clone(), removed: saved.removed.clone(), ..state }.write()
+                let start_date = Some(start_date::next(saved.start_date, self.start_date));
+                let (stores, removed) = (saved.stores.clone(), saved.removed.clone());
+                ListState { stores, removed, start_date, ..state }.write()
             }
             _ => ListState { place: place.or_else(|| self.place.clone()), ..state }.write(),
         }
@@ -257,10 +257,7 @@ impl Sync {
             stores: self.stores.clone(),
             removed: self.removed(),
             start_date: Some(start_date),
-            writer: match mode {
-                SyncMode::Incremental => Writer::Incremental,
-                SyncMode::FullRefresh => Writer::FullRefresh,
-            },
+            writer: Writer::new(mode, false),
         }
     }
 

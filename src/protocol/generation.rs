@@ -11,6 +11,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::catalog::SyncMode;
+
 /// Where a state says of which generation it speaks.
 const GENERATION: &str = "generationId";
 /// Marks a state of a full refresh that is under way.
@@ -31,6 +33,15 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// A sync in this mode; `complete`, where everything is written.
+    pub fn new(mode: SyncMode, complete: bool) -> Self {
+        match (mode, complete) {
+            (SyncMode::Incremental, _) => Self::Incremental,
+            (SyncMode::FullRefresh, false) => Self::FullRefresh,
+            (SyncMode::FullRefresh, true) => Self::FullRefreshComplete,
+        }
+    }
+
     /// That of a state, by its mark.
     pub fn of(state: &Value) -> Self {
         match (state[FULL_REFRESH_COMPLETE] == true, state[FULL_REFRESH] == true) {
@@ -69,10 +80,10 @@ impl Generations {
     /// Whether a saved state of the stream may be resumed from. States of incremental syncs always may.
     pub fn counts(&self, stream: &str, state: &Value) -> bool {
         let (ours, theirs) = (self.0.get(stream).copied(), state[GENERATION].as_i64());
-        if state[FULL_REFRESH_COMPLETE] == true {
-            ours.is_some() && ours == theirs
-        } else {
-            state[FULL_REFRESH] != true || ours == theirs
+        match Writer::of(state) {
+            Writer::Incremental => true,
+            Writer::FullRefresh => ours == theirs,
+            Writer::FullRefreshComplete => ours.is_some() && ours == theirs,
         }
     }
 

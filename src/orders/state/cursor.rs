@@ -60,15 +60,16 @@ impl Cursor {
         let position = said.position.max(self.start);
         let from = self.resumed.as_ref().map_or(Some(self.start_date), |saved| saved.start_date);
         let start_date = from.or(Some(self.start_date));
+        let writer = Writer::new(self.mode, complete);
         if self.mode == SyncMode::Incremental {
-            return StreamState { position, start_date, writer: Writer::Incremental, ..said };
+            return StreamState { position, start_date, writer, ..said };
         }
         StreamState {
             position,
             start_date,
             partitions: said.partitions,
             unseen: said.unseen,
-            writer: if complete { Writer::FullRefreshComplete } else { Writer::FullRefresh },
+            writer,
             ..StreamState::default()
         }
     }
