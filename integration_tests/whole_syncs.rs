@@ -13,24 +13,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use source_aifi::failure::FailureKind;
 
-use crate::harness::{FAMILY, Truth};
+use crate::harness::{FAMILY, OF_THE_API, Truth};
 use crate::lists;
 use crate::simulation::{Destination, End, Run, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-
-/// All streams of the API, those of the orders first.
-const ALL: [&str; 8] = [
-    "orders",
-    "order_line_items",
-    "order_versions",
-    "order_details",
-    "contests",
-    "stores",
-    "sessions",
-    "products",
-];
 
 /// What happens in one sync, and before the next.
 #[derive(Clone, Debug)]
@@ -44,7 +32,7 @@ struct Step {
     end: End,
     /// What the user has set.
     settings: Value,
-    /// Which streams are selected, by their place in [`ALL`].
+    /// Which streams are selected, by their place in [`OF_THE_API`].
     selected: Vec<usize>,
     /// The platform forgets the states of so many syncs.
     forgotten: usize,
@@ -125,10 +113,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(json!({"start_date": "2025-11-30T22:00:00Z"})),
     ];
     let selected = prop_oneof![
-        2 => Just((0..ALL.len()).collect::<Vec<_>>()),
+        2 => Just((0..OF_THE_API.len()).collect::<Vec<_>>()),
         1 => Just(vec![0, 1, 2, 4, 5, 6, 7]),
         1 => Just(vec![0, 1, 2]),
-        1 => prop::sample::subsequence((0..ALL.len()).collect::<Vec<_>>(), 1..ALL.len()),
+        1 => prop::sample::subsequence((0..OF_THE_API.len()).collect::<Vec<_>>(), 1..OF_THE_API.len()),
     ];
     let forgotten = prop_oneof![5 => Just(0_usize), 1 => 1_usize..4];
     (any::<bool>(), lag, 0_usize..12, any_end(), settings, selected, forgotten, 0_u64..90).prop_map(
@@ -260,7 +248,7 @@ fn live(plan: &Plan) -> (World, Destination) {
     world.api().latency = (millis(plan.latency.0), millis(plan.latency.1));
     for step in &plan.steps {
         world.configure(&step.settings);
-        let names: Vec<&str> = step.selected.iter().map(|place| ALL[*place]).collect();
+        let names: Vec<&str> = step.selected.iter().map(|place| OF_THE_API[*place]).collect();
         world.select(&names, "incremental");
         world.api().lag = step.lag.map(Duration::from_secs);
         let faults = if step.trouble { trouble(plan.seed, &names) } else { Faults::default() };
@@ -288,7 +276,7 @@ fn live(plan: &Plan) -> (World, Destination) {
     world.api().life.end();
     world.api().lag = None;
     world.api().model.set_faults(Faults::default());
-    world.select(&ALL, "incremental");
+    world.select(&OF_THE_API, "incremental");
     world.pass(MINUTE * 40);
     world.sync(&mut destination, End::Own).expect("nothing goes wrong any more");
     // A change that moves no update time is found once a day.
@@ -323,7 +311,7 @@ fn a_seed_reproduces_a_life_to_the_byte() {
         busy: 5,
         end,
         settings: json!({}),
-        selected: (0..ALL.len()).collect(),
+        selected: (0..OF_THE_API.len()).collect(),
         forgotten: 0,
         minutes: 15,
     };

@@ -9,6 +9,18 @@ use super::Outcome;
 /// The streams that a walk through the orders feeds.
 pub const FAMILY: [&str; 4] = ["orders", "order_line_items", "order_versions", "order_details"];
 
+/// All streams of the API, those of the orders first.
+pub const OF_THE_API: [&str; 8] = [
+    "orders",
+    "order_line_items",
+    "order_versions",
+    "order_details",
+    "contests",
+    "stores",
+    "sessions",
+    "products",
+];
+
 /// The primary key of a row of one of these streams; its second part is 0 where there is one only.
 pub type Key = (u64, i64);
 

@@ -11,7 +11,7 @@ mod tls;
 mod truth;
 
 pub use api::{Nulls, api, without};
-pub use family::{FAMILY, Warehouse, key};
+pub use family::{FAMILY, OF_THE_API, Warehouse, key};
 pub use outcome::{Outcome, Rules};
 pub use run::{Run, TOKEN, application, config, configured_catalog, sandbox};
 pub use server::{JSON, Said, Server};

@@ -23,7 +23,7 @@ pub enum Bound {
     ToSeconds,
 }
 
-/// What it makes of `after` with the id of a row that is no more.
+/// What it makes of `after` with the id of a row that no longer exists.
 #[derive(Clone, Copy, Debug)]
 pub enum Gone {
     /// The place where the row was.

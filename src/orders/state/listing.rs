@@ -139,7 +139,7 @@ impl SavedListing {
         }
     }
 
-    /// What two windows of the same orders know of what is listed: one of them is enough, but two may not differ.
+    /// What two windows of the same orders know of what is listed: one of them is enough, but two must not differ.
     pub(crate) fn in_common(one: Option<&Self>, other: Option<&Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => (one == other).then(|| one.clone()),

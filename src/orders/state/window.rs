@@ -179,19 +179,19 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::orders::api::testing::row;
 
-    fn at(hours: i64) -> DateTime<Utc> {
+    pub(crate) fn at(hours: i64) -> DateTime<Utc> {
         row(hours * 3_600, 0).at
     }
 
-    fn order(hours: i64, id: u64, content: &'static str) -> Row {
+    pub(crate) fn order(hours: i64, id: u64, content: &'static str) -> Row {
         Row { data: content.into(), ..row(hours * 3_600 + 5, id) }
     }
 
-    fn window(orders: &[Row]) -> Window {
+    pub(crate) fn window(orders: &[Row]) -> Window {
         let mut window = Window::new(2, 1, at(0), at(0));
         orders.iter().for_each(|order| window.add(0, order));
         window
