@@ -24,7 +24,7 @@ use crate::orders::records::audit::Audit;
 use crate::orders::records::details::Details;
 use crate::orders::records::{self, Records};
 use crate::orders::state::groups::Group;
-use crate::orders::state::parts::{Next, Readings};
+use crate::orders::state::readings::{Next, Readings};
 use crate::orders::streams::OrderStream;
 use crate::orders::sync::log;
 use crate::orders::sync::{Effect, Response, Sync};

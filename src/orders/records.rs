@@ -15,7 +15,7 @@ use crate::orders::api::page::Row;
 use crate::orders::records::details::Details;
 use crate::orders::records::line_items::Lines;
 use crate::orders::state::inventory::{Item, Items};
-use crate::orders::state::parts::Readings;
+use crate::orders::state::readings::Readings;
 use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::{DELETED_AT, OrderStream};
 use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
@@ -172,12 +172,15 @@ impl Records {
         readings: &Readings,
         state: StreamState,
     ) -> Result<(), Failure> {
-        let composed = readings.compose(state.clone());
-        for stream in self.of_the_list() {
-            output.state(stream.name(), &composed.write(stream))?;
-        }
         if let Some(details) = &mut self.details {
-            details.state(state);
+            details.state(state.clone());
+        }
+        let list: Vec<OrderStream> = self.of_the_list().collect();
+        if !list.is_empty() {
+            let composed = readings.compose(state);
+            for stream in list {
+                output.state(stream.name(), &composed.write(stream))?;
+            }
         }
         self.say_details(output, readings)
     }

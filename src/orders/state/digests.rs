@@ -1,6 +1,7 @@
 //! Digests of records, as a state holds them: sixteen hexadecimal digits each, in one text. Pure.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -15,7 +16,12 @@ pub(crate) fn read(text: &str) -> Option<Vec<u64>> {
 
 /// Writes digests as one text.
 pub(crate) fn write<'d>(digests: impl IntoIterator<Item = &'d u64>) -> String {
-    digests.into_iter().map(|digest| format!("{digest:016x}")).collect()
+    let mut text = String::new();
+    for digest in digests {
+        // Writing to a text cannot fail.
+        _ = write!(text, "{digest:016x}");
+    }
+    text
 }
 
 /// Digests of single records, whatever their order.

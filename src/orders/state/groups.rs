@@ -4,7 +4,8 @@
 //! selected later has no state: it has a read of its own, from the beginning, which writes nothing of its siblings. Both
 //! end at the same horizon, so the next sync reads all together.
 
-use crate::orders::state::parts::{Readings, Scope};
+use crate::orders::state::parts::Scope;
+use crate::orders::state::readings::Readings;
 use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;

@@ -242,6 +242,18 @@ impl StreamState {
         is_part_of_one(partition, &self.unseen)
     }
 
+    /// What it says of these partitions, of which it speaks.
+    pub(super) fn of_partitions(&self, partitions: Vec<String>) -> Self {
+        if self.partitions == partitions {
+            return self.clone();
+        }
+        // Of a part of one of its partitions it has no digests.
+        let window = self.window_of(&partitions).filter(|window| window.digests.len() == partitions.len());
+        let is_unseen = |name: &&String| Selection::named(name).is_some_and(|one| self.is_unseen(&one));
+        let unseen = partitions.iter().filter(is_unseen).cloned().collect();
+        Self { window, partitions, unseen, ..self.clone() }
+    }
+
     /// Its window, in the order of these partitions: others may have been configured when it was written.
     pub(crate) fn window_of(&self, partitions: &[String]) -> Option<SavedWindow> {
         Some(self.window.as_ref()?.of_partitions(&self.partitions, partitions))

@@ -18,7 +18,8 @@ use crate::orders::api::page::Row;
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Sort};
 use crate::orders::api::testing::row;
-use crate::orders::state::parts::{self, Next, Scope};
+use crate::orders::state::parts::Scope;
+use crate::orders::state::readings::{self, Next};
 use crate::orders::state::stream_state::StreamState;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
@@ -167,7 +168,7 @@ struct Warehouse {
 
 impl Warehouse {
     /// Takes what was written up to some moment. Answers the ids, in order.
-    fn take(&mut self, steps: &[Effect], readings: &parts::Readings) -> Vec<u64> {
+    fn take(&mut self, steps: &[Effect], readings: &readings::Readings) -> Vec<u64> {
         let mut ids = Vec::new();
         for step in steps {
             match step {
@@ -219,7 +220,7 @@ impl World {
         let saved = state.map(|state| StreamState::parse(state, OrderStream::Orders).unwrap());
         let saved = saved.filter(|saved| saved.counts(SyncMode::Incremental, config.start_date));
         let (mut readings, mut saved) =
-            parts::Readings::new(Scope::of(&config), SyncMode::Incremental, saved);
+            readings::Readings::new(Scope::of(&config), SyncMode::Incremental, saved);
         let (mut asked, mut there) = (0, None);
         let began = self.api.now;
         loop {
@@ -245,7 +246,7 @@ impl World {
     fn reading(
         &mut self,
         sync: &mut Sync<'_>,
-        readings: &parts::Readings,
+        readings: &readings::Readings,
         weather: Weather,
         asked: &mut usize,
     ) -> Result<bool, Failure> {

@@ -1,4 +1,8 @@
 use super::*;
+use crate::orders::state::division::MOST;
+use crate::orders::state::saved_window::SavedWindow;
+use crate::orders::streams::OrderStream;
+use crate::timestamp;
 
 fn day(day: u32) -> DateTime<Utc> {
     timestamp::parse(&format!("2025-11-{day:02}T00:00:00Z")).unwrap()
