@@ -38,6 +38,9 @@ fn assert_true(destination: &Destination, world: &World, name: &str) {
 
 /// What a sync takes out of the tables for good is not listed.
 fn assert_gone(destination: &Destination, before: usize, world: &World) {
+    if destination.deleted.len() == before {
+        return;
+    }
     let (orders, lines) = (living(world), living_lines(world));
     for (stream, key, _) in &destination.deleted[before..] {
         match (stream.as_str(), key[0].as_u64(), key[1].as_i64()) {

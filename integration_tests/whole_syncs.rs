@@ -327,7 +327,7 @@ fn a_seed_reproduces_a_life_to_the_byte() {
         lasting: json!({"changes": "updated"}),
         steps: vec![step(true, End::Killed { answer: 30 }), step(true, End::Own)],
     };
-    let (one, other) = (live(&plan).1, live(&plan).1);
+    let (one, other) = (live(&plan).0, live(&plan).0);
     assert!(one.bytes > 100_000, "{}", one.bytes);
     assert_eq!((one.bytes, one.digest), (other.bytes, other.digest));
 }
@@ -414,7 +414,6 @@ fn an_api_that_is_down_for_half_an_hour_is_hardly_asked_and_costs_no_order() {
     let mut world = World::new(options, &json!({}));
     let mut destination = Destination::default();
     let Run { messages, result } = world.read(&destination.saved(), End::Own);
-    destination.take(&messages, world.clock());
     let failure = result.unwrap().expect_err("half an hour without progress");
     assert_eq!(failure.kind, FailureKind::RateLimited, "{failure:?}");
     let asked = world.api().requests;
@@ -423,6 +422,7 @@ fn an_api_that_is_down_for_half_an_hour_is_hardly_asked_and_costs_no_order() {
     // The platform ends a sync that says nothing.
     let states = messages.iter().filter(|message| message["type"] == "STATE").count();
     assert!(states >= 30, "{states} states in {:?}", world.elapsed());
+    destination.take(messages, world.clock());
     world.api().model.set_faults(Faults::default());
     world.sync(&mut destination, End::Own).unwrap();
     let until = Some(world.clock() - TimeDelta::minutes(2));

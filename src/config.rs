@@ -145,7 +145,7 @@ impl Config {
             Failure::new(FailureKind::Config, text)
         })?;
         drop_unset(&mut value);
-        let mut found = violations::violations(connection_specification(), &value);
+        let mut found = violations::violations(&value);
         let config = Self::typed(&value, &mut found);
         match (config, found.as_slice()) {
             (Some(config), []) => Ok(config),

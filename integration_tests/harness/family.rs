@@ -1,6 +1,7 @@
 //! What a platform and its destination make of the messages of several streams: a table and a state for each.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ pub fn key(stream: &str, record: &Value) -> Key {
 #[derive(Clone, Debug, Default)]
 pub struct Warehouse {
     /// Each row with the number of the record that it was written by.
-    tables: HashMap<String, BTreeMap<Key, (usize, Value)>>,
+    tables: HashMap<String, BTreeMap<Key, (usize, Arc<Value>)>>,
     states: BTreeMap<String, Value>,
     /// How many records came.
     pub records: usize,
@@ -51,10 +52,7 @@ impl Warehouse {
         match message["type"].as_str() {
             Some("RECORD") => {
                 let stream = message["record"]["stream"].as_str().expect("a name");
-                let data = &message["record"]["data"];
-                self.records += 1;
-                let row = (self.records, data.clone());
-                self.tables.entry(stream.to_owned()).or_default().insert(key(stream, data), row);
+                self.upsert(stream, Arc::new(message["record"]["data"].clone()));
             }
             Some("STATE") => {
                 let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str();
@@ -62,6 +60,13 @@ impl Warehouse {
             }
             _ => (),
         }
+    }
+
+    /// Takes a record: it replaces the row with its key.
+    pub fn upsert(&mut self, stream: &str, row: Arc<Value>) {
+        self.records += 1;
+        let key = key(stream, &row);
+        self.tables.entry(stream.to_owned()).or_default().insert(key, (self.records, row));
     }
 
     /// Takes all messages of a run.
@@ -82,7 +87,7 @@ impl Warehouse {
     /// The rows of a stream, by key.
     pub fn table(&self, stream: &str) -> BTreeMap<Key, &Value> {
         let rows = self.tables.get(stream).into_iter().flatten();
-        rows.map(|(key, (_, row))| (*key, row)).collect()
+        rows.map(|(key, (_, row))| (*key, &**row)).collect()
     }
 
     /// Whether a stream has a row with this key.
@@ -97,7 +102,8 @@ impl Warehouse {
             let session = row["sessionId"].as_str().filter(|session| !session.is_empty());
             let order = session.map_or_else(|| key.0.to_string(), str::to_owned);
             let version = row["version"].as_u64().unwrap_or_default();
-            let candidate = (version, row["updatedAt"].as_str().unwrap_or_default(), *number, *key, row);
+            let updated = row["updatedAt"].as_str().unwrap_or_default();
+            let candidate = (version, updated, *number, *key, &**row);
             let older = |known: &(u64, &str, usize, Key, &Value)| {
                 (known.0, known.1, known.2) < (candidate.0, candidate.1, candidate.2)
             };

@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aifi_sandbox::Expected;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -38,21 +37,18 @@ struct Pending {
 }
 
 /// The last state of each stream.
-type States = BTreeMap<String, Value>;
+type States = BTreeMap<String, Arc<Value>>;
 
 /// Tables as Airbyte's destinations keep them: of one key the record with the newest cursor stays, of two with the same cursor
 /// the later one, and one with `_ab_cdc_deleted_at` takes the row out. And the states that the platform keeps.
 #[derive(Default)]
 pub struct Destination {
-    tables: HashMap<String, BTreeMap<String, Value>>,
+    tables: HashMap<String, BTreeMap<String, Arc<Value>>>,
     states: States,
     /// Those that the platform kept before, one sync behind the other.
     earlier: Vec<States>,
     /// The tables of the orders' family, as the harness compares them.
     pub family: Warehouse,
-    /// How many bytes arrived, and a digest of them.
-    pub bytes: u64,
-    pub digest: u64,
     /// How many records came.
     pub written: u64,
     /// Rows that were taken out: the stream, its key, when.
@@ -66,43 +62,43 @@ pub struct Destination {
 
 impl Destination {
     /// Takes what a sync has written, at its end.
-    pub fn take(&mut self, messages: &[Value], now: DateTime<Utc>) {
+    pub fn take(&mut self, messages: Vec<Value>, now: DateTime<Utc>) {
         self.earlier.push(self.states.clone());
-        for message in messages {
-            let text = message.to_string();
-            self.bytes += text.len() as u64;
-            let mut hasher = DefaultHasher::new();
-            (self.digest, text).hash(&mut hasher);
-            self.digest = hasher.finish();
+        for mut message in messages {
             match message["type"].as_str() {
-                Some("RECORD") => self.upsert(&message["record"], now),
-                Some("STATE") => {
-                    let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str().unwrap();
-                    self.states.insert(stream.to_owned(), message["state"].clone());
-                    let state = &message["state"]["stream"]["stream_state"];
-                    // Of a store of which nothing was seen, and of what is still to be read, a state says nothing.
-                    let says_all = state["draftCreatedAt"].is_string()
-                        && ["unseen", "parts"].iter().all(|field| state[field].is_null());
-                    if let Some(truth) = &self.proof
-                        && ["orders", "order_details"].contains(&stream)
-                        && says_all
-                    {
-                        truth.assert_proven(message, &self.family);
-                    }
+                Some("RECORD") => {
+                    let row = Arc::new(message["record"]["data"].take());
+                    self.upsert(message["record"]["stream"].as_str().unwrap(), row, now);
                 }
+                Some("STATE") => self.commit(&message),
                 _ => (),
             }
         }
     }
 
-    fn upsert(&mut self, record: &Value, now: DateTime<Utc>) {
+    /// Takes a state message.
+    fn commit(&mut self, message: &Value) {
+        let stream = message["state"]["stream"]["stream_descriptor"]["name"].as_str().unwrap();
+        self.states.insert(stream.to_owned(), Arc::new(message["state"].clone()));
+        let state = &message["state"]["stream"]["stream_state"];
+        // Of a store of which nothing was seen, and of what is still to be read, a state says nothing.
+        let says_all = state["draftCreatedAt"].is_string()
+            && ["unseen", "parts"].iter().all(|field| state[field].is_null());
+        if let Some(truth) = &self.proof
+            && ["orders", "order_details"].contains(&stream)
+            && says_all
+        {
+            truth.assert_proven(message, &self.family);
+        }
+    }
+
+    fn upsert(&mut self, stream: &str, row: Arc<Value>, now: DateTime<Utc>) {
         self.written += 1;
-        let (stream, row) = (record["stream"].as_str().unwrap(), &record["data"]);
         if stream == "orders" {
-            self.arrived(row, now);
+            self.arrived(&row, now);
         }
         if FAMILY.contains(&stream) {
-            self.family.take(&json!({"type": "RECORD", "record": record}));
+            self.family.upsert(stream, row.clone());
         }
         let (key, cursor) = &STREAMS[stream];
         let key: Vec<&Value> = key.iter().map(|field| &row[field]).collect();
@@ -115,7 +111,7 @@ impl Destination {
             return;
         }
         if row[DELETED_AT].is_null() {
-            table.insert(key.to_string(), row.clone());
+            table.insert(key.to_string(), row);
         } else {
             table.remove(&key.to_string());
             self.deleted.push((stream.to_owned(), key, now));
@@ -137,7 +133,7 @@ impl Destination {
 
     /// What the next sync is started with.
     pub fn saved(&self) -> SavedStates {
-        let states: Vec<&Value> = self.states.values().collect();
+        let states: Vec<&Value> = self.states.values().map(|state| &**state).collect();
         SavedStates::parse(&json!(states).to_string()).unwrap()
     }
 
@@ -162,7 +158,7 @@ impl Destination {
 
     /// The rows of a stream, by key.
     pub fn rows(&self, stream: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.tables.get(stream).into_iter().flatten()
+        self.tables.get(stream).into_iter().flatten().map(|(key, row)| (key, &**row))
     }
 
     /// The current row of each order: of one session the one with the highest version. It is the view that the user page

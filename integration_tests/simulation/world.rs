@@ -2,6 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -64,6 +65,9 @@ pub struct World {
     pub clock_ahead: TimeDelta,
     /// Whether a sync may bring each order once only.
     pub once: bool,
+    /// How many bytes the syncs have written that reached the platform, and a digest of them.
+    pub bytes: usize,
+    pub digest: u64,
     /// What the syncs draw from.
     rng: fastrand::Rng,
 }
@@ -90,6 +94,8 @@ impl World {
             streams: Vec::new(),
             clock_ahead: TimeDelta::zero(),
             once: true,
+            bytes: 0,
+            digest: 0,
             rng: fastrand::Rng::with_seed(seed),
         };
         world.configure(changes);
@@ -164,7 +170,7 @@ impl World {
         for (id, status, at) in std::mem::take(&mut self.api.borrow_mut().life.changes) {
             destination.changed(id, status, at);
         }
-        destination.take(&messages, self.clock());
+        destination.take(messages, self.clock());
         result.unwrap_or(Ok(()))
     }
 
@@ -231,6 +237,10 @@ impl World {
         if result.is_none() {
             bytes.truncate(self.rng.usize(..=bytes.len()));
         }
+        self.bytes += bytes.len();
+        let mut hasher = DefaultHasher::new();
+        (self.digest, &bytes).hash(&mut hasher);
+        self.digest = hasher.finish();
         (bytes, result)
     }
 }

@@ -5,16 +5,22 @@
 //! check cannot drift apart. Only the sentences are ours. A value is never quoted: it may be a secret in the
 //! wrong field.
 
+use std::sync::LazyLock;
+
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
+use super::connection_specification;
+
+static RULES: LazyLock<Validator> = LazyLock::new(|| validator(connection_specification()));
+
 const MUST_LOOK: &str = ": must look like ";
 
-/// Checks `config` against a connection specification. An empty list means that it holds.
-pub(super) fn violations(schema: &Value, config: &Value) -> Vec<String> {
+/// Checks `config` against the connection specification. An empty list means that it holds.
+pub(super) fn violations(config: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    collect(schema, config, "", &mut found);
+    collect(&RULES, connection_specification(), config, "", &mut found);
     once(found)
 }
 
@@ -34,8 +40,8 @@ fn once(found: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn collect(schema: &Value, config: &Value, base: &str, found: &mut Vec<String>) {
-    for error in validator(schema).iter_errors(config) {
+fn collect(rules: &Validator, schema: &Value, config: &Value, base: &str, found: &mut Vec<String>) {
+    for error in rules.iter_errors(config) {
         let path = format!("{base}{}", error.instance_path().as_str());
         match error.kind() {
             ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
@@ -73,7 +79,7 @@ fn one_of(schema: &Value, config: &Value, error: &ValidationError<'_>, path: &st
         .iter()
         .find(|option| constants(option).is_some_and(|(name, constant)| value.get(&name) == Some(&constant)))
     {
-        return collect(option, value, path, found);
+        return collect(&validator(option), option, value, path, found);
     }
     let known: Vec<(String, Value)> = options.iter().filter_map(constants).collect();
     let name = known.first().map_or("", |(name, _)| name);
@@ -155,7 +161,7 @@ mod tests {
     use super::*;
 
     fn check(config: &Value) -> Vec<String> {
-        violations(crate::config::connection_specification(), config)
+        violations(config)
     }
 
     #[test]
