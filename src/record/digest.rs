@@ -3,6 +3,7 @@
 //! It is the same for the fields of an object in any order, for the items of a list in any order where each has an `id`, and
 //! for an address that is signed anew: its query is left out. Anything else that differs makes another digest.
 
+use memchr::memchr2;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Deeper values count as their bytes. Records are not nested as deep.
@@ -107,14 +108,14 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> &'a [u8] {
         self.at += 1;
         let start = self.at;
-        while let Some(byte) = self.bytes.get(self.at) {
-            match byte {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+        let end = loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            match memchr2(b'"', b'\\', rest) {
+                Some(place) if rest[place] == b'\\' => self.at += place + 2,
+                Some(place) => break self.at + place,
+                None => break self.bytes.len(),
             }
-        }
-        let end = self.at.min(self.bytes.len());
+        };
         self.at = end + 1;
         &self.bytes[start.min(end)..end]
     }

@@ -44,9 +44,9 @@ impl Visitor<'_> for KeySeed<'_> {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-        let count = self.properties.len();
-        let position =
-            (0..count).map(|n| (self.hint + n) % count).find(|&n| self.properties[n].aifi_name == key);
+        let (before, after) = self.properties.split_at(self.hint);
+        let find = |properties: &[Property]| properties.iter().position(|one| one.aifi_name == key);
+        let position = find(after).map(|place| self.hint + place).or_else(|| find(before));
         Ok(position.map_or_else(|| Key::Unknown(key.to_owned()), Key::Known))
     }
 }

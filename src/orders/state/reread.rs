@@ -80,12 +80,13 @@ impl RereadFilter {
         Some(search.finish(&written.inventory, self.cursor, now))
     }
 
-    /// Takes a row that was read, and gives it back if it is behind the cursor. `window` is the one that is filled; `items` are
-    /// what the row has, where it is known what is listed.
+    /// Takes a row that was read, with its digest, and gives it back if it is behind the cursor. `window` is the one that is
+    /// filled; `items` are what the row has, where it is known what is listed.
     pub(crate) fn hold(
         &mut self,
         selection: usize,
         row: Row,
+        digest: u64,
         items: Option<&Items>,
         window: &Window,
     ) -> Option<Row> {
@@ -105,7 +106,7 @@ impl RereadFilter {
         self.again.hours = spans.hours;
         waiting.bytes += row.data.len();
         let form = self.written.as_ref().map_or(Form::Content, |written| written.form);
-        waiting.digest = waiting.digest.wrapping_add(form.digest(&row));
+        waiting.digest = waiting.digest.wrapping_add(form.digest(&row, digest));
         waiting.rows.push(row);
         None
     }
@@ -154,6 +155,7 @@ fn spans<'w>(written: Option<&'w Window>, window: &'w Window) -> &'w Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::orders::api::page::digest;
     use crate::orders::state::window::tests::{at, order, window};
 
     fn changed(written: &[Row], read: &[Row], cursor: i64) -> Vec<u64> {
@@ -162,7 +164,7 @@ mod tests {
         let mut changed = RereadFilter::since(known, at(cursor), 1);
         let mut out = Vec::new();
         for order in read {
-            out.extend(changed.hold(0, order.clone(), None, &window));
+            out.extend(changed.hold(0, order.clone(), digest(order), None, &window));
             out.extend(changed.release(0, order.at, &window));
         }
         out.extend(changed.release(0, at(cursor + 1), &window));
@@ -187,13 +189,14 @@ mod tests {
     fn where_longer_spans_were_written_these_are_compared() {
         let written = [order(0, 1, "a"), order(1, 2, "b"), order(2, 3, "c"), order(3, 4, "d")];
         let mut longer = Window::new(60, 1, at(0), at(0));
-        written.iter().for_each(|order| longer.add(0, order));
+        written.iter().for_each(|order| longer.add(0, order, digest(order)));
         assert_eq!((longer.hours, window(&[]).hours), (2, 1));
         let mut changed = RereadFilter::since(Some(longer), at(5), 1);
         let mut out = Vec::new();
         for row in [&written[..3], &[order(3, 4, "paid")]].concat() {
             out.extend(changed.release(0, row.at, &window(&[])));
-            assert!(changed.hold(0, row, None, &window(&[])).is_none());
+            let digest = digest(&row);
+            assert!(changed.hold(0, row, digest, None, &window(&[])).is_none());
         }
         out.extend(changed.release(0, at(6), &window(&[])));
         assert_eq!(out.iter().map(|row| row.id).collect::<Vec<_>>(), [3, 4]);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::orders::api::page::Row;
-use crate::orders::api::page::{digest, digest_of_bytes};
+use crate::orders::api::page::digest_of_bytes;
 use crate::orders::state::listing::Listing;
 use crate::orders::state::saved_window::SavedWindow;
 
@@ -33,10 +33,11 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(super) fn digest(self, row: &Row) -> u64 {
+    /// The digest of a row whose record has the digest `content`.
+    pub(super) fn digest(self, row: &Row, content: u64) -> u64 {
         match self {
             Self::Bytes => digest_of_bytes(row),
-            Self::Content => digest(row),
+            Self::Content => content,
         }
     }
 }
@@ -108,11 +109,11 @@ impl Window {
         self.start_of(self.span(cursor - TimeDelta::days(self.days)))
     }
 
-    /// Adds a record that was read.
-    pub(crate) fn add(&mut self, selection: usize, row: &Row) {
+    /// Adds a record that was read, and its digest.
+    pub(crate) fn add(&mut self, selection: usize, row: &Row, digest: u64) {
         let span = self.span(row.at);
         let sum = self.digests[selection].entry(span).or_default();
-        *sum = sum.wrapping_add(self.form.digest(row));
+        *sum = sum.wrapping_add(self.form.digest(row, digest));
     }
 
     /// Forgets what is known of a selection, which is read anew as a whole.
@@ -181,6 +182,7 @@ impl Window {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::orders::api::page::digest;
     use crate::orders::api::testing::row;
 
     pub(crate) fn at(hours: i64) -> DateTime<Utc> {
@@ -193,7 +195,7 @@ pub(crate) mod tests {
 
     pub(crate) fn window(orders: &[Row]) -> Window {
         let mut window = Window::new(2, 1, at(0), at(0));
-        orders.iter().for_each(|order| window.add(0, order));
+        orders.iter().for_each(|order| window.add(0, order, digest(order)));
         window
     }
 
@@ -212,7 +214,7 @@ pub(crate) mod tests {
     fn a_window_that_is_cut_knows_whole_spans_before_the_cursor_only() {
         let hour = |hour: i64| row(hour * 3_600, 1);
         let mut window = Window::new(14, 1, hour(0).at, hour(9).at);
-        (0..9).for_each(|number| window.add(0, &hour(number)));
+        (0..9).for_each(|number| window.add(0, &hour(number), digest(&hour(number))));
         let mut saved = window.save(hour(9).at, true);
         saved.cut(hour(4).at + TimeDelta::minutes(59));
         let cut = Window::resume(&saved, 14, 1, false).unwrap();
@@ -241,8 +243,8 @@ pub(crate) mod tests {
             let mut long = Window::new(60, 1, hour(first, 0).at, at(0));
             assert_eq!((short.hours, long.hours), (1, 2));
             for row in rows.iter().filter(|row| row.at >= hour(first, 0).at) {
-                short.add(0, row);
-                long.add(0, row);
+                short.add(0, row, digest(row));
+                long.add(0, row, digest(row));
             }
             let read = Window::resume(&short.save(hour(8, 0).at, true), 60, 1, false).unwrap();
             let spans = |window: &Window| -> Vec<Option<u64>> {

@@ -160,8 +160,9 @@ impl<'c> Emitter<'c> {
             if !row.superseded {
                 self.totals(added).observe(&row);
             }
+            let digest = digest(&row);
             if let Some(window) = &mut self.window {
-                window.add(selection, &row);
+                window.add(selection, &row, digest);
             }
             let with_lines = self.config.deletions;
             let items = self.listing().map(|listing| {
@@ -178,14 +179,14 @@ impl<'c> Emitter<'c> {
             }
             let row = match (&mut self.changed, &self.window) {
                 (Some(changed), Some(window)) if !whole => {
-                    changed.hold(selection, row, items.as_ref(), window)
+                    changed.hold(selection, row, digest, items.as_ref(), window)
                 }
                 _ => Some(row),
             };
             if let Some(row) = row {
                 self.release(selection, row.at);
                 if self.config.wants_status(row.status.as_deref()) {
-                    self.record(row, added);
+                    self.record(row, digest, added);
                 } else {
                     self.left_out += u64::from(!row.superseded);
                 }
@@ -256,7 +257,8 @@ impl<'c> Emitter<'c> {
     fn release(&mut self, selection: usize, position: DateTime<Utc>) {
         if let (Some(changed), Some(window)) = (&mut self.changed, &self.window) {
             for row in changed.release(selection, position, window) {
-                self.record(row, false);
+                let digest = digest(&row);
+                self.record(row, digest, false);
             }
         }
     }
@@ -275,7 +277,8 @@ impl<'c> Emitter<'c> {
                 self.found(&row);
             }
             // States of version 0.3.0 and before have the other digest.
-            let is_written = self.recent.has(digest(&row)) || self.recent.has(digest_of_bytes(&row));
+            let digest = digest(&row);
+            let is_written = self.recent.has(digest) || self.recent.has(digest_of_bytes(&row));
             if due && !is_written {
                 if !row.superseded {
                     self.tally.observe(&row);
@@ -283,7 +286,7 @@ impl<'c> Emitter<'c> {
                 if let Some(listing) = self.listing() {
                     listing.change(&row);
                 }
-                self.record(row, false);
+                self.record(row, digest, false);
             }
         }
     }
@@ -315,14 +318,14 @@ impl<'c> Emitter<'c> {
         if added { &mut self.added } else { &mut self.tally }
     }
 
-    fn record(&mut self, row: Row, added: bool) {
+    fn record(&mut self, row: Row, digest: u64, added: bool) {
         if self.unsettled.is_some_and(|settled| row.updated >= Some(settled)) {
-            self.recent.note(digest(&row));
+            self.recent.note(digest);
         }
         if row.superseded {
             self.steps.push(Effect::Superseded(row));
         } else {
-            self.totals(added).write(&row);
+            self.totals(added).write(&row, digest);
             self.steps.push(Effect::Record(row));
         }
     }
