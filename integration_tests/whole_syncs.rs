@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use aifi_sandbox::{
-    Behaviour, Bounds, Fault, Faults, Filter, FirstPage, Limit, Options, RetryAfter, Superseded, Ties,
-    UpdatedAt, UpdatedFilter, VersionIds, Versions,
+    Behaviour, Bounds, Expected, Fault, Faults, Filter, FirstPage, Limit, Options, RetryAfter, Superseded,
+    Ties, UpdatedAt, UpdatedFilter, VersionIds, Versions,
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -219,10 +219,19 @@ impl Plan {
         }
     }
 
-    /// What the API holds now, of orders drafted at some moment or later.
-    fn truth(&self, world: &World, from: Option<DateTime<Utc>>) -> Truth {
+    /// What the API holds now.
+    fn truth(&self, world: &World) -> Truth {
+        Truth::of_model(&world.api().model, &Filter { from: Some(self.first), ..Filter::default() })
+    }
+
+    /// When the orders that the API holds now were drafted, at some moment or later, and their ids.
+    fn drafted(&self, world: &World, from: Option<DateTime<Utc>>) -> Vec<(DateTime<Utc>, u64)> {
         let from = Some(self.first).max(from);
-        Truth::of_model(&world.api().model, &Filter { from, ..Filter::default() })
+        let orders = world.api().model.expected(&Filter { from, ..Filter::default() });
+        let drafted = |order: &Expected| {
+            (order.draft_created_at.parse().expect("a date"), order.id.parse().expect("digits"))
+        };
+        orders.iter().map(drafted).collect()
     }
 
     /// How old orders may be that still change: what no update time tells is found within the window only.
@@ -259,7 +268,7 @@ fn live(plan: &Plan) -> (World, Destination) {
             step.lag.is_none() && plan.behaviour.version_ids == VersionIds::Same && !step.reads_less();
         destination.proof = provable.then(|| {
             let saved = ["orders", "order_details"].map(|stream| destination.cursor(stream));
-            plan.truth(&world, saved.into_iter().flatten().max())
+            plan.drafted(&world, saved.into_iter().flatten().max())
         });
         // Too much trouble fails a sync, by name; the next one resumes.
         _ = world.sync(&mut destination, step.end);
@@ -291,7 +300,7 @@ proptest! {
     #[test]
     fn after_quiet_syncs_every_table_is_the_truth(plan in any_plan()) {
         let (world, destination) = live(&plan);
-        let truth = plan.truth(&world, None);
+        let truth = plan.truth(&world);
         let api = world.api();
         // Under new ids, pages of former versions may be in the table as rows of their own.
         let compared = if plan.behaviour.version_ids == VersionIds::New { 3 } else { 4 };

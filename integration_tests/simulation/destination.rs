@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use source_aifi::protocol::state::SavedStates;
 use source_aifi::record::personal::Personal;
 
-use crate::harness::{FAMILY, Truth, Warehouse};
+use crate::harness::{FAMILY, Warehouse};
 
 /// The fields of a primary key, and the cursor.
 type Keys = (Vec<String>, Option<String>);
@@ -53,8 +53,8 @@ pub struct Destination {
     pub written: u64,
     /// Rows that were taken out: the stream, its key, when.
     pub deleted: Vec<(String, Value, DateTime<Utc>)>,
-    /// What a sync must have written of the orders and their pages before its states say so.
-    pub proof: Option<Truth>,
+    /// Orders that a sync must have written, and their pages, before its states say so: when each was drafted, and its id.
+    pub proof: Option<Vec<(DateTime<Utc>, u64)>>,
     pending: HashMap<u64, Vec<Pending>>,
     /// How late changes of orders arrived.
     pub delays: Vec<TimeDelta>,
@@ -82,13 +82,18 @@ impl Destination {
         self.states.insert(stream.to_owned(), Arc::new(message["state"].clone()));
         let state = &message["state"]["stream"]["stream_state"];
         // Of a store of which nothing was seen, and of what is still to be read, a state says nothing.
-        let says_all = state["draftCreatedAt"].is_string()
-            && ["unseen", "parts"].iter().all(|field| state[field].is_null());
-        if let Some(truth) = &self.proof
+        let says_all = ["unseen", "parts"].iter().all(|field| state[field].is_null());
+        if let Some(drafted) = &self.proof
             && ["orders", "order_details"].contains(&stream)
             && says_all
+            && let Some(until) = self.cursor(stream)
         {
-            truth.assert_proven(message, &self.family);
+            for (at, id) in drafted.iter().filter(|(at, _)| *at < until) {
+                assert!(
+                    self.family.has(stream, &(*id, 0)),
+                    "{stream} is said to be written before {until}, but lacks order {id} of {at}"
+                );
+            }
         }
     }
 
