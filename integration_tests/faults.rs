@@ -11,13 +11,13 @@ use source_aifi::cli::Command;
 use source_aifi::protocol::output::Output;
 use source_aifi::run;
 
-use crate::complete::{many, settled};
+use crate::complete::{fewer, settled};
 use crate::harness::{Run, TOKEN, application, assert_holds, config, configured_catalog, sandbox};
 use crate::simulation::World;
 
 /// Reads everything, in virtual time.
 fn reads_all_the_same(faults: Faults) -> Stats {
-    let options = Options { faults, ..many(Behaviour::default()) };
+    let options = Options { faults, ..fewer(Behaviour::default()) };
     let mut world = World::new(options, &json!({"start_date": "2025-01-01T00:00:00Z"}));
     let outcome = world.outcome(&[]).succeeded();
     let until = Some(world.clock() - TimeDelta::minutes(2));
@@ -28,7 +28,7 @@ fn reads_all_the_same(faults: Faults) -> Stats {
 
 /// The same through the binary, for what the network is a part of.
 fn binary_reads_all_the_same(faults: Faults) -> Stats {
-    let sandbox = sandbox(Options { faults, ..many(Behaviour::default()) });
+    let sandbox = sandbox(Options { faults, ..fewer(Behaviour::default()) });
     let outcome = Run::incremental(&config(&sandbox)).finish().succeeded();
     assert_holds(&outcome.records(), &sandbox.expected(&settled(&sandbox)), true);
     sandbox.stats()
