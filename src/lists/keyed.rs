@@ -43,7 +43,10 @@ impl Position for Keyed {
         let after = known.checked_sub(back + 1).map(|place| self.tail[place].clone());
         let begin = usize::from(after.is_some());
         Asked {
-            part: PageRequest::After { after: after.or_else(|| self.from.clone()), count: self.size },
+            part: PageRequest::After {
+                after: after.or_else(|| self.from.clone()),
+                count: aim.count(self.size),
+            },
             begin,
         }
     }

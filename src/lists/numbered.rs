@@ -107,10 +107,10 @@ impl Position for Numbered {
     fn ask(&self, aim: Aim, longest: usize) -> Asked {
         if !self.by_page {
             let begin = self.offset(aim, longest);
-            return Asked { part: PageRequest::Offset { offset: begin, count: self.size }, begin };
+            return Asked { part: PageRequest::Offset { offset: begin, count: aim.count(self.size) }, begin };
         }
         match self.page(aim, longest) {
-            (0, _) => Asked { part: PageRequest::Page { page: None, size: self.size }, begin: 0 },
+            (0, _) => Asked { part: PageRequest::Page { page: None, size: aim.count(self.size) }, begin: 0 },
             (page, size) => {
                 let begin = page * size;
                 Asked { part: PageRequest::Page { page: Some(page + self.first_page), size }, begin }

@@ -32,6 +32,15 @@ impl Aim {
             _ => Self::Back(1),
         }
     }
+
+    /// How many rows to ask for, of at most `size`. One less proves the end: a question that was asked before could be answered
+    /// from a memory in between, with the same mistake. So few that a new row would find no room are never asked for.
+    pub(super) fn count(self, size: usize) -> usize {
+        match self {
+            Self::Prove | Self::ProveAgain if size > SMALLEST_CAP => size - 1,
+            _ => size,
+        }
+    }
 }
 
 /// A question, as a place understands it.
