@@ -6,8 +6,8 @@
 //!    are known. So neither a gap, nor an empty answer, nor a parameter that the API ignores can be taken for the end.
 //!    `keyed` and `numbered` are the two kinds of `position`s in a list.
 //! 2. [`query`] spells the question, [`page`] reads the answer.
-//! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`passes`] decides how many
-//!    passes it takes.
+//! 3. [`sync`] decides what of it is written, and what the state says; [`state`] is its form. [`recent`] names the newest rows,
+//!    so that one that was overlooked is found. [`passes`] decides how many passes it takes.
 //!    `leads` says what is asked for ahead; `stride` is how far the ids of one page are from those of the next.
 //! 4. [`reading`] is all of this as one machine; `log` is what people read. [`check`] proves that a list can be read.
 //!
@@ -25,6 +25,7 @@ pub mod passes;
 mod position;
 pub mod query;
 pub mod reading;
+pub mod recent;
 pub mod state;
 mod stride;
 pub mod sync;

@@ -9,7 +9,9 @@
 //!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a question that reaches
 //!   back over the last known row or two: its answer must bring the last one, and nothing new. (By page it reaches over as
 //!   many as leave room for a new one, since sizes of pages cannot be chosen freely.)
-//!   Where pages are shorter than asked for, two different questions have to prove it.
+//!   Where pages are shorter than asked for, two different questions have to prove it. Two answers in a row that are cut behind
+//!   the same row look like an end all the same: what of the newest rows they have hidden, the next sync finds by the state
+//!   (see [`super::recent`]). The shorter an answer, the likelier are two alike, so most of them hide rows of short lists.
 //! * Where no part reaches over the last known row (pages touch each other), the page before the next one has to come once
 //!   more, and then the next one as it was: the two are one answer.
 //! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only

@@ -5,6 +5,8 @@
 //! `until`; `newest` is the latest change among them. A full refresh marks its states: `fullRefresh` while it is under
 //! way, and the mark of Airbyte's own sources when it is complete. `stores`, where only some are configured, says of which
 //! all of this is said, and `removed` up to when rows of stores are written that are not configured any more.
+//! `recent` names the newest rows before P one by one: of those, only the named ones are written (see [`super::recent`]). `walk`
+//! has one of its own, for the state at its end.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::declared::{List, Paging, UPDATED_FIELD};
+use super::recent::Recent;
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::generation::Writer;
 use crate::protocol::start_date::{self, START_DATE};
@@ -27,6 +30,8 @@ const REMOVED: &str = "removed";
 const ALL: &str = "all";
 /// Where the state says how far a pass is.
 const WALK: &str = "walk";
+/// Where the state names the newest rows.
+const RECENT: &str = "recent";
 
 /// How far a pass is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct ResumePoint {
     pub until: DateTime<Utc>,
     /// The latest change among the rows that were read.
     pub newest: Option<DateTime<Utc>>,
+    /// The newest rows, up to there. None in states of version 0.3.0 and before.
+    pub recent: Option<Recent>,
 }
 
 /// What a state of such a list says: one type, for reading and writing.
@@ -44,6 +51,8 @@ pub struct ResumePoint {
 pub struct ListState {
     /// Every row that was changed before it is written. None in a state of a full refresh that is complete.
     pub updated: Option<DateTime<Utc>>,
+    /// The newest rows of those. None, where none is known, and in states of version 0.3.0 and before.
+    pub recent: Option<Recent>,
     /// How far a pass is that was cut off.
     pub place: Option<ResumePoint>,
     /// The stores that it speaks of; empty for all.
@@ -84,6 +93,7 @@ impl ListState {
             after: after.to_owned(),
             until,
             newest: time(&walk["newest"]),
+            recent: Recent::parse(&walk[RECENT]),
         });
         let stores = state[STORES].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         let removed = |(store, updated): (&String, &Value)| {
@@ -91,7 +101,8 @@ impl ListState {
             Some((store, time(updated)?))
         };
         let removed = state[REMOVED].as_object().into_iter().flatten().filter_map(removed).collect();
-        Ok(Self { updated, place, stores, removed, start_date: start_date::of(state), writer })
+        let recent = Recent::parse(&state[RECENT]);
+        Ok(Self { updated, recent, place, stores, removed, start_date: start_date::of(state), writer })
     }
 
     /// As it is written.
@@ -106,10 +117,16 @@ impl ListState {
         if !self.stores.is_empty() {
             state[STORES] = self.stores.clone().into();
         }
-        if let Some(ResumePoint { after, until, newest }) = &self.place {
+        if let Some(recent) = &self.recent {
+            state[RECENT] = recent.write();
+        }
+        if let Some(ResumePoint { after, until, newest, recent }) = &self.place {
             state[WALK] = json!({"after": after, "until": timestamp::write(*until)});
             if let Some(newest) = newest {
                 state[WALK]["newest"] = timestamp::write(*newest).into();
+            }
+            if let Some(recent) = recent {
+                state[WALK][RECENT] = recent.write();
             }
         }
         if let Some(mark) = self.writer.mark() {
@@ -149,12 +166,19 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let updated = at("2025-11-05T00:00:00.120Z");
-        let place =
-            ResumePoint { after: "0x7".into(), until: at("2025-12-01T00:00:00Z"), newest: Some(updated) };
+        let mut recent = Recent::since(at("2025-11-04T00:00:00Z"));
+        recent.note("0x7", updated, true);
+        let place = ResumePoint {
+            after: "0x7".into(),
+            until: at("2025-12-01T00:00:00Z"),
+            newest: Some(updated),
+            recent: Some(recent.clone()),
+        };
         let removed = BTreeMap::from([(None, at("2025-11-02T00:00:00Z")), (Some(9), updated)]);
-        for place in [None, Some(place.clone()), Some(ResumePoint { newest: None, ..place })] {
+        for place in [None, Some(place.clone()), Some(ResumePoint { newest: None, recent: None, ..place })] {
             let state = ListState {
                 updated: Some(updated),
+                recent: place.as_ref().and(Some(recent.clone())),
                 place: place.clone(),
                 stores: vec![3, 7],
                 removed: removed.clone(),
@@ -166,8 +190,13 @@ mod tests {
                 let state = ListState { writer, ..state.clone() };
                 assert_eq!(ListState::parse(&SESSIONS, &state.write()).unwrap(), state);
             }
-            let complete =
-                ListState { updated: None, place: None, writer: Writer::FullRefreshComplete, ..state };
+            let complete = ListState {
+                updated: None,
+                recent: None,
+                place: None,
+                writer: Writer::FullRefreshComplete,
+                ..state
+            };
             assert_eq!(ListState::parse(&SESSIONS, &complete.write()).unwrap(), complete);
         }
         let writer = ListState::parse(&SESSIONS, &without_cursor()).unwrap().writer;

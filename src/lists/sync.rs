@@ -11,6 +11,7 @@ use super::declared::List;
 use super::page::Row;
 use super::pass::Pass;
 use super::query::RequestShape;
+use super::recent::Recent;
 use super::state::{self, ListState, ResumePoint};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -39,6 +40,10 @@ pub struct Sync {
     moved_back_from: Option<DateTime<Utc>>,
     /// Rows changed before it are written already, as a rule.
     from: DateTime<Utc>,
+    /// Of the newest rows among those, only these are.
+    written: Recent,
+    /// What it will be at the end, as far as rows have come.
+    seen: Recent,
     place: Option<ResumePoint>,
     /// Rows changed at or after it are left to the next sync. Fixed with the first answer.
     horizon: Option<DateTime<Utc>>,
@@ -72,20 +77,33 @@ impl Sync {
         // What was passed over was not read for the stores that were added, nor before the start date.
         let is_whole = !has_added_stores && moved_back_from.is_none();
         let place = resumed.as_ref().and_then(|saved| saved.place.clone()).filter(|_| is_whole);
-        Ok(Self {
+        let from = updated.map_or(config.start_date, |updated| updated.max(config.start_date));
+        let recent = resumed.as_ref().and_then(|saved| saved.recent.clone());
+        let written = recent.filter(|recent| recent.from() <= from).unwrap_or_else(|| Recent::since(from));
+        let written_from = written.from().max(config.start_date);
+        let written = written.seen_from(written_from);
+        let mut sync = Self {
             list,
             mode,
             stores: config.store_ids.clone(),
             start_date: config.start_date,
             has_added_stores,
             moved_back_from,
-            from: updated.map_or(config.start_date, |updated| updated.max(config.start_date)),
+            from,
+            seen: written.clone(),
+            written,
             horizon: place.as_ref().map(|place| place.until),
             newest: place.as_ref().and_then(|place| place.newest),
             place,
             resumed,
             left_out: 0,
-        })
+        };
+        sync.seen = match &sync.place {
+            // Of what came before the place, a state of version 0.3.0 and before names nothing.
+            Some(place) => place.recent.clone().unwrap_or_else(|| Recent::since(place.until)),
+            None => sync.written.clone().seen_from(sync.lowest()),
+        };
+        Ok(sync)
     }
 
     /// Whether a full refresh is complete already, so that nothing is left.
@@ -141,6 +159,11 @@ impl Sync {
     /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
     /// exclusive: so one more, and that row comes back.
     pub fn bound(&self) -> Option<DateTime<Utc>> {
+        self.from().map(|_| self.lowest() - MILLISECOND - MILLISECOND)
+    }
+
+    /// No row that was changed before it is written.
+    fn lowest(&self) -> DateTime<Utc> {
         let from = if self.moved_back_from.is_some() {
             self.start_date
         } else if !self.has_added_stores {
@@ -151,15 +174,13 @@ impl Sync {
             let from = self.stores.iter().map(|store| self.lower_bound(Some(*store)));
             from.min().unwrap_or(self.start_date)
         };
-        self.from().map(|_| from - MILLISECOND - MILLISECOND)
+        from.min(self.written.from())
     }
 
-    /// Rows of a store that were changed before it are written. None stands for all stores.
+    /// Rows of a store that were changed before it are written, but for those that `written` lacks. None stands for all stores.
     fn lower_bound(&self, store: Option<u64>) -> DateTime<Utc> {
-        let Some(saved) = self.resumed.as_ref().filter(|_| self.has_added_stores) else { return self.from };
-        if store.is_some_and(|store| saved.stores.contains(&store)) {
-            return self.from;
-        }
+        let is_more = |saved: &&ListState| !saved.covers(store.as_slice());
+        let Some(saved) = self.resumed.as_ref().filter(is_more) else { return self.from };
         let removed = saved.removed.get(&store).or_else(|| saved.removed.get(&None));
         removed.map_or(self.start_date, |from| (*from).max(self.start_date).min(self.from))
     }
@@ -188,6 +209,8 @@ impl Sync {
     }
 
     fn is_due(&mut self, row: &Row) -> bool {
+        let wanted = self.stores.is_empty() || row.store.is_none_or(|store| self.stores.contains(&store));
+        let mut is_new = true;
         if let Some((mode, updated)) = self.mode.zip(row.updated) {
             let later =
                 mode == SyncMode::Incremental && self.horizon.is_some_and(|horizon| updated >= horizon);
@@ -198,12 +221,18 @@ impl Sync {
             // A row of no store was written with those of the stores that were read.
             let from = if row.store.is_none() { self.from } else { self.lower_bound(row.store) };
             let was_left_out = self.moved_back_from.is_some_and(|before| updated < before);
-            if updated < self.start_date || (updated < from && !was_left_out) {
+            if updated < self.start_date {
                 return false;
             }
+            let is_written = updated < from && !was_left_out && !self.written.lacks(&row.id, updated);
+            self.seen.note(&row.id, updated, wanted || is_written);
+            if is_written {
+                return false;
+            }
+            // What comes once more was counted by the sync before.
+            is_new = updated >= self.from || was_left_out;
         }
-        let wanted = self.stores.is_empty() || row.store.is_none_or(|store| self.stores.contains(&store));
-        self.left_out += u64::from(!wanted);
+        self.left_out += u64::from(!wanted && is_new);
         wanted
     }
 
@@ -232,8 +261,9 @@ impl Sync {
             after: after.to_owned(),
             until,
             newest: self.newest,
+            recent: (mode == SyncMode::Incremental).then(|| self.seen.clone()),
         });
-        let state = self.state(self.from, mode);
+        let state = self.state(self.from, mode, &self.written);
         match &self.resumed {
             _ if self.is_complete() => self.complete().write(),
             // Of what was left out something can be said at the end only.
@@ -246,13 +276,14 @@ impl Sync {
         }
     }
 
-    /// Everything that was changed before `updated` is written.
-    fn state(&self, updated: DateTime<Utc>, mode: SyncMode) -> ListState {
+    /// Everything that was changed before `updated` is written, of the newest rows those that `recent` names.
+    fn state(&self, updated: DateTime<Utc>, mode: SyncMode, recent: &Recent) -> ListState {
         let saved_start_date = self.resumed.as_ref().and_then(|saved| saved.start_date);
         let start_date =
             start_date::next(saved_start_date.filter(|_| self.moved_back_from.is_none()), self.start_date);
         ListState {
             updated: Some(updated),
+            recent: Some(recent).filter(|recent| recent.from() < updated).cloned(),
             place: None,
             stores: self.stores.clone(),
             removed: self.removed(),
@@ -262,7 +293,7 @@ impl Sync {
     }
 
     fn complete(&self) -> ListState {
-        let state = self.state(self.from, SyncMode::FullRefresh);
+        let state = self.state(self.from, SyncMode::FullRefresh, &self.written);
         ListState { updated: None, writer: Writer::FullRefreshComplete, ..state }
     }
 
@@ -276,7 +307,7 @@ impl Sync {
             Some(mode @ SyncMode::Incremental) => {
                 let seen = self.newest.map(|newest| newest.trunc_subsecs(3) + MILLISECOND);
                 let seen = seen.zip(self.horizon).map(|(seen, horizon)| seen.min(horizon));
-                self.state(seen.map_or(self.from, |seen| seen.max(self.from)), mode).write()
+                self.state(seen.map_or(self.from, |seen| seen.max(self.from)), mode, &self.seen).write()
             }
         }
     }
