@@ -169,8 +169,10 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// What a bad hour brings, but for what no client can notice: a row less in the middle, of the page of a single order a line
-/// less, and of a list two answers in a row that end alike too early. `whole_lists` has those that end differently.
+/// What a bad hour brings, but for what no client can notice: a row less in the middle, and of the page of a single order a line
+/// less. Of a list, two answers in a row that end alike too early are noticed in the next sync, unless more rows than a state
+/// names were changed later than those that they hid. Here that takes a long list and two cuts at the same of its many rows. It
+/// may happen; in 1,500 lives it did not.
 fn trouble(seed: u64, streams: &[&str]) -> Faults {
     let kinds = [
         (Fault::Unavailable503, 0.04),
@@ -194,10 +196,9 @@ fn trouble(seed: u64, streams: &[&str]) -> Faults {
         (Fault::Slow(Duration::from_secs(2)), 0.02),
     ];
     let has = |names: &[&str]| names.iter().any(|name| streams.contains(name));
-    let (details, lists) = (has(&["order_details"]), has(&lists::LISTS));
+    let details = has(&["order_details"]);
     let is_noticed = |fault| match fault {
-        Fault::Short => !details && !lists,
-        Fault::Empty | Fault::Unsorted => !details,
+        Fault::Empty | Fault::Short | Fault::Unsorted => !details,
         _ => true,
     };
     let rates = kinds.into_iter().filter(|(fault, _)| is_noticed(*fault)).collect();
@@ -291,6 +292,15 @@ fn live(plan: &Plan) -> (World, Destination) {
     // A change that moves no update time is found once a day.
     world.pass(HOUR * 25);
     world.sync(&mut destination, End::Own).expect("nothing goes wrong any more");
+    // What was cut off is complete with the first one, and with the second one what has changed since. So nothing is due of a
+    // list that has a cursor.
+    world.pass(HOUR);
+    let Run { messages, result } = world.read(&destination.saved(), End::Own);
+    result.expect("it comes to its own end").expect("nothing goes wrong any more");
+    let is_again =
+        |message: &&Value| ["contests", "sessions"].iter().any(|list| message["record"]["stream"] == *list);
+    assert_eq!(messages.iter().find(is_again), None, "a row came twice");
+    destination.take(messages, world.clock());
     (world, destination)
 }
 

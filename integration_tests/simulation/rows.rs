@@ -62,6 +62,8 @@ pub struct Readings {
     pub deletes: bool,
     /// Whether rows change places without having been changed.
     pub ties: bool,
+    /// Whether two answers in a row may be cut behind the same row, so that the list looks complete.
+    pub alike: bool,
 }
 
 /// A row: its id, and when it was changed.
@@ -223,10 +225,13 @@ impl RowServer {
     }
 
     /// Cuts an answer. One that is cut just behind what is known is the end, to any reader; so is one that is cut twice alike.
+    /// What is hidden then can be found in a later sync only, if at all.
     fn cut(&mut self, rows: &mut Vec<Row>) {
         let left = self.rng.usize(3..rows.len());
         let end = Some(rows[left - 1].0);
-        if self.cut_behind != end && !rows[..left].iter().all(|(id, _)| self.shown.contains(id)) {
+        let is_noticed =
+            self.cut_behind != end && !rows[..left].iter().all(|(id, _)| self.shown.contains(id));
+        if is_noticed || self.readings.alike {
             self.cut_behind = end;
             rows.truncate(left);
         }
