@@ -24,75 +24,45 @@
 //! assert_eq!(answer.status, 200);
 //! ```
 //!
-//! | module | holds |
+//! | room | holds |
 //! | --- | --- |
-//! | `options`, `behaviour`, `faults`, `limiter`, `auth` | what can be set, and the small machines behind it |
-//! | `order`, `catalogue`, `generate`, `book` | orders, their life, and the book that keeps them in order |
-//! | `params`, `paging`, `resources` | what all requests have in common: parameters, parts of lists, paths |
-//! | `query`, `list`, `render`, `lines`, `texts`, `odd`, `stamp` | from a request to a page of orders |
-//! | `detail`, `contests`, `stores`, `sessions`, `visit`, `products` | the other resources, one each; a visit is a session |
-//! | `look`, `envelope`, `expected` | how values look, in rows and bodies; what a faithful copy holds |
-//! | `model`, `serve`, `answer`, `stats` | the whole API in memory |
-//! | `checkout`, `push`, `pusher` | the webhook: its bodies, what waits and what was answered, the calls |
-//! | `server`, `body`, `sandbox`, `control` | the same over HTTP |
+//! | `settings` | what can be set, and the small machines behind it |
+//! | `shop` | orders, their life, and the book that keeps them in order |
+//! | `endpoint` | what all requests have in common: parameters, parts of lists, how values are spelled |
+//! | `orders` | from a request to a page of orders, or to one order |
+//! | `lists` | the other lists, a file each |
+//! | `webhook` | checkout events: their bodies, what waits and what was answered |
+//! | `model` | the whole API in memory |
+//! | `server` | the same over HTTP, and the calls of the webhook |
 
-mod answer;
-mod auth;
-mod behaviour;
-mod body;
-mod book;
-mod catalogue;
-mod checkout;
-mod contests;
-mod control;
-mod detail;
-mod envelope;
-mod expected;
-mod faults;
-mod generate;
-mod limiter;
-mod lines;
-mod list;
-mod look;
+mod endpoint;
+mod lists;
 mod model;
-mod odd;
-mod options;
-mod order;
-mod paging;
-mod params;
-mod products;
-mod push;
-mod pusher;
-mod query;
-mod render;
-mod resources;
+mod orders;
 mod sandbox;
-mod serve;
 mod server;
-mod sessions;
-mod stamp;
-mod stats;
-mod stores;
+mod settings;
+mod shop;
 #[cfg(test)]
 mod testing;
-mod texts;
-mod visit;
+mod time;
+mod webhook;
 
-pub use answer::{Answer, Delivery};
-pub use auth::Auth;
-pub use behaviour::{
-    Behaviour, Bounds, Envelope, FirstPage, Ids, IsLatest, Stamps, Superseded, Ties, UnknownParameters,
-    UpdatedAt, UpdatedFilter, VersionIds, Versions,
-};
-pub use expected::{
+pub use model::Model;
+pub use model::answer::{Answer, Delivery};
+pub use model::resources::RESOURCES;
+pub use model::stats::{RequestLog, Stats};
+pub use orders::expected::{
     Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
     Filter,
 };
-pub use faults::{Fault, Faults};
-pub use limiter::{Limit, Limiter, RetryAfter};
-pub use model::Model;
-pub use options::Options;
-pub use push::{Call, Push, Pushed, Trouble};
-pub use resources::RESOURCES;
 pub use sandbox::Sandbox;
-pub use stats::{RequestLog, Stats};
+pub use settings::auth::Auth;
+pub use settings::behaviour::{
+    Behaviour, Bounds, Envelope, FirstPage, Ids, IsLatest, Stamps, Superseded, Ties, UnknownParameters,
+    UpdatedAt, UpdatedFilter, VersionIds, Versions,
+};
+pub use settings::faults::{Fault, Faults};
+pub use settings::options::Options;
+pub use settings::rate_limit::{Limit, Limiter, RetryAfter};
+pub use webhook::queue::{Call, Push, Pushed, Trouble};

@@ -1,5 +1,10 @@
 //! The whole API in memory: state and clock.
 
+pub(crate) mod answer;
+pub(crate) mod resources;
+mod respond;
+pub(crate) mod stats;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -7,28 +12,28 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::answer::Answer;
-use crate::auth::Tokens;
-use crate::behaviour::Behaviour;
-use crate::book::Book;
-use crate::checkout::Event;
-use crate::contests;
-use crate::expected::{
+use crate::endpoint::paging::Recent;
+use crate::endpoint::spelling::Look;
+use crate::lists::contests;
+use crate::lists::products;
+use crate::lists::sessions;
+use crate::lists::stores;
+use crate::model::answer::Answer;
+use crate::model::stats::{RequestLog, Stats};
+use crate::orders::expected::{
     Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
     Filter,
 };
-use crate::faults::{Faults, Injector};
-use crate::limiter::{Limit, Limiter};
-use crate::look::Look;
-use crate::options::Options;
-use crate::order::Status;
-use crate::paging::Recent;
-use crate::products;
-use crate::push::{Pushed, Queue};
-use crate::sessions;
-use crate::stamp;
-use crate::stats::{RequestLog, Stats};
-use crate::stores;
+use crate::settings::auth::Tokens;
+use crate::settings::behaviour::Behaviour;
+use crate::settings::faults::{Faults, Injector};
+use crate::settings::options::Options;
+use crate::settings::rate_limit::{Limit, Limiter};
+use crate::shop::order::Status;
+use crate::shop::order_book::Book;
+use crate::time;
+use crate::webhook::event::Event;
+use crate::webhook::queue::{Pushed, Queue};
 
 /// The path under which the API answers.
 pub(crate) const API: &str = "/api/admin/v2";
@@ -294,10 +299,9 @@ impl Model {
         }
         let (status, at) = (answer.status, self.started.elapsed());
         self.log.push_back(RequestLog { path: path.to_owned(), query, status, at });
-        answer.header("date", stamp::http_date(self.now()))
+        answer.header("date", time::http_date(self.now()))
     }
 }
 
 #[cfg(test)]
-#[path = "model_tests.rs"]
 mod tests;

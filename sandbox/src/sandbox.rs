@@ -10,20 +10,20 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
-use crate::answer::Answer;
-use crate::behaviour::Behaviour;
-use crate::expected::{
+use crate::model::answer::Answer;
+use crate::model::stats::{RequestLog, Stats};
+use crate::model::{API, Model, TOKEN};
+use crate::orders::expected::{
     Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
     Filter,
 };
-use crate::faults::Faults;
-use crate::limiter::Limit;
-use crate::model::{API, Model, TOKEN};
-use crate::options::Options;
-use crate::push::Pushed;
-use crate::pusher;
+use crate::server::calls;
 use crate::server::{self, Shared, lock};
-use crate::stats::{RequestLog, Stats};
+use crate::settings::behaviour::Behaviour;
+use crate::settings::faults::Faults;
+use crate::settings::options::Options;
+use crate::settings::rate_limit::Limit;
+use crate::webhook::queue::Pushed;
 
 /// A running sandbox: a [`Model`] and a server on a thread of its own, which stops when this is dropped.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Sandbox {
         };
         if let Some(push) = push {
             // It ends with the runtime.
-            runtime.spawn(pusher::push(model.clone(), push));
+            runtime.spawn(calls::push(model.clone(), push));
         }
         let (stop, stopped) = oneshot::channel();
         let serve = server::serve(listener, model.clone(), stopped);

@@ -1,5 +1,9 @@
 //! The model over HTTP.
 
+pub(crate) mod body;
+pub(crate) mod calls;
+pub(crate) mod control;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,10 +20,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::answer::{Answer, Delivery};
-use crate::body::SentBody;
-use crate::control;
+use crate::model::answer::{Answer, Delivery};
 use crate::model::{Model, TOKEN};
+use crate::server::body::SentBody;
 
 /// The model, shared between the server and the handle.
 pub(crate) type Shared = Arc<Mutex<Model>>;
@@ -122,5 +125,4 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

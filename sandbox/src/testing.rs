@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::behaviour::Behaviour;
 use crate::model::Model;
-use crate::options::Options;
+use crate::settings::behaviour::Behaviour;
+use crate::settings::options::Options;
 
 pub(crate) const BEARER: Option<&str> = Some("sandbox-token-0123456789");
 
