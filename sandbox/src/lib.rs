@@ -1,18 +1,11 @@
 //! An AiFi Admin API on loopback, for tests without an account.
 //!
-//! The sandbox serves seven resources of the API and an OAuth token address, all from generated orders. What AiFi's
+//! The sandbox serves lists of the API and an OAuth token address, all from generated orders. What AiFi's
 //! documentation leaves open is a switch of [`Behaviour`]; what goes wrong between two machines is a [`Fault`].
 //! It also calls the checkout webhook, if it is given one ([`Push`]).
 //!
-//! | below `/api/admin/v2` | paged by | rows |
-//! | --- | --- | --- |
-//! | `/orders` | `page`, `pageSize` (50, at most 200) | `data` |
-//! | `/orders/{orderId}` | | one order with `lineItems` and `session` |
-//! | `/contests` | `page`, `pageSize` (10) | `contestedOrders`, one for each order with a version 2 |
-//! | `/contests/{orderId}` | | one contest with `items` |
-//! | `/stores` | `count` (20, at most 200), `after`, `before` | `stores` |
-//! | `/sessions` | the same | `data`, one for each order and some that nobody bought in |
-//! | `/products` | `offset`, `count` (50, at most 200) | `products`, the sold ones and more |
+//! Below `/api/admin/v2` there are `/orders` and `/orders/{orderId}`, and each list of `lists` by its name; its file says
+//! how it is paged, and whether there is a single object below it. [`resources`] names them all.
 //!
 //! Where the words KNOWN, INFERRED and UNKNOWN are in capitals, they say what is documented.
 //!
@@ -24,21 +17,27 @@
 //! assert_eq!(answer.status, 200);
 //! ```
 //!
+//! Each room may use those above it, which a test checks:
+//!
 //! | room | holds |
 //! | --- | --- |
+//! | `random` | numbers drawn from a seed |
 //! | `settings` | what can be set, and the small machines behind it |
-//! | `shop` | orders, their life, and the book that keeps them in order |
-//! | `endpoint` | what all requests have in common: parameters, parts of lists, how values are spelled |
+//! | `time` | moments, and how they are spelled |
+//! | `shop` | what a retailer has: stores, products, orders and their life, sessions |
+//! | `endpoint` | what all endpoints have in common: declaration, parameters, parts of lists, how values are spelled |
 //! | `orders` | from a request to a page of orders, or to one order |
-//! | `lists` | the other lists, a file each |
+//! | `lists` | the other lists, a file and a line each |
 //! | `webhook` | checkout events: their bodies, what waits and what was answered |
 //! | `model` | the whole API in memory |
 //! | `server` | the same over HTTP, and the calls of the webhook |
+//! | `sandbox` | a running one |
 
 mod endpoint;
 mod lists;
 mod model;
 mod orders;
+mod random;
 mod sandbox;
 mod server;
 mod settings;
@@ -48,21 +47,17 @@ mod testing;
 mod time;
 mod webhook;
 
-pub use model::Model;
-pub use model::answer::{Answer, Delivery};
-pub use model::resources::RESOURCES;
-pub use model::stats::{RequestLog, Stats};
-pub use orders::expected::{
-    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
-    Filter,
-};
+pub use lists::contests::ExpectedContest;
+pub use lists::products::ExpectedProduct;
+pub use lists::sessions::ExpectedSession;
+pub use lists::stores::ExpectedStore;
+pub use model::{Answer, Delivery, Model, RequestLog, Stats, resources};
+pub use orders::{Expected, ExpectedDetail, ExpectedLine};
 pub use sandbox::Sandbox;
-pub use settings::auth::Auth;
-pub use settings::behaviour::{
-    Behaviour, Bounds, Envelope, FirstPage, Ids, IsLatest, Stamps, Superseded, Ties, UnknownParameters,
-    UpdatedAt, UpdatedFilter, VersionIds, Versions,
+pub use settings::{
+    Auth, Behaviour, Bounds, Envelope, Fault, Faults, FirstPage, Ids, IsLatest, Limit, Limiter, Options,
+    Push, RetryAfter, Stamps, Superseded, Ties, Trouble, UnknownParameters, UpdatedAt, UpdatedFilter,
+    VersionIds, Versions,
 };
-pub use settings::faults::{Fault, Faults};
-pub use settings::options::Options;
-pub use settings::rate_limit::{Limit, Limiter, RetryAfter};
-pub use webhook::queue::{Call, Push, Pushed, Trouble};
+pub use shop::Filter;
+pub use webhook::{Call, Pushed};

@@ -9,15 +9,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use aifi_sandbox::{
-    Auth, Behaviour, Fault, Faults, Limit, Options, Push, RESOURCES, RetryAfter, Sandbox, Trouble,
+    Auth, Behaviour, Fault, Faults, Limit, Options, Push, RetryAfter, Sandbox, Trouble, resources,
 };
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 
 /// An AiFi Admin API on loopback, for tests without an account.
 ///
-/// Serves below /api/admin/v2, from generated orders: /orders, /orders/{orderId}, /contests, /contests/{orderId},
-/// /stores, /sessions and /products, each paged in its own way. What AiFi's documentation leaves open is a switch.
+/// Serves lists below /api/admin/v2, from generated orders: /orders, and the others that `--forbid` names, each paged in
+/// its own way; below /orders and /contests, single ones by order. What AiFi's documentation leaves open is a switch.
 /// Prints its address in one line when it listens, and runs until it is terminated.
 #[derive(Debug, Parser)]
 #[command(version, after_help = CONTROL)]
@@ -61,9 +62,8 @@ struct Flags {
     /// Answer the token with 403
     #[arg(long, conflicts_with = "client_id")]
     forbidden: bool,
-    /// Answer a resource with 403 while all else works (repeat for more). Resources: orders, order, contests,
-    /// contest, stores, sessions, products; order and contest are the details of one
-    #[arg(long, value_name = "RESOURCE", value_parser = RESOURCES)]
+    /// Answer a resource with 403 while all else works (repeat for more); order and contest are the details of one
+    #[arg(long, value_name = "RESOURCE", value_parser = PossibleValuesParser::new(resources()))]
     forbid: Vec<String>,
     /// Let in tokens issued to this client, not --token
     #[arg(long, requires = "client_secret")]
@@ -130,7 +130,7 @@ While it runs it can be steered (no token needed):
   GET  /_sandbox/expected/lines         the lines of these orders as the list shows them, narrowed in the same way
   GET  /_sandbox/expected/versions      all versions that the list shows, narrowed in the same way
   GET  /_sandbox/expected/details       these orders with all their line items, removed ones too, narrowed as well
-  GET  /_sandbox/expected/contests      all contests; so for stores, sessions, products, too
+  GET  /_sandbox/expected/contests      all contests; so for each other list, by its name
   GET  /_sandbox/pushed                 with --push: each call and its answer, and how many events wait
   POST /_sandbox/advance?seconds=60     move the clock
   POST /_sandbox/orders?count=10        add orders
@@ -314,7 +314,7 @@ mod tests {
         for trouble in Trouble::every() {
             assert!(troubles.contains(&format!(" {} (", trouble.name())), "{}", trouble.name());
         }
-        assert!(RESOURCES.iter().all(|resource| help.contains(resource)));
+        assert!(resources().iter().all(|resource| help.contains(resource)));
     }
 
     #[test]

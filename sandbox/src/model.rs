@@ -1,39 +1,31 @@
 //! The whole API in memory: state and clock.
 
-pub(crate) mod answer;
-pub(crate) mod resources;
+mod answer;
+mod resources;
 mod respond;
-pub(crate) mod stats;
+mod stats;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::endpoint::paging::Recent;
-use crate::endpoint::spelling::Look;
-use crate::lists::contests;
-use crate::lists::products;
-use crate::lists::sessions;
-use crate::lists::stores;
-use crate::model::answer::Answer;
-use crate::model::stats::{RequestLog, Stats};
-use crate::orders::expected::{
-    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
-    Filter,
-};
-use crate::settings::auth::Tokens;
-use crate::settings::behaviour::Behaviour;
-use crate::settings::faults::{Faults, Injector};
-use crate::settings::options::Options;
-use crate::settings::rate_limit::{Limit, Limiter};
-use crate::shop::order::Status;
-use crate::shop::order_book::Book;
+pub use self::answer::{Answer, Delivery};
+pub use self::resources::resources;
+pub use self::stats::{RequestLog, Stats};
+use crate::endpoint::{Look, Recent};
+use crate::lists;
+use crate::lists::contests::{self, ExpectedContest};
+use crate::lists::products::{self, ExpectedProduct};
+use crate::lists::sessions::{self, ExpectedSession};
+use crate::lists::stores::{self, ExpectedStore};
+use crate::orders::{self, Expected, ExpectedDetail, ExpectedLine};
+use crate::settings::{Behaviour, Faults, Injector, Limit, Limiter, Options, Tokens};
+use crate::shop::{Book, Filter, Shop, Status};
 use crate::time;
-use crate::webhook::event::Event;
-use crate::webhook::queue::{Pushed, Queue};
+use crate::webhook::{Event, Pushed, Queue};
 
 /// The path under which the API answers.
 pub(crate) const API: &str = "/api/admin/v2";
@@ -50,9 +42,7 @@ const REMEMBERED: usize = 10_000;
 pub struct Model {
     pub(crate) options: Options,
     pub(crate) book: Book,
-    /// Lists of recent queries.
-    pub(crate) contests: Recent<contests::Query>,
-    pub(crate) sessions: Recent<sessions::List>,
+    recent: Recent,
     pub(crate) tokens: Tokens,
     pub(crate) limiter: Limiter,
     pub(crate) injector: Injector,
@@ -69,8 +59,7 @@ impl Model {
     pub fn new(options: Options) -> Model {
         Model {
             book: Book::new(&options),
-            contests: Recent::new(),
-            sessions: Recent::new(),
+            recent: Recent::default(),
             tokens: Tokens::default(),
             limiter: Limiter::default(),
             injector: Injector::new(options.faults.clone()),
@@ -190,7 +179,7 @@ impl Model {
         self.options.latency = latency;
     }
 
-    /// Sets which resources, named as in [`RESOURCES`](crate::RESOURCES), are answered with 403.
+    /// Sets which resources, named as in [`resources`], are answered with 403.
     pub fn set_forbidden(&mut self, forbidden: Vec<String>) {
         self.options.forbidden = forbidden;
     }
@@ -226,51 +215,56 @@ impl Model {
         self.log.iter().cloned().collect()
     }
 
+    /// What rows are made of.
+    fn shop(&self) -> Shop<'_> {
+        Shop { options: &self.options, book: &self.book }
+    }
+
     /// The current version of each order that the filter names, by (`draftCreatedAt`, id).
     pub fn expected(&self, filter: &Filter) -> Vec<Expected> {
-        self.book.expected(filter, &self.options.behaviour)
+        orders::expected(&self.shop(), filter)
     }
 
     /// The lines of these orders as the list shows them, in the same order of orders: without those that were removed,
     /// and none where `products` is null.
     pub fn expected_lines(&self, filter: &Filter) -> Vec<ExpectedLine> {
-        let look = Look::new(&self.options.behaviour);
-        self.book.named(filter).flat_map(|row| look.expected_lines(row, self.book.first(row))).collect()
+        orders::expected_lines(&self.shop(), filter)
     }
 
     /// Each version that the list shows and the filter names, by (`draftCreatedAt`, id, version).
     pub fn expected_versions(&self, filter: &Filter) -> Vec<Expected> {
-        self.book.expected_versions(filter, &self.options.behaviour)
+        orders::expected_versions(&self.shop(), filter)
     }
 
     /// The details of the orders that the filter names, in the same order.
     pub fn expected_details(&self, filter: &Filter) -> Vec<ExpectedDetail> {
-        let look = Look::new(&self.options.behaviour);
-        let detail = |row| ExpectedDetail {
-            order: look.expected(row),
-            line_items: look.expected_items(row, self.book.first(row)).collect(),
-        };
-        self.book.named(filter).map(detail).collect()
+        orders::expected_details(&self.shop(), filter)
+    }
+
+    /// All rows of any other list, by the list's name and in JSON; `None` when there is no such list.
+    pub fn expected_rows(&self, list: &str) -> Option<Vec<Value>> {
+        let list = lists::ALL.iter().find(|known| known.name == list)?;
+        Some((list.expected)(&self.shop()))
     }
 
     /// All contests, by id.
     pub fn expected_contests(&self) -> Vec<ExpectedContest> {
-        contests::expected(&self.book, &self.options.behaviour)
+        contests::expected(&self.shop())
     }
 
     /// All stores, by id.
     pub fn expected_stores(&self) -> Vec<ExpectedStore> {
-        stores::expected(&self.options)
+        stores::expected(&self.shop())
     }
 
     /// All sessions, by id.
     pub fn expected_sessions(&self) -> Vec<ExpectedSession> {
-        sessions::expected(&self.book, &self.options.behaviour)
+        sessions::expected(&self.shop())
     }
 
     /// All products, by id.
     pub fn expected_products(&self) -> Vec<ExpectedProduct> {
-        products::expected(&self.options)
+        products::expected(&self.shop())
     }
 
     /// Answers a `POST` request to the token address with this form.

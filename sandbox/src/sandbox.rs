@@ -10,20 +10,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::oneshot;
 
-use crate::model::answer::Answer;
-use crate::model::stats::{RequestLog, Stats};
-use crate::model::{API, Model, TOKEN};
-use crate::orders::expected::{
-    Expected, ExpectedContest, ExpectedDetail, ExpectedLine, ExpectedProduct, ExpectedSession, ExpectedStore,
-    Filter,
-};
-use crate::server::calls;
+use crate::lists::contests::ExpectedContest;
+use crate::lists::products::ExpectedProduct;
+use crate::lists::sessions::ExpectedSession;
+use crate::lists::stores::ExpectedStore;
+use crate::model::{API, Answer, Model, RequestLog, Stats, TOKEN};
+use crate::orders::{Expected, ExpectedDetail, ExpectedLine};
 use crate::server::{self, Shared, lock};
-use crate::settings::behaviour::Behaviour;
-use crate::settings::faults::Faults;
-use crate::settings::options::Options;
-use crate::settings::rate_limit::Limit;
-use crate::webhook::queue::Pushed;
+use crate::settings::{Behaviour, Faults, Limit, Options};
+use crate::shop::Filter;
+use crate::webhook::Pushed;
 
 /// A running sandbox: a [`Model`] and a server on a thread of its own, which stops when this is dropped.
 #[derive(Debug)]
@@ -49,7 +45,7 @@ impl Sandbox {
         };
         if let Some(push) = push {
             // It ends with the runtime.
-            runtime.spawn(calls::push(model.clone(), push));
+            runtime.spawn(server::push(model.clone(), push));
         }
         let (stop, stopped) = oneshot::channel();
         let serve = server::serve(listener, model.clone(), stopped);

@@ -1,11 +1,11 @@
 //! The model over HTTP.
 
-pub(crate) mod body;
-pub(crate) mod calls;
-pub(crate) mod control;
+mod body;
+mod calls;
+mod control;
+mod shared;
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -20,17 +20,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::model::answer::{Answer, Delivery};
-use crate::model::{Model, TOKEN};
-use crate::server::body::SentBody;
-
-/// The model, shared between the server and the handle.
-pub(crate) type Shared = Arc<Mutex<Model>>;
-
-/// Locks the model; a panic of another thread is not a reason to stop.
-pub(crate) fn lock(model: &Shared) -> MutexGuard<'_, Model> {
-    model.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use self::body::SentBody;
+pub(crate) use self::calls::push;
+pub(crate) use self::shared::{Shared, lock};
+use crate::model::{Answer, Delivery, TOKEN};
 
 /// Serves until told to stop.
 pub(crate) async fn serve(listener: TcpListener, model: Shared, mut stop: oneshot::Receiver<()>) {

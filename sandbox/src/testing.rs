@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use crate::model::Model;
-use crate::settings::behaviour::Behaviour;
-use crate::settings::options::Options;
+use crate::settings::{Behaviour, Options};
 
 pub(crate) const BEARER: Option<&str> = Some("sandbox-token-0123456789");
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::settings::behaviour::Stamps;
+use crate::settings::Stamps;
 
 /// Microseconds of a second, minute, hour.
 pub(crate) const SECOND: i64 = 1_000_000;

@@ -1,4 +1,8 @@
-//! The checkout webhook: its events, and what waits.
+//! The checkout webhook, from AiFi's side: its events, and what waits to be sent.
 
-pub(crate) mod event;
-pub(crate) mod queue;
+mod event;
+mod queue;
+
+pub(crate) use event::Event;
+pub(crate) use queue::Queue;
+pub use queue::{Call, Pushed};

@@ -1,4 +1,4 @@
-//! Parts of lists: by offset, and by cursor. What lists are kept for the next pages.
+//! Parts of lists: by offset, and by cursor.
 
 use std::ops::Range;
 
@@ -7,49 +7,14 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
-use crate::endpoint::params::Reader;
+use crate::endpoint::Reader;
 use crate::time;
 
-/// How many lists are kept for the next pages.
-const RECENT: usize = 4;
 /// Padding may be there or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Filtered and sorted lists of recent queries, as long as no order changes.
-#[derive(Clone, Debug)]
-pub(crate) struct Recent<Q> {
-    changes: u64,
-    lists: Vec<(Q, Vec<u32>)>,
-}
-
-impl<Q: PartialEq> Recent<Q> {
-    pub(crate) fn new() -> Recent<Q> {
-        Recent { changes: 0, lists: Vec::new() }
-    }
-
-    /// The list of a query, made if it is not there; `changes` counts the changes of orders.
-    pub(crate) fn list(&mut self, changes: u64, query: Q, make: impl FnOnce(&Q) -> Vec<u32>) -> &[u32] {
-        if self.changes != changes {
-            self.lists.clear();
-            self.changes = changes;
-        }
-        let at = match self.lists.iter().position(|(key, _)| *key == query) {
-            Some(at) => at,
-            None => {
-                if self.lists.len() == RECENT {
-                    self.lists.remove(0);
-                }
-                let list = make(&query);
-                self.lists.push((query, list));
-                self.lists.len() - 1
-            }
-        };
-        &self.lists[at].1
-    }
-}
 
 /// The part of a list of `total` rows that begins at `offset`.
 pub(crate) fn part(offset: u64, size: usize, total: usize) -> Range<usize> {
@@ -137,7 +102,7 @@ pub(crate) fn cursor(id: u64, key: &str, sort: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::behaviour::Behaviour;
+    use crate::settings::Behaviour;
 
     fn part_of(after: Option<u64>, before: Option<u64>, descending: bool) -> Range<usize> {
         let list: Vec<u64> = (10..20).collect();
@@ -177,19 +142,6 @@ mod tests {
         assert_eq!(read(&cursor(7, "visitors", "3"), "visitors"), Ok(Some((3, 7))));
         assert_eq!(read(&text, "updatedAt"), Err("string.base64"));
         assert_eq!(read("17", "createdAt"), Err("string.base64"));
-    }
-
-    #[test]
-    fn a_kept_list_is_made_once_for_each_change() {
-        let mut recent = Recent::new();
-        let mut made = 0;
-        for (changes, query) in [(0, 'a'), (0, 'a'), (0, 'b'), (1, 'a'), (1, 'a')] {
-            recent.list(changes, query, |_| {
-                made += 1;
-                vec![made]
-            });
-        }
-        assert_eq!(made, 3);
     }
 
     #[test]

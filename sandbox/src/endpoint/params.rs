@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::settings::behaviour::{Behaviour, Bounds, FirstPage, UnknownParameters, UpdatedFilter};
+use crate::settings::{Behaviour, Bounds, FirstPage, UnknownParameters, UpdatedFilter};
 use crate::time::{self, SECOND};
 
 /// Micro-cents of a price, so that a bound may have more than two digits.
@@ -61,13 +61,20 @@ pub(crate) fn problems_body(problems: &[Problem]) -> Vec<u8> {
 
 /// Reads values, and keeps what is wrong with them.
 pub(crate) struct Reader<'b> {
+    /// A fault: dates are read, and then ignored.
+    out_of_range: bool,
     behaviour: &'b Behaviour,
     problems: Vec<Problem>,
 }
 
 impl<'b> Reader<'b> {
     pub(crate) fn new(behaviour: &'b Behaviour) -> Reader<'b> {
-        Reader { behaviour, problems: Vec::new() }
+        Reader { out_of_range: false, behaviour, problems: Vec::new() }
+    }
+
+    /// The same reader, which ignores dates if a fault wants it.
+    pub(crate) fn out_of_range(self, out_of_range: bool) -> Reader<'b> {
+        Reader { out_of_range, ..self }
     }
 
     /// Hands on each pair; only the `arrays` may be given more than once.
@@ -192,6 +199,9 @@ impl<'b> Reader<'b> {
             self.problem(field, "date.format", "must be in ISO 8601 date format");
             return None;
         };
+        if self.out_of_range {
+            return None;
+        }
         let micros = date.timestamp_micros();
         Some(match self.behaviour.bounds {
             Bounds::TruncatedToSeconds => micros.div_euclid(SECOND) * SECOND,

@@ -1,8 +1,8 @@
 //! How values look: what is spelled the same in the rows of all resources.
 
-use crate::settings::behaviour::{Behaviour, Ids};
+use crate::settings::{Behaviour, Ids};
+use crate::shop::Row;
 use crate::shop::mistyped::{Odd, odd};
-use crate::shop::order::Row;
 use crate::shop::texts::{money, number};
 use crate::time;
 

@@ -1,75 +1,55 @@
-//! Contests: one for each order with a second version. They are not rows of their own, but seen in the orders.
+//! `GET /contests` and `GET /contests/{orderId}`: one for each order with a second version. They are not rows of their
+//! own, but seen in the orders. Paged by `page` and `pageSize` (10).
 
-use crate::endpoint::paging;
-use crate::endpoint::params::{Problem, Reader, Span};
-use crate::endpoint::reply::Reply;
-use crate::endpoint::spelling::{Look, boolean, escaped, price, quoted};
-use crate::orders::expected::ExpectedContest;
-use crate::orders::lines::Placed;
-use crate::orders::render::Part;
-use crate::settings::behaviour::Behaviour;
-use crate::shop::order::{Draw, Row};
-use crate::shop::order_book::Book;
+use serde::Serialize;
+
+use crate::endpoint::{
+    Detail, List, Look, Problem, Recent, Reply, Request, Span, escaped, paging, price, quoted, values,
+};
+use crate::orders::{CONTEST_STATUSES, Contest, Part, Placed};
 use crate::shop::texts::{self, number};
+use crate::shop::{Book, Shop};
 use crate::time;
 
-/// The states of a contest (KNOWN).
-const STATUSES: [&str; 2] = ["contested", "reviewed"];
-const MESSAGES: [&str; 4] = [
-    "I did not take this",
-    "Ich hatte nur eine \u{2013} bitte prüfen 🙏",
-    "Line one\nline \"two\"",
-    "One is missing on the receipt",
-];
-/// What lies between the id of an order's second version and that of its contest.
-const ID_DISTANCE: u64 = 5_000_000;
+/// All contests, and one by its order.
+pub(crate) static LIST: List = List {
+    name: "contests",
+    rows: "contestedOrders",
+    page,
+    detail: Some(&Detail { name: "contest", rows: "items", reply: detail }),
+    expected: |shop| values(expected(shop)),
+};
 
-/// The contest of an order. A second contest of the same order is taken for a change of the first, as the API
-/// finds a contest by its order (INFERRED).
-pub(crate) struct Contest<'b> {
-    row: &'b Row,
-    first: &'b Row,
-    second: &'b Row,
-}
-
-impl<'b> Contest<'b> {
-    /// The contest that a version of an order belongs to.
-    pub(crate) fn of(book: &'b Book, row: &'b Row) -> Option<Contest<'b>> {
-        let mut second = row;
-        while second.version > 2 {
-            second = &book.rows[second.older as usize];
-        }
-        (row.version > 1).then(|| Contest { row, first: book.first(row), second })
-    }
-
-    fn id(&self) -> u64 {
-        self.second.own_id + ID_DISTANCE
-    }
-
-    fn status(&self) -> &'static str {
-        STATUSES[usize::from(self.row.reviewed)]
-    }
-
-    fn expected(&self, behaviour: &Behaviour) -> ExpectedContest {
-        ExpectedContest {
-            id: self.id().to_string(),
-            order_id: self.row.id.to_string(),
-            order_version: u32::from(self.row.version),
-            session_id: texts::text(self.row, texts::session_id),
-            store_id: self.row.store,
-            status: self.status(),
-            original_total_price: texts::amount(self.first.total()),
-            contested_total_price: texts::amount(self.row.total()),
-            reviewed_total_price: self.row.reviewed.then(|| texts::amount(self.row.total())),
-            created_at: time::text(self.second.created, behaviour.stamps),
-            updated_at: time::text(self.row.updated, behaviour.stamps),
-        }
-    }
+/// A contest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedContest {
+    /// `id`, as digits.
+    pub id: String,
+    /// `orderId`: the id of the order's first version.
+    pub order_id: String,
+    /// `orderVersion`.
+    pub order_version: u32,
+    /// `sessionId`.
+    pub session_id: String,
+    /// The order's `storeId`, which is in `order`.
+    pub store_id: u32,
+    /// `contested` or `reviewed`.
+    pub status: &'static str,
+    /// `originalTotalPrice`.
+    pub original_total_price: String,
+    /// `contestedTotalPrice`.
+    pub contested_total_price: String,
+    /// `reviewedTotalPrice`; null before the review.
+    pub reviewed_total_price: Option<String>,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
 }
 
 /// A request for a page, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Query {
+struct Query {
     page: u64,
     page_size: usize,
     created: Span,
@@ -83,15 +63,15 @@ pub(crate) struct Query {
 
 impl Query {
     /// Understands the pairs of a query. No bound of `pageSize` is shown; that of orders is INFERRED.
-    pub(crate) fn parse(pairs: &[(String, String)], behaviour: &Behaviour) -> Result<Query, Vec<Problem>> {
+    fn parse(request: &Request) -> Result<Query, Vec<Problem>> {
         let (mut query, mut page) = (Query { page_size: 10, ..Query::default() }, None);
-        let mut reader = Reader::new(behaviour);
-        reader.each(pairs, &["status"], |reader, field, value| match field {
+        let mut reader = request.reader();
+        reader.each(request.pairs, &["status"], |reader, field, value| match field {
             "minCreatedAt" | "maxCreatedAt" => reader.bound(&mut query.created, field, value),
             "minUpdatedAt" | "maxUpdatedAt" => reader.updated(&mut query.updated, field, value),
             "startTime" => query.period.from = reader.min_date(field, value),
             "endTime" => query.period.until = reader.max_date(field, value),
-            "status" => query.statuses |= reader.bit(field, value, &STATUSES),
+            "status" => query.statuses |= reader.bit(field, value, &CONTEST_STATUSES),
             "orderId" => query.order = reader.number(field, value),
             "storeId" => query.store = reader.positive(field, value),
             "page" => page = reader.number(field, value),
@@ -103,13 +83,8 @@ impl Query {
         reader.done(query)
     }
 
-    /// Drops the dates.
-    pub(crate) fn forget_dates(&mut self) {
-        (self.created, self.updated, self.period) = (Span::ALL, Span::ALL, Span::ALL);
-    }
-
     /// The query without what decides only which part of the list is shown.
-    pub(crate) fn list(&self) -> Query {
+    fn list(&self) -> Query {
         Query { page: 0, page_size: 0, ..self.clone() }
     }
 
@@ -125,7 +100,7 @@ impl Query {
 
 /// The newest versions of the contested orders that a query names, by the id of the contest. No order is
 /// documented.
-pub(crate) fn list(book: &Book, query: &Query) -> Vec<u32> {
+fn list(book: &Book, query: &Query) -> Vec<u32> {
     let mut found: Vec<(u64, u32)> = book
         .by_draft
         .iter()
@@ -138,21 +113,24 @@ pub(crate) fn list(book: &Book, query: &Query) -> Vec<u32> {
     found.into_iter().map(|(_, at)| at).collect()
 }
 
-/// A page of a list.
-pub(crate) fn page(book: &Book, list: &[u32], query: &Query, look: &Look) -> Reply {
+/// A page of the list.
+fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
+    let (query, look, book) = (Query::parse(request)?, request.look(), request.shop.book);
+    let key = format!("contests {:?}", query.list());
+    let list = recent.list(book.changes, key, || list(book, &query));
     let part = paging::part(query.page.saturating_mul(query.page_size as u64), query.page_size, list.len());
     let pagination = paging::pagination(part.start, query.page_size, list.len());
     let rows = list[part].iter().filter_map(|at| Contest::of(book, &book.rows[*at as usize]));
-    Reply {
+    Ok(Reply {
         before: Vec::new(),
-        name: "contestedOrders",
         rows: rows.map(|contest| look.contest_with_order(&contest)).collect(),
         behind: format!(",{pagination}").into_bytes(),
-    }
+    })
 }
 
 /// The contest of one order, with its items; by the id of the order's first version.
-pub(crate) fn detail(book: &Book, order_id: u64, look: &Look) -> Option<Reply> {
+fn detail(shop: &Shop, order_id: u64) -> Option<Reply> {
+    let (book, look) = (shop.book, Look::new(&shop.options.behaviour));
     let row = &book.rows[book.newest(order_id)?];
     let contest = Contest::of(book, row).filter(|_| row.id == order_id)?;
     let (mut before, mut behind) = (Vec::with_capacity(600), Vec::with_capacity(200));
@@ -160,62 +138,32 @@ pub(crate) fn detail(book: &Book, order_id: u64, look: &Look) -> Option<Reply> {
     before.push(b',');
     look.transaction(&mut behind, row);
     let rows = row.placed(contest.first).map(|placed| look.contest_item(&contest, &placed)).collect();
-    Some(Reply { before, name: "items", rows, behind })
+    Some(Reply { before, rows, behind })
 }
 
 /// All contests as a copy should hold them.
-pub(crate) fn expected(book: &Book, behaviour: &Behaviour) -> Vec<ExpectedContest> {
+pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedContest> {
+    let (book, stamps) = (shop.book, shop.options.behaviour.stamps);
     let list = list(book, &Query::default());
     let contests = list.iter().filter_map(|at| Contest::of(book, &book.rows[*at as usize]));
-    contests.map(|contest| contest.expected(behaviour)).collect()
+    contests
+        .map(|contest| ExpectedContest {
+            id: contest.id().to_string(),
+            order_id: contest.row.id.to_string(),
+            order_version: u32::from(contest.row.version),
+            session_id: texts::text(contest.row, texts::session_id),
+            store_id: contest.row.store,
+            status: contest.status(),
+            original_total_price: texts::amount(contest.first.total()),
+            contested_total_price: texts::amount(contest.row.total()),
+            reviewed_total_price: contest.row.reviewed.then(|| texts::amount(contest.row.total())),
+            created_at: time::text(contest.second.created, stamps),
+            updated_at: time::text(contest.row.updated, stamps),
+        })
+        .collect()
 }
 
 impl Look<'_> {
-    /// Appends the contest in an order: key and shape are UNKNOWN; INFERRED like the rows of the list.
-    pub(crate) fn contest_if(&self, out: &mut Vec<u8>, contest: Option<&Contest>) {
-        let Some(contest) = contest else { return out.extend_from_slice(b"null") };
-        out.push(b'{');
-        self.contest(out, contest);
-        out.push(b'}');
-    }
-
-    /// Appends the pairs of a contest, without braces.
-    fn contest(&self, out: &mut Vec<u8>, contest: &Contest) {
-        let row = contest.row;
-        let draw = row.draw(Draw::Contest);
-        out.extend_from_slice(b"\"createdAt\":");
-        self.moment(out, contest.second.created);
-        out.extend_from_slice(b",\"updatedAt\":");
-        self.moment(out, row.updated);
-        out.extend_from_slice(b",\"deletedAt\":null,\"id\":");
-        self.id(out, contest.id());
-        out.extend_from_slice(b",\"orderId\":");
-        self.text_id(out, row.id);
-        out.extend_from_slice(b",\"orderVersion\":");
-        self.id(out, u64::from(row.version));
-        out.extend_from_slice(b",\"sessionId\":\"");
-        texts::session_id(row, out);
-        out.extend_from_slice(b"\",\"message\":");
-        escaped(out, MESSAGES[(draw >> 40) as usize % MESSAGES.len()]);
-        out.extend_from_slice(b",\"fromOperator\":");
-        boolean(out, (draw >> 50).is_multiple_of(4));
-        out.extend_from_slice(b",\"status\":");
-        quoted(out, contest.status());
-        out.extend_from_slice(b",\"contestedTotalPrice\":");
-        price(out, row.total());
-        out.extend_from_slice(b",\"reviewedTotalPrice\":");
-        if row.reviewed {
-            price(out, row.total());
-        } else {
-            out.extend_from_slice(b"null");
-        }
-        out.extend_from_slice(b",\"originalTotalPrice\":");
-        price(out, contest.first.total());
-        if self.behaviour.extra_fields {
-            out.extend_from_slice(b",\"priority\":{\"level\":2}");
-        }
-    }
-
     fn contest_with_order(&self, contest: &Contest) -> Vec<u8> {
         let mut out = Vec::with_capacity(1_400);
         out.push(b'{');

@@ -1,23 +1,44 @@
-//! The products of the catalogue: those that lines name, and more that nobody buys.
+//! `GET /products`: the products of the catalogue, those that lines name and more that nobody buys. Paged by `offset` and
+//! `count` (50, at most 200).
 
 use std::cmp::Ordering;
 
-use crate::endpoint::paging;
-use crate::endpoint::params::{PRICE_SCALE, Problem, Reader, Span};
-use crate::endpoint::reply::Reply;
-use crate::endpoint::spelling::{Look, boolean, price, quoted};
-use crate::orders::expected::ExpectedProduct;
-use crate::settings::behaviour::Behaviour;
-use crate::settings::options::Options;
-use crate::shop::catalogue::{PRODUCTS, Product};
-use crate::shop::order::mix;
+use serde::Serialize;
+
+use crate::endpoint::{
+    List, Look, PRICE_SCALE, Problem, Recent, Reply, Request, Span, boolean, paging, price, quoted, values,
+};
+use crate::random::mix;
+use crate::settings::Options;
 use crate::shop::texts::{self, money, number};
+use crate::shop::{PRODUCTS, Product, Shop};
 use crate::time;
+
+/// All products.
+pub(crate) static LIST: List =
+    List { name: "products", rows: "products", page, detail: None, expected: |shop| values(expected(shop)) };
 
 const MILLI: i64 = 1_000;
 const DAY: i64 = 86_400_000_000;
 /// Parameters that may be given more than once.
 const ARRAYS: [&str; 7] = ["id", "name", "barcode", "externalId", "category", "sku", "location"];
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedProduct {
+    /// `id`, as digits; the `productId` of lines.
+    pub id: String,
+    /// `name`.
+    pub name: String,
+    /// `price`.
+    pub price: String,
+    /// `quantity`.
+    pub quantity: u32,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
+}
 
 /// A product with what is drawn for it.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +103,7 @@ impl Sort {
 
 /// A request for a page, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Query {
+struct Query {
     offset: u64,
     count: usize,
     sort: Sort,
@@ -103,10 +124,10 @@ pub(crate) struct Query {
 impl Query {
     /// Understands the pairs of a query. Rising order by default is KNOWN; that `direction` turns it is INFERRED
     /// from the other lists, and that names have to match wholly is a guess. `location` does nothing.
-    pub(crate) fn parse(pairs: &[(String, String)], behaviour: &Behaviour) -> Result<Query, Vec<Problem>> {
+    fn parse(request: &Request) -> Result<Query, Vec<Problem>> {
         let mut query = Query { count: 50, ..Query::default() };
-        let mut reader = Reader::new(behaviour);
-        reader.each(pairs, &ARRAYS, |reader, field, value| match field {
+        let mut reader = request.reader();
+        reader.each(request.pairs, &ARRAYS, |reader, field, value| match field {
             "offset" => query.offset = reader.number(field, value).unwrap_or(0),
             "count" => query.count = reader.size(field, value).unwrap_or(query.count),
             "sort" => query.sort = reader.choice(field, value, &SORTS).unwrap_or_default(),
@@ -129,11 +150,6 @@ impl Query {
         reader.done(query)
     }
 
-    /// Drops the dates.
-    pub(crate) fn forget_dates(&mut self) {
-        (self.created, self.updated) = (Span::ALL, Span::ALL);
-    }
-
     fn wants(&self, stock: &Stock) -> bool {
         let product = stock.product;
         let any = |wanted: &[String], text: &str| wanted.is_empty() || wanted.iter().any(|one| one == text);
@@ -152,7 +168,8 @@ impl Query {
 }
 
 /// A page.
-pub(crate) fn page(options: &Options, query: &Query, look: &Look) -> Reply {
+fn page(request: &Request, _: &mut Recent) -> Result<Reply, Vec<Problem>> {
+    let (query, look, options) = (Query::parse(request)?, request.look(), request.shop.options);
     let all = (0..PRODUCTS).map(|at| Stock::new(at, options));
     let mut list: Vec<Stock> = all.filter(|stock| query.wants(stock)).collect();
     list.sort_by(|one, other| query.sort.order(one, other));
@@ -161,16 +178,16 @@ pub(crate) fn page(options: &Options, query: &Query, look: &Look) -> Reply {
     }
     let part = paging::part(query.offset, query.count, list.len());
     let pagination = paging::pagination(part.start, query.count, list.len());
-    Reply {
+    Ok(Reply {
         before: Vec::new(),
-        name: "products",
         rows: list[part].iter().map(|stock| look.product(stock, options)).collect(),
         behind: format!(",{pagination}").into_bytes(),
-    }
+    })
 }
 
 /// All products as a copy should hold them.
-pub(crate) fn expected(options: &Options) -> Vec<ExpectedProduct> {
+pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedProduct> {
+    let options = shop.options;
     let stamps = options.behaviour.stamps;
     let all = (0..PRODUCTS).map(|at| Stock::new(at, options));
     all.map(|stock| ExpectedProduct {

@@ -1,14 +1,40 @@
-//! Sessions: one for each order, and some that nobody bought in.
+//! `GET /sessions`: one for each order, and some that nobody bought in. Paged by `count` (20, at most 200), `after` and
+//! `before`.
+
+use serde::Serialize;
 
 use crate::endpoint::paging::{self, Between, Place};
-use crate::endpoint::params::{Problem, Reader, Span};
-use crate::endpoint::reply::Reply;
-use crate::endpoint::spelling::Look;
-use crate::orders::expected::ExpectedSession;
-use crate::orders::session::Session;
-use crate::settings::behaviour::{Behaviour, Envelope};
-use crate::shop::order_book::Book;
+use crate::endpoint::{List, Problem, Reader, Recent, Reply, Request, Span, values};
+use crate::settings::{Behaviour, Envelope};
+use crate::shop::{Book, Session, Shop};
 use crate::time;
+
+/// All sessions.
+pub(crate) static LIST: List =
+    List { name: "sessions", rows: "data", page, detail: None, expected: |shop| values(expected(shop)) };
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpectedSession {
+    /// `id`, as digits; the `customerShoppingSessionId` of the order that came of it.
+    pub id: String,
+    /// `sessionId`.
+    pub session_id: String,
+    /// `storeId`.
+    pub store_id: u32,
+    /// `customerId`, as digits.
+    pub customer_id: String,
+    /// `status`.
+    pub status: &'static str,
+    /// `visitors`.
+    pub visitors: u32,
+    /// `createdAt`.
+    pub created_at: String,
+    /// `updatedAt`.
+    pub updated_at: String,
+    /// Whether an order came of it.
+    pub bought: bool,
+}
 
 /// The sort key of a session: all are numbers inside.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +80,7 @@ impl Key {
 
 /// Which sessions are listed, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct List {
+struct Filters {
     /// The place in [`ORDER_BY`].
     order_by: usize,
     created: Span,
@@ -75,8 +101,8 @@ pub(crate) struct List {
 
 /// A request for a page, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Query {
-    pub(crate) list: List,
+struct Query {
+    filters: Filters,
     count: usize,
     descending: bool,
     between: Between,
@@ -84,33 +110,33 @@ pub(crate) struct Query {
 
 impl Query {
     /// Understands the pairs of a query. Rising order by default is INFERRED.
-    pub(crate) fn parse(pairs: &[(String, String)], behaviour: &Behaviour) -> Result<Query, Vec<Problem>> {
-        let (mut list, mut count, mut descending) = (List::default(), 20, false);
+    fn parse(request: &Request) -> Result<Query, Vec<Problem>> {
+        let (mut filters, mut count, mut descending) = (Filters::default(), 20, false);
         let (mut after, mut before) = (None, None);
-        let mut reader = Reader::new(behaviour);
-        reader.each(pairs, &["status"], |reader, field, value| match field {
+        let mut reader = request.reader();
+        reader.each(request.pairs, &["status"], |reader, field, value| match field {
             "count" => count = reader.size(field, value).unwrap_or(count),
             "after" => after = Some(value.to_owned()),
             "before" => before = Some(value.to_owned()),
             "orderBy" => {
                 let mut places = ORDER_BY.map(|(name, _)| (name, 0));
                 places.iter_mut().zip(0..).for_each(|((_, place), at)| *place = at);
-                list.order_by = reader.choice(field, value, &places).unwrap_or(0);
+                filters.order_by = reader.choice(field, value, &places).unwrap_or(0);
             }
             "direction" => descending = reader.descending(field, value),
-            _ => list.read(reader, field, value),
+            _ => filters.read(reader, field, value),
         });
-        let key = ORDER_BY[list.order_by].0;
+        let key = ORDER_BY[filters.order_by].0;
         let mut place = |field: &str, value: Option<String>| {
             value.and_then(|value| paging::place(&mut reader, field, &value, key))
         };
         let between = Between { after: place("after", after), before: place("before", before) };
         let count = reader.capped(count);
-        reader.done(Query { list, count, descending, between })
+        reader.done(Query { filters, count, descending, between })
     }
 }
 
-impl List {
+impl Filters {
     fn read(&mut self, reader: &mut Reader, field: &str, value: &str) {
         match field {
             "minCreatedAt" | "maxCreatedAt" => reader.bound(&mut self.created, field, value),
@@ -132,12 +158,6 @@ impl List {
             "status" => self.statuses.push(value.to_owned()),
             _ => reader.undocumented(field),
         }
-    }
-
-    /// Drops the dates.
-    pub(crate) fn forget_dates(&mut self) {
-        (self.created, self.updated) = (Span::ALL, Span::ALL);
-        (self.expires, self.scanned, self.entered) = (Span::ALL, Span::ALL, Span::ALL);
     }
 
     fn wants(&self, session: &Session) -> bool {
@@ -174,20 +194,23 @@ fn every(book: &Book) -> impl Iterator<Item = (u32, Session)> {
     firsts.flat_map(|at| [2 * at, 2 * at + 1]).filter_map(|at| session(book, at).map(|session| (at, session)))
 }
 
-/// The sessions that a query names, in rising order.
-pub(crate) fn list(book: &Book, list: &List) -> Vec<u32> {
+/// The sessions that pass the filters, in rising order.
+fn list(book: &Book, filters: &Filters) -> Vec<u32> {
     let mut found: Vec<(Place, u32)> = every(book)
-        .filter(|(_, session)| list.wants(session))
-        .map(|(at, session)| (list.place(&session), at))
+        .filter(|(_, session)| filters.wants(session))
+        .map(|(at, session)| (filters.place(&session), at))
         .collect();
     found.sort_unstable();
     found.into_iter().map(|(_, at)| at).collect()
 }
 
-/// A page of a list. What stands beside `data` is UNKNOWN.
-pub(crate) fn page(book: &Book, list: &[u32], query: &Query, look: &Look) -> Reply {
+/// A page of the list. What stands beside `data` is UNKNOWN.
+fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
+    let (query, look, book) = (Query::parse(request)?, request.look(), request.shop.book);
+    let key = format!("sessions {:?}", query.filters);
+    let list = recent.list(book.changes, key, || list(book, &query.filters));
     let found = |at: &u32| session(book, *at).expect("it is in the list");
-    let part = query.between.part(list, query.count, query.descending, |at| query.list.place(&found(at)));
+    let part = query.between.part(list, query.count, query.descending, |at| query.filters.place(&found(at)));
     let mut sessions: Vec<Session> = list[part.clone()].iter().map(found).collect();
     let (mut earlier, mut later) = (part.start > 0, part.end < list.len());
     if query.descending {
@@ -196,7 +219,7 @@ pub(crate) fn page(book: &Book, list: &[u32], query: &Query, look: &Look) -> Rep
     }
     let mut behind = Vec::new();
     if look.behaviour.envelope == Envelope::WithPagination {
-        let (name, key) = ORDER_BY[query.list.order_by];
+        let (name, key) = ORDER_BY[query.filters.order_by];
         let cursor = |there: bool, session: Option<&Session>| match session {
             Some(session) if there => {
                 paging::cursor(session.id, name, &key(session).json(look.behaviour)).into()
@@ -211,12 +234,25 @@ pub(crate) fn page(book: &Book, list: &[u32], query: &Query, look: &Look) -> Rep
         look.session(&mut row, session);
         row
     });
-    Reply { before: Vec::new(), name: "data", rows: rows.collect(), behind }
+    Ok(Reply { before: Vec::new(), rows: rows.collect(), behind })
 }
 
 /// All sessions as a copy should hold them.
-pub(crate) fn expected(book: &Book, behaviour: &Behaviour) -> Vec<ExpectedSession> {
-    every(book).map(|(_, session)| session.expected(behaviour)).collect()
+pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedSession> {
+    let stamps = shop.options.behaviour.stamps;
+    every(shop.book)
+        .map(|(_, session)| ExpectedSession {
+            id: session.id.to_string(),
+            session_id: session.session_id,
+            store_id: session.store,
+            customer_id: session.customer.to_string(),
+            status: session.status,
+            visitors: session.visitors,
+            created_at: time::text(session.created, stamps),
+            updated_at: time::text(session.updated, stamps),
+            bought: session.bought,
+        })
+        .collect()
 }
 
 #[cfg(test)]

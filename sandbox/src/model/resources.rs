@@ -1,71 +1,60 @@
 //! What there is under the path of the API.
 
-use crate::endpoint::params::Problem;
+use crate::endpoint::{Detail, List, Problem};
+use crate::lists;
+use crate::orders::ORDER;
 
-/// The names of what is served: in [`Stats::pages`](crate::Stats::pages) and [`Options::forbidden`](crate::Options::forbidden).
-///
-/// | name | path below `/api/admin/v2` |
-/// | --- | --- |
-/// | `orders` | `/orders` |
-/// | `order` | `/orders/{orderId}` |
-/// | `contests` | `/contests` |
-/// | `contest` | `/contests/{orderId}` |
-/// | `stores` | `/stores` |
-/// | `sessions` | `/sessions` |
-/// | `products` | `/products` |
-pub const RESOURCES: [&str; 7] = ["orders", "order", "contests", "contest", "stores", "sessions", "products"];
-
-/// What a path names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Resource {
-    Orders,
-    Order(String),
-    Contests,
-    Contest(String),
-    Stores,
-    Sessions,
-    Products,
+/// The names of what is served, in [`Stats::pages`](crate::Stats::pages) and
+/// [`Options::forbidden`](crate::Options::forbidden): `orders` and `order` (a single one, `/orders/{orderId}`), then each
+/// other list by its path, followed by its single object, if it has one.
+pub fn resources() -> Vec<&'static str> {
+    let mut names = vec![Resource::Orders.name(), ORDER.name];
+    for list in lists::ALL {
+        names.push(list.name);
+        names.extend(list.detail.map(|detail| detail.name));
+    }
+    names
 }
 
-impl Resource {
-    /// What a path below that of the API names.
-    pub(crate) fn of(path: &str) -> Option<Resource> {
-        let (list, id) = match path.strip_prefix('/')?.split_once('/') {
-            Some((list, id)) => (list, Some(id.to_owned())),
-            None => (&path[1..], None),
-        };
-        Some(match (list, id) {
-            ("orders", None) => Resource::Orders,
-            ("orders", Some(id)) if !id.contains('/') => Resource::Order(id),
-            ("contests", None) => Resource::Contests,
-            ("contests", Some(id)) if !id.contains('/') => Resource::Contest(id),
-            ("stores", None) => Resource::Stores,
-            ("sessions", None) => Resource::Sessions,
-            ("products", None) => Resource::Products,
-            _ => return None,
-        })
-    }
+/// What a path names.
+#[derive(Clone, Copy)]
+pub(crate) enum Resource<'p> {
+    Orders,
+    List(&'static List),
+    /// The single object of an order, with the id in the path.
+    Detail(&'static Detail, &'p str),
+}
 
-    fn place(&self) -> usize {
-        match self {
-            Resource::Orders => 0,
-            Resource::Order(_) => 1,
-            Resource::Contests => 2,
-            Resource::Contest(_) => 3,
-            Resource::Stores => 4,
-            Resource::Sessions => 5,
-            Resource::Products => 6,
+impl Resource<'_> {
+    /// What a path below that of the API names.
+    pub(crate) fn of(path: &str) -> Option<Resource<'_>> {
+        let path = path.strip_prefix('/')?;
+        let list = |name: &str| lists::ALL.iter().copied().find(|list| list.name == name);
+        match path.split_once('/') {
+            None if path == "orders" => Some(Resource::Orders),
+            None => list(path).map(Resource::List),
+            Some((_, id)) if id.contains('/') => None,
+            Some(("orders", id)) => Some(Resource::Detail(&ORDER, id)),
+            Some((name, id)) => list(name)?.detail.map(|detail| Resource::Detail(detail, id)),
         }
     }
 
-    /// One of [`RESOURCES`].
+    /// One of [`resources`].
     pub(crate) fn name(&self) -> &'static str {
-        RESOURCES[self.place()]
+        match self {
+            Resource::Orders => "orders",
+            Resource::List(list) => list.name,
+            Resource::Detail(detail, _) => detail.name,
+        }
     }
 
     /// The key of the array in an answer.
-    pub(crate) fn array(&self) -> &'static str {
-        ["data", "lineItems", "contestedOrders", "items", "stores", "data", "products"][self.place()]
+    pub(crate) fn rows(&self) -> &'static str {
+        match self {
+            Resource::Orders => "data",
+            Resource::List(list) => list.rows,
+            Resource::Detail(detail, _) => detail.rows,
+        }
     }
 }
 
@@ -83,6 +72,7 @@ mod tests {
         let named = |path: &str| Resource::of(path).map(|resource| resource.name());
         assert_eq!(named("/orders"), Some("orders"));
         assert_eq!(named("/orders/17"), Some("order"));
+        assert_eq!(named("/orders/"), Some("order"));
         assert_eq!(named("/contests/17"), Some("contest"));
         assert_eq!(named("/products"), Some("products"));
         for path in
@@ -90,7 +80,16 @@ mod tests {
         {
             assert_eq!(named(path), None, "{path}");
         }
-        assert_eq!(Resource::of("/orders/"), Some(Resource::Order(String::new())));
         assert!(order_id("").is_err() && order_id("7") == Ok(7));
+    }
+
+    #[test]
+    fn every_resource_has_a_name_of_its_own() {
+        let mut names = resources();
+        assert_eq!(names[..4], ["orders", "order", "contests", "contest"]);
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

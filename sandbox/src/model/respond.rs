@@ -4,21 +4,12 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::endpoint::params::{self, Problem, Reader};
-use crate::endpoint::reply::{self, Reply};
-use crate::endpoint::spelling::Look;
-use crate::lists::contests;
-use crate::lists::products;
-use crate::lists::sessions;
-use crate::lists::stores;
-use crate::model::answer::{Answer, Delivery};
-use crate::model::resources::{self, Resource};
-use crate::model::{API, Model};
-use crate::orders::detail;
-use crate::orders::query;
-use crate::settings::auth::Access;
-use crate::settings::faults::Fault;
-use crate::settings::rate_limit::RetryAfter;
+use crate::endpoint::{Problem, Reader, Reply, Request, problems_body};
+use crate::model::resources::{Resource, order_id};
+use crate::model::{API, Answer, Delivery, Model};
+use crate::orders;
+use crate::settings::{Access, Fault, RetryAfter};
+use crate::shop::Shop;
 use crate::time;
 
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
@@ -34,7 +25,7 @@ impl Model {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut answer = match path.strip_prefix(API).and_then(Resource::of) {
-            Some(resource) => self.guarded(&resource, &pairs, bearer),
+            Some(resource) => self.guarded(resource, &pairs, bearer),
             None => Answer::new(404),
         };
         answer.delay += self.options.latency;
@@ -42,7 +33,7 @@ impl Model {
     }
 
     /// The limit first, then the token and what it allows, then what goes wrong, then the query.
-    fn guarded(&mut self, resource: &Resource, pairs: &Pairs, bearer: Option<&str>) -> Answer {
+    fn guarded(&mut self, resource: Resource, pairs: &Pairs, bearer: Option<&str>) -> Answer {
         let fault = self.injector.next();
         if !self.limiter.accept(self.options.limit, self.started.elapsed()) {
             self.stats.refused += 1;
@@ -69,13 +60,13 @@ impl Model {
     }
 
     /// An answer, with what a fault does to its rows.
-    fn page(&mut self, resource: &Resource, pairs: &Pairs, fault: Option<Fault>) -> Answer {
+    fn page(&mut self, resource: Resource, pairs: &Pairs, fault: Option<Fault>) -> Answer {
         let answered = match resource {
             Resource::Orders => self.orders(pairs, fault).map(Some),
             resource => self.reply(resource, pairs, fault == Some(Fault::OutOfRange)).map(|reply| {
                 let mut reply = reply?;
                 self.change(&mut reply.rows, fault);
-                Some(reply.body(&self.options.behaviour))
+                Some(reply.body(resource.rows(), &self.options.behaviour))
             }),
         };
         match answered {
@@ -88,7 +79,7 @@ impl Model {
             Ok(None) => Answer::new(404),
             Err(problems) => {
                 self.stats.invalid += 1;
-                Answer::json(422, params::problems_body(&problems))
+                Answer::json(422, problems_body(&problems))
             }
         }
     }
@@ -107,11 +98,10 @@ impl Model {
 
     /// The body of a page of orders.
     fn orders(&mut self, pairs: &Pairs, fault: Option<Fault>) -> Result<Vec<u8>, Vec<Problem>> {
-        let mut query = query::parse(pairs, &self.options.behaviour)?;
-        if fault == Some(Fault::OutOfRange) {
-            query.forget_dates();
-        }
-        let mut page = self.book.page(&query, &self.options.behaviour, &mut self.draws);
+        let behaviour = &self.options.behaviour;
+        let out_of_range = fault == Some(Fault::OutOfRange);
+        let query = orders::parse(pairs, Reader::new(behaviour).out_of_range(out_of_range))?;
+        let mut page = orders::page(&self.book, &mut self.recent, &query, behaviour, &mut self.draws);
         self.change(&mut page.rows, fault);
         if matches!(fault, None | Some(Fault::Slow(_))) {
             let rows = page.rows.len();
@@ -119,62 +109,32 @@ impl Model {
             self.stats.full_pages += u64::from(rows == 200);
             self.stats.filled_pages += u64::from(rows == query.page_size);
         }
-        Ok(reply::body(&self.book, &page, &query, &self.options.behaviour))
+        Ok(orders::body(&self.book, &page, &query, &self.options.behaviour))
     }
 
     /// What is answered about any other resource; `None` when it is not there.
     fn reply(
         &mut self,
-        resource: &Resource,
+        resource: Resource,
         pairs: &Pairs,
         out_of_range: bool,
     ) -> Result<Option<Reply>, Vec<Problem>> {
-        let (options, book) = (&self.options, &self.book);
-        let (behaviour, look) = (&options.behaviour, Look::new(&options.behaviour));
-        // No parameter of a single object is documented.
-        let nothing = |id: &str| {
-            let mut reader = Reader::new(behaviour);
-            reader.each(pairs, &[], |reader, field, _| reader.undocumented(field));
-            reader.done(()).and_then(|()| resources::order_id(id))
-        };
-        Ok(match resource {
-            Resource::Orders => None,
-            Resource::Order(id) => {
-                let id = nothing(id)?;
-                let lags = options.lagging.contains(&id);
-                if options.vanished.contains(&id) { None } else { detail::detail(book, id, lags, &look) }
+        let shop = Shop { options: &self.options, book: &self.book };
+        let request = Request { shop, pairs, out_of_range };
+        match resource {
+            Resource::Orders => Ok(None),
+            Resource::List(list) => (list.page)(&request, &mut self.recent).map(Some),
+            Resource::Detail(detail, id) => {
+                // No parameter of a single object is documented.
+                let mut reader = request.reader();
+                reader.each(pairs, &[], |reader, field, _| reader.undocumented(field));
+                let id = reader.done(()).and_then(|()| order_id(id))?;
+                Ok((detail.reply)(&shop, id))
             }
-            Resource::Contest(id) => contests::detail(book, nothing(id)?, &look),
-            Resource::Contests => {
-                let mut query = contests::Query::parse(pairs, behaviour)?;
-                if out_of_range {
-                    query.forget_dates();
-                }
-                let make = |list: &contests::Query| contests::list(book, list);
-                let list = self.contests.list(book.changes, query.list(), make);
-                Some(contests::page(book, list, &query, &look))
-            }
-            Resource::Sessions => {
-                let mut query = sessions::Query::parse(pairs, behaviour)?;
-                if out_of_range {
-                    query.list.forget_dates();
-                }
-                let make = |list: &sessions::List| sessions::list(book, list);
-                let list = self.sessions.list(book.changes, query.list.clone(), make);
-                Some(sessions::page(book, list, &query, &look))
-            }
-            Resource::Stores => Some(stores::page(options, &stores::Query::parse(pairs, behaviour)?, &look)),
-            Resource::Products => {
-                let mut query = products::Query::parse(pairs, behaviour)?;
-                if out_of_range {
-                    query.forget_dates();
-                }
-                Some(products::page(options, &query, &look))
-            }
-        })
+        }
     }
 
-    fn faulty(&mut self, fault: Fault, resource: &Resource, pairs: &Pairs) -> Answer {
+    fn faulty(&mut self, fault: Fault, resource: Resource, pairs: &Pairs) -> Answer {
         match fault {
             Fault::Unavailable503 => self.refusal(503),
             Fault::TooMany429 => self.refusal(429),
@@ -187,7 +147,7 @@ impl Model {
             Fault::Expired401 => unauthorized("Access token expired"),
             Fault::Redirect302 => Answer::new(302).header("location", "https://login.example/"),
             Fault::NoEnvelope => Answer::json(200, "{\"message\":\"ok\"}"),
-            Fault::NullData => Answer::json(200, format!("{{\"{}\":null}}", resource.array())),
+            Fault::NullData => Answer::json(200, format!("{{\"{}\":null}}", resource.rows())),
             Fault::Reset => Answer::new(0).delivery(Delivery::Reset),
             Fault::Hang(time) => Answer::new(0).delivery(Delivery::Hang(time)),
             Fault::Huge => Answer::json(200, "").delivery(Delivery::Endless),

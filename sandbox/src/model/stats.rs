@@ -13,7 +13,7 @@ pub struct Stats {
     /// Pages of orders answered with 200 and without a fault (a slow one counts).
     pub orders: u64,
     /// Answers with 200 and without a fault (a slow one counts) by resource, named as in
-    /// [`RESOURCES`](crate::RESOURCES).
+    /// [`resources`](crate::resources).
     pub pages: BTreeMap<&'static str, u64>,
     /// Refusals of the limiter (503).
     pub refused: u64,

@@ -1,9 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::settings::behaviour::{Envelope, FirstPage, Ids, IsLatest, Stamps, UpdatedAt};
-use crate::settings::faults::Fault;
-use crate::settings::rate_limit::RetryAfter;
+use crate::settings::{Envelope, Fault, FirstPage, Ids, IsLatest, RetryAfter, Stamps, UpdatedAt};
 
 const BEARER: Option<&str> = Some("sandbox-token-0123456789");
 

@@ -1,22 +1,10 @@
 //! What a faithful copy of the orders holds, for comparison.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// Which orders are expected. The default is all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Drafted at or after.
-    pub from: Option<DateTime<Utc>>,
-    /// Drafted before.
-    pub until: Option<DateTime<Utc>>,
-    /// Any of these stores; none means all.
-    pub store_ids: Vec<u32>,
-    /// Any of these statuses; none means all.
-    pub statuses: Vec<String>,
-    /// Any of these roles of the customer; none means all.
-    pub customer_roles: Vec<String>,
-}
+use crate::endpoint::Look;
+use crate::settings::Versions;
+use crate::shop::{Filter, Row, Shop};
 
 /// The current version of an order. Texts are as the API spells them, odd values included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,84 +65,32 @@ pub struct ExpectedLine {
     pub updated_at: String,
 }
 
-/// A contest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedContest {
-    /// `id`, as digits.
-    pub id: String,
-    /// `orderId`: the id of the order's first version.
-    pub order_id: String,
-    /// `orderVersion`.
-    pub order_version: u32,
-    /// `sessionId`.
-    pub session_id: String,
-    /// The order's `storeId`, which is in `order`.
-    pub store_id: u32,
-    /// `contested` or `reviewed`.
-    pub status: &'static str,
-    /// `originalTotalPrice`.
-    pub original_total_price: String,
-    /// `contestedTotalPrice`.
-    pub contested_total_price: String,
-    /// `reviewedTotalPrice`; null before the review.
-    pub reviewed_total_price: Option<String>,
-    /// `createdAt`.
-    pub created_at: String,
-    /// `updatedAt`.
-    pub updated_at: String,
+/// The current version of each order that a filter names, by (`draftCreatedAt`, id).
+pub(crate) fn expected(shop: &Shop, filter: &Filter) -> Vec<Expected> {
+    let look = Look::new(&shop.options.behaviour);
+    shop.book.named(filter).map(|row| look.expected(row)).collect()
 }
 
-/// A store. No moments are known of stores.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedStore {
-    /// `id`, as digits.
-    pub id: String,
-    /// `name`.
-    pub name: String,
-    /// `status`.
-    pub status: &'static str,
-    /// `deploymentStatus`.
-    pub deployment_status: &'static str,
-    /// `thirdPartyId`.
-    pub third_party_id: String,
+/// The lines of these orders as the list shows them, in the same order of orders.
+pub(crate) fn expected_lines(shop: &Shop, filter: &Filter) -> Vec<ExpectedLine> {
+    let look = Look::new(&shop.options.behaviour);
+    shop.book.named(filter).flat_map(|row| look.expected_lines(row, shop.book.first(row))).collect()
 }
 
-/// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedSession {
-    /// `id`, as digits; the `customerShoppingSessionId` of the order that came of it.
-    pub id: String,
-    /// `sessionId`.
-    pub session_id: String,
-    /// `storeId`.
-    pub store_id: u32,
-    /// `customerId`, as digits.
-    pub customer_id: String,
-    /// `status`.
-    pub status: &'static str,
-    /// `visitors`.
-    pub visitors: u32,
-    /// `createdAt`.
-    pub created_at: String,
-    /// `updatedAt`.
-    pub updated_at: String,
-    /// Whether an order came of it.
-    pub bought: bool,
+/// All versions that the list shows and a filter names, by (`draftCreatedAt`, id, version).
+pub(crate) fn expected_versions(shop: &Shop, filter: &Filter) -> Vec<Expected> {
+    let behaviour = &shop.options.behaviour;
+    let look = Look::new(behaviour);
+    let listed = |row: &&Row| behaviour.versions == Versions::All || row.is_latest();
+    shop.book.versions(filter).filter(listed).map(|row| look.expected(row)).collect()
 }
 
-/// A product.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExpectedProduct {
-    /// `id`, as digits; the `productId` of lines.
-    pub id: String,
-    /// `name`.
-    pub name: String,
-    /// `price`.
-    pub price: String,
-    /// `quantity`.
-    pub quantity: u32,
-    /// `createdAt`.
-    pub created_at: String,
-    /// `updatedAt`.
-    pub updated_at: String,
+/// The details of the orders that a filter names, by (`draftCreatedAt`, id).
+pub(crate) fn expected_details(shop: &Shop, filter: &Filter) -> Vec<ExpectedDetail> {
+    let look = Look::new(&shop.options.behaviour);
+    let detail = |row| ExpectedDetail {
+        order: look.expected(row),
+        line_items: look.expected_items(row, shop.book.first(row)).collect(),
+    };
+    shop.book.named(filter).map(detail).collect()
 }

@@ -1,12 +1,11 @@
 //! The lines of an order: `products` in the list, `lineItems` in the detail.
 
-use crate::endpoint::spelling::{Look, boolean, price, quoted};
-use crate::orders::expected::ExpectedLine;
+use crate::endpoint::{Look, boolean, price, quoted};
+use crate::orders::ExpectedLine;
 use crate::orders::render::prices;
-use crate::shop::catalogue::Line;
 use crate::shop::mistyped::Odd;
-use crate::shop::order::{Draw, Row};
 use crate::shop::texts::{self, money, number};
+use crate::shop::{Draw, Line, Row};
 use crate::time;
 
 /// Where a line stands between the versions of its order (names KNOWN).

@@ -2,15 +2,11 @@
 
 use std::ops::Range;
 
-use crate::endpoint::params::{PRICE_SCALE, Span};
+use crate::endpoint::{PRICE_SCALE, Recent, Span};
 use crate::orders::query::{OrderBy, Query};
-use crate::settings::behaviour::{Behaviour, Ties, Versions};
-use crate::shop::order::Row;
-use crate::shop::order_book::Book;
+use crate::settings::{Behaviour, Ties, Versions};
 use crate::shop::texts::{self, Text};
-
-/// How many lists are kept for the next pages.
-const RECENT: usize = 8;
+use crate::shop::{Book, Row};
 
 /// The rows of a page, and of how many it is a part.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,63 +16,50 @@ pub(crate) struct Page {
     pub(crate) total: usize,
 }
 
-impl Book {
-    /// The page that a query asks for.
-    pub(crate) fn page(&mut self, query: &Query, behaviour: &Behaviour, draws: &mut fastrand::Rng) -> Page {
-        let latest = behaviour.versions == Versions::LatestOnly && self.superseded > 0;
-        let only_dates = Query { draft: query.draft, order_by: query.order_by, ..Query::default() };
-        let list = query.list();
-        let plain = !latest && Query { descending: false, ..list.clone() } == only_dates;
-        match query.order_by {
-            OrderBy::Draft if plain => {
-                let list = &self.by_draft[self.drafted(query.draft)];
-                cut(self, list, query, behaviour, draws)
-            }
-            OrderBy::Id if plain && query.draft == Span::ALL => {
-                cut(self, &self.by_id, query, behaviour, draws)
-            }
-            _ => {
-                let at = match self.recent.iter().position(|(key, _)| *key == list) {
-                    Some(at) => at,
-                    None => {
-                        if self.recent.len() == RECENT {
-                            self.recent.remove(0);
-                        }
-                        let rows = self.filter(&list, latest, behaviour);
-                        self.recent.push((list, rows));
-                        self.recent.len() - 1
-                    }
-                };
-                cut(self, &self.recent[at].1, query, behaviour, draws)
-            }
-        }
-    }
+/// The page that a query asks for.
+pub(crate) fn page(
+    book: &Book,
+    recent: &mut Recent,
+    query: &Query,
+    behaviour: &Behaviour,
+    draws: &mut fastrand::Rng,
+) -> Page {
+    let latest = behaviour.versions == Versions::LatestOnly && book.superseded > 0;
+    let only_dates = Query { draft: query.draft, order_by: query.order_by, ..Query::default() };
+    let list = query.list();
+    let plain = !latest && Query { descending: false, ..list.clone() } == only_dates;
+    let rows = match query.order_by {
+        OrderBy::Draft if plain => &book.by_draft[drafted(book, query.draft)],
+        OrderBy::Id if plain && query.draft == Span::ALL => &book.by_id,
+        _ => recent.list(book.changes, format!("orders {list:?}"), || filter(book, &list, latest, behaviour)),
+    };
+    cut(book, rows, query, behaviour, draws)
+}
 
-    /// The part of `by_draft` that was drafted in a span.
-    fn drafted(&self, span: Span) -> Range<usize> {
-        let start = self.by_draft.partition_point(|at| self.rows[*at as usize].draft < span.from);
-        let end = self.by_draft.partition_point(|at| self.rows[*at as usize].draft < span.until);
-        start..end.max(start)
-    }
+/// The part of `by_draft` that was drafted in a span.
+fn drafted(book: &Book, span: Span) -> Range<usize> {
+    let start = book.by_draft.partition_point(|at| book.rows[*at as usize].draft < span.from);
+    let end = book.by_draft.partition_point(|at| book.rows[*at as usize].draft < span.until);
+    start..end.max(start)
+}
 
-    fn filter(&self, query: &Query, latest: bool, behaviour: &Behaviour) -> Vec<u32> {
-        let mut rows: Vec<u32> = self.by_draft[self.drafted(query.draft)]
-            .iter()
-            .copied()
-            .filter(|at| {
-                let row = &self.rows[*at as usize];
-                (!latest || row.is_latest()) && wanted(row, query, behaviour)
-            })
-            .collect();
-        if query.order_by != OrderBy::Draft {
-            let ids = behaviour.version_ids;
-            rows.sort_by_key(|at| {
-                let row = &self.rows[*at as usize];
-                (key(row, query.order_by, behaviour), row.shown_id(ids), row.version)
-            });
-        }
-        rows
+fn filter(book: &Book, query: &Query, latest: bool, behaviour: &Behaviour) -> Vec<u32> {
+    let mut rows: Vec<u32> = book.by_draft[drafted(book, query.draft)]
+        .iter()
+        .copied()
+        .filter(|at| {
+            let row = &book.rows[*at as usize];
+            (!latest || row.is_latest()) && wanted(row, query, behaviour)
+        })
+        .collect();
+    if query.order_by != OrderBy::Draft {
+        let ids = behaviour.version_ids;
+        rows.sort_by_key(|at| {
+            let row = &book.rows[*at as usize];
+            (key(row, query.order_by, behaviour), row.shown_id(ids), row.version)
+        });
     }
+    rows
 }
 
 /// Whether a row passes all filters but that of the draft's date.

@@ -1,8 +1,7 @@
 //! The parameters of the list of orders (KNOWN).
 
-use crate::endpoint::params::{Problem, Reader, Span};
-use crate::settings::behaviour::Behaviour;
-use crate::shop::order::{EXTERNAL_STATUSES, ROLES, STATUSES};
+use crate::endpoint::{Problem, Reader, Span};
+use crate::shop::{EXTERNAL_STATUSES, ROLES, STATUSES};
 
 /// The column a list is sorted by (KNOWN).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +81,6 @@ impl Query {
         let Query { page, page_size, .. } = Query::default();
         Query { page, page_size, include_products: false, include_contest: false, ..self.clone() }
     }
-
-    /// Drops the dates.
-    pub(crate) fn forget_dates(&mut self) {
-        (self.created, self.updated, self.draft, self.period) = (Span::ALL, Span::ALL, Span::ALL, Span::ALL);
-    }
 }
 
 /// Parameters that may be given more than once.
@@ -99,9 +93,8 @@ const ORDER_BY: [(&str, OrderBy); 4] = [
 ];
 
 /// Understands the pairs of a query.
-pub(crate) fn parse(pairs: &[(String, String)], behaviour: &Behaviour) -> Result<Query, Vec<Problem>> {
+pub(crate) fn parse(pairs: &[(String, String)], mut reader: Reader) -> Result<Query, Vec<Problem>> {
     let (mut query, mut page) = (Query::default(), None);
-    let mut reader = Reader::new(behaviour);
     reader.each(pairs, &ARRAYS, |reader, field, value| match field {
         "page" => page = reader.number(field, value),
         _ => read(&mut query, reader, field, value),

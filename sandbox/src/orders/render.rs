@@ -1,12 +1,12 @@
 //! Orders as JSON, written by hand: most of a sandbox's time would go here.
 
-use crate::endpoint::spelling::{Look, quoted};
+use crate::endpoint::{Look, quoted};
 use crate::orders::expected::Expected;
-use crate::orders::session;
-use crate::settings::behaviour::IsLatest;
+use crate::random::below;
+use crate::settings::IsLatest;
 use crate::shop::mistyped::{BIG_PRICE, Odd, ROUND_PRICE};
-use crate::shop::order::{Draw, EXTERNAL_STATUSES, Row, STATUSES, Status, below};
 use crate::shop::texts::{self, money, number};
+use crate::shop::{Draw, EXTERNAL_STATUSES, Row, STATUSES, Session, Status};
 use crate::time::{self, SECOND};
 
 /// How much of an order is shown.
@@ -88,7 +88,7 @@ impl Look<'_> {
         out.extend_from_slice(b",\"transactionId\":");
         self.id(out, 1_000_000 + u64::from(below(transaction, 900_000_000)));
         out.extend_from_slice(b",\"customerShoppingSessionId\":");
-        self.id(out, session::id(row));
+        self.id(out, Session::id_of(row));
         if part == Part::Whole {
             self.session_id(out, row, odd);
         }

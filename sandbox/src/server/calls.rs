@@ -16,10 +16,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::server::body::SentBody;
-use crate::server::{Shared, lock};
+use crate::server::shared::{Shared, lock};
+use crate::settings::{Push, Trouble};
 use crate::time;
-use crate::webhook::event::Event;
-use crate::webhook::queue::{Call, Push, Trouble};
+use crate::webhook::{Call, Event};
 
 /// How many calls are under way at once.
 const AT_ONCE: usize = 32;

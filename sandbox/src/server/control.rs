@@ -6,9 +6,8 @@ use chrono::TimeDelta;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::model::Model;
-use crate::model::answer::Answer;
-use crate::orders::expected::Filter;
+use crate::model::{Answer, Model};
+use crate::shop::Filter;
 use crate::time;
 
 /// Carries out a command.
@@ -24,10 +23,6 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         (&Method::GET, "expected/details") => {
             filter(&pairs).map(|filter| json!(model.expected_details(&filter)))
         }
-        (&Method::GET, "expected/contests") => Ok(json!(model.expected_contests())),
-        (&Method::GET, "expected/stores") => Ok(json!(model.expected_stores())),
-        (&Method::GET, "expected/sessions") => Ok(json!(model.expected_sessions())),
-        (&Method::GET, "expected/products") => Ok(json!(model.expected_products())),
         (&Method::GET, "pushed") => Ok(json!(model.pushed())),
         (&Method::POST, "advance") => seconds(&pairs).map(|by| {
             model.advance(by);
@@ -46,6 +41,12 @@ pub(crate) fn answer(model: &mut Model, method: &Method, command: &str, query: &
         (&Method::POST, "reset") => {
             model.reset_stats();
             Ok(json!({}))
+        }
+        (&Method::GET, command) => {
+            match command.strip_prefix("expected/").and_then(|list| model.expected_rows(list)) {
+                Some(rows) => Ok(json!(rows)),
+                None => return Answer::new(404),
+            }
         }
         _ => return Answer::new(404),
     };
@@ -101,7 +102,8 @@ fn filter(pairs: &[(String, String)]) -> Result<Filter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::options::Options;
+    use crate::lists;
+    use crate::settings::Options;
 
     fn call(model: &mut Model, method: Method, command: &str, query: &str) -> (u16, serde_json::Value) {
         let answer = answer(model, &method, command, query);
@@ -118,18 +120,17 @@ mod tests {
         assert_eq!(call(&mut model, Method::POST, "contest", &format!("id={id}")).1["id"], id);
         let (_, expected) = call(&mut model, Method::GET, "expected", "");
         assert_eq!(expected.as_array().unwrap().len(), 23);
-        for (list, least) in [
-            ("lines", 23),
-            ("versions", 24),
-            ("details", 23),
-            ("contests", 1),
-            ("stores", 5),
-            ("sessions", 23),
-            ("products", 240),
-        ] {
+        for (list, least) in
+            [("lines", 23), ("versions", 24), ("details", 23), ("sessions", 23), ("products", 240)]
+        {
             let (_, expected) = call(&mut model, Method::GET, &format!("expected/{list}"), "");
             assert!(expected.as_array().unwrap().len() >= least, "{list}");
         }
+        for list in lists::ALL {
+            let (_, expected) = call(&mut model, Method::GET, &format!("expected/{}", list.name), "");
+            assert!(!expected.as_array().unwrap().is_empty(), "{}", list.name);
+        }
+        assert_eq!(call(&mut model, Method::GET, "expected/customers", "").0, 404);
         let query =
             "from=2025-11-01T00:00:00Z&until=2025-11-10&statuses=paid&customer_roles=customer&store_ids=1";
         assert!(call(&mut model, Method::GET, "expected", query).1.as_array().unwrap().len() < 20);

@@ -7,7 +7,12 @@ use std::time::{Duration, Instant};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use crate::{Auth, Fault, Faults, Filter, Options, Sandbox};
+use crate::Auth;
+use crate::Fault;
+use crate::Faults;
+use crate::Filter;
+use crate::Options;
+use crate::Sandbox;
 
 /// An answer as it came over the wire; an empty head when there was none.
 struct Raw {

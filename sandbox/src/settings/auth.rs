@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::shop::order::mix;
+use crate::random::mix;
 
 /// Who is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::settings::auth::Auth;
-use crate::settings::behaviour::Behaviour;
-use crate::settings::faults::Faults;
-use crate::settings::rate_limit::{Limit, RetryAfter};
-use crate::webhook::queue::Push;
+use crate::settings::{Auth, Behaviour, Faults, Limit, Push, RetryAfter};
 
 /// What a sandbox is started with. The same options give the same orders.
 #[derive(Clone, Debug)]
@@ -44,7 +40,7 @@ pub struct Options {
     pub latency: Duration,
     /// Who is let in.
     pub auth: Auth,
-    /// What is answered with 403, while all else works: names out of [`RESOURCES`](crate::RESOURCES).
+    /// What is answered with 403, while all else works: names out of [`resources`](crate::resources).
     pub forbidden: Vec<String>,
     /// Ids of orders whose detail is answered with 404, while the list has them.
     pub vanished: Vec<u64>,

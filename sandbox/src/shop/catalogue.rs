@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::shop::order::mix;
+use crate::random::mix;
 
 /// A product: name, category, net price in cents, tax in thousandths, grams.
 struct Entry(&'static str, &'static str, u32, u32, u32);

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::settings::behaviour::Stamps;
-use crate::settings::options::Options;
-use crate::shop::order::{Draw, Row, Status, below, mix};
+use crate::random::{below, mix};
+use crate::settings::{Options, Stamps};
+use crate::shop::order::{Draw, Row, Status};
 use crate::time::{HOUR, MINUTE};
 
 /// The first id above all whole numbers that a 64-bit float holds exactly.

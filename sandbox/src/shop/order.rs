@@ -1,6 +1,7 @@
 //! An order: one compact row for each version. What is not stored is drawn from the order's seed again.
 
-use crate::settings::behaviour::{Behaviour, Superseded, UpdatedAt, VersionIds};
+use crate::random::{below, mix};
+use crate::settings::{Behaviour, Superseded, UpdatedAt, VersionIds};
 use crate::shop::catalogue::Line;
 use crate::time::{HOUR, MINUTE, SECOND};
 
@@ -244,19 +245,6 @@ impl Row {
     pub(crate) fn status_name(&self) -> &'static str {
         STATUSES[self.status as usize]
     }
-}
-
-/// Spreads the bits of a number (the finisher of SplitMix64).
-pub(crate) fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
-}
-
-/// A number below `end` from the low half of a draw.
-pub(crate) fn below(draw: u64, end: u32) -> u32 {
-    (((draw & 0xFFFF_FFFF) * u64::from(end)) >> 32) as u32
 }
 
 /// The place of a draw among shares of a thousand, given as rising limits.

@@ -2,11 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::endpoint::spelling::Look;
-use crate::orders::expected::{Expected, Filter};
-use crate::orders::query::Query;
-use crate::settings::behaviour::{Behaviour, VersionIds, Versions};
-use crate::settings::options::Options;
+use crate::settings::{Options, VersionIds};
+use crate::shop::Filter;
 use crate::shop::generate::{fresh, order_seed, rows};
 use crate::shop::order::{NONE, ROLES, Row, STATUSES, Status};
 
@@ -20,8 +17,6 @@ pub(crate) struct Book {
     pub(crate) by_id: Vec<u32>,
     /// How many of the listed rows have a newer version.
     pub(crate) superseded: usize,
-    /// Filtered and sorted lists of recent queries; any change of an order empties it.
-    pub(crate) recent: Vec<(Query, Vec<u32>)>,
     /// Grows with each change of an order.
     pub(crate) changes: u64,
     ids: VersionIds,
@@ -40,7 +35,6 @@ impl Book {
             by_draft: (0..rows.len() as u32).collect(),
             by_id: (0..rows.len() as u32).collect(),
             superseded: rows.iter().filter(|row| !row.is_latest()).count(),
-            recent: Vec::new(),
             changes: 0,
             ids: options.behaviour.version_ids,
             last_id,
@@ -55,7 +49,6 @@ impl Book {
     }
 
     fn changed(&mut self) {
-        self.recent.clear();
         self.changes += 1;
     }
 
@@ -219,7 +212,7 @@ impl Book {
     }
 
     /// All versions that the filter names, by (`draftCreatedAt`, id, version).
-    fn versions<'b>(&'b self, filter: &'b Filter) -> impl Iterator<Item = &'b Row> {
+    pub(crate) fn versions<'b>(&'b self, filter: &'b Filter) -> impl Iterator<Item = &'b Row> {
         let from = filter.from.map_or(i64::MIN, |from| from.timestamp_micros());
         let until = filter.until.map_or(i64::MAX, |until| until.timestamp_micros());
         let named = |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
@@ -232,19 +225,6 @@ impl Book {
             .filter(move |row| named(&filter.statuses, STATUSES[row.status as usize]))
             .filter(move |row| named(&filter.customer_roles, ROLES[usize::from(row.role)]))
     }
-
-    /// What a copy of the orders that the filter names should hold.
-    pub(crate) fn expected(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
-        let look = Look::new(behaviour);
-        self.named(filter).map(|row| look.expected(row)).collect()
-    }
-
-    /// What a copy of all versions that the list shows should hold, of those that the filter names.
-    pub(crate) fn expected_versions(&self, filter: &Filter, behaviour: &Behaviour) -> Vec<Expected> {
-        let look = Look::new(behaviour);
-        let listed = |row: &&Row| behaviour.versions == Versions::All || row.is_latest();
-        self.versions(filter).filter(listed).map(|row| look.expected(row)).collect()
-    }
 }
 
 #[cfg(test)]
@@ -252,14 +232,20 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::orders::{self, Expected};
+    use crate::shop::Shop;
 
     fn book(contested_percent: u8) -> (Book, Options) {
         let options = Options { orders: 200, contested_percent, ..Options::default() };
         (Book::new(&options), options)
     }
 
+    fn expected(book: &Book, filter: &Filter) -> Vec<Expected> {
+        orders::expected(&Shop { options: &Options::default(), book }, filter)
+    }
+
     fn all(book: &Book) -> Vec<Expected> {
-        book.expected(&Filter::default(), &Behaviour::default())
+        expected(book, &Filter::default())
     }
 
     #[test]
@@ -323,7 +309,7 @@ mod tests {
         let whole = all(&book);
         assert_eq!(whole.len(), 200);
         let middle = options.first + TimeDelta::days(15);
-        let count = |filter: Filter| book.expected(&filter, &Behaviour::default()).len();
+        let count = |filter: Filter| expected(&book, &filter).len();
         let before = count(Filter { until: Some(middle), ..Filter::default() });
         let after = count(Filter { from: Some(middle), ..Filter::default() });
         assert!(before > 0 && after > 0);

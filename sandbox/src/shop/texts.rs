@@ -1,6 +1,7 @@
 //! Texts of an order that are drawn from its seed, and how numbers are written.
 
-use crate::shop::order::{Draw, Row, below};
+use crate::random::below;
+use crate::shop::order::{Draw, Row};
 
 /// Writes one text of an order.
 pub(crate) type Text = fn(&Row, &mut Vec<u8>);

@@ -2,12 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::endpoint::spelling::{Look, price, quoted};
-use crate::lists::stores;
-use crate::orders::session::Session;
-use crate::shop::order::{Draw, ROLES, Row, Status};
-use crate::shop::order_book::Book;
+use crate::endpoint::{Look, price, quoted};
 use crate::shop::texts::{self, money, number};
+use crate::shop::{Book, Draw, ROLES, Row, Session, Status, Store};
 use crate::time;
 
 /// An event, in two parts between which the time of its issue belongs.
@@ -100,15 +97,15 @@ fn payment(out: &mut Vec<u8>, row: &Row, status: &str) {
 
 impl Look<'_> {
     fn place(&self, out: &mut Vec<u8>, row: &Row, seed: u64) {
-        let (external, unique) = stores::names(u64::from(row.store), seed);
+        let store = Store::new(u64::from(row.store), seed);
         out.extend_from_slice(b",\"storeId\":");
         self.id(out, u64::from(row.store));
         out.extend_from_slice(b",\"store\":{\"oasisApiStoreId\":");
         self.id(out, u64::from(row.store));
         out.extend_from_slice(b",\"aifiUniqueStoreId\":");
-        quoted(out, &unique);
+        quoted(out, &store.unique_id());
         out.extend_from_slice(b"},\"storeExternalId\":");
-        quoted(out, &external);
+        quoted(out, &store.external_id());
     }
 
     /// The lines that the order has now.
@@ -129,9 +126,8 @@ mod tests {
     use serde_json::Value;
 
     use crate::model::Model;
-    use crate::settings::options::Options;
+    use crate::settings::{Options, Push};
     use crate::testing::{BEARER, cents, keys, words};
-    use crate::webhook::queue::Push;
 
     fn model() -> Model {
         let push = Some(Push::to("http://127.0.0.1:1/checkout").unwrap());

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::model::Model;
-use crate::settings::behaviour::{
+use crate::settings::{
     Behaviour, Bounds, FirstPage, Ids, UnknownParameters, UpdatedAt, UpdatedFilter, VersionIds,
 };
 use crate::testing::{agree, body, get, keys, model, orders, rows, words};

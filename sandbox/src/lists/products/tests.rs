@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::model::Model;
-use crate::settings::behaviour::{Behaviour, UnknownParameters};
+use crate::settings::{Behaviour, UnknownParameters};
 use crate::testing::{agree, body, cents, get, keys, model, orders, rows, words};
 
 fn products(model: &mut Model, query: &str) -> Vec<Value> {

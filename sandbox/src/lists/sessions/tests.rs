@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ORDER_BY;
 use crate::model::Model;
-use crate::settings::behaviour::{Behaviour, Envelope, Stamps, UnknownParameters};
+use crate::settings::{Behaviour, Envelope, Stamps, UnknownParameters};
 use crate::testing::{agree, body, get, keys, model, orders, rows, words};
 
 fn paged() -> Behaviour {

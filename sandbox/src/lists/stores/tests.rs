@@ -1,8 +1,7 @@
 use serde_json::Value;
 
 use crate::model::Model;
-use crate::settings::behaviour::{Behaviour, Ids, UnknownParameters};
-use crate::settings::options::Options;
+use crate::settings::{Behaviour, Ids, Options, UnknownParameters};
 use crate::testing::{agree, body, get, keys, orders, rows, words};
 
 fn model(stores: u32, behaviour: Behaviour) -> Model {

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::orders::expected::{ExpectedDetail, Filter};
-use crate::settings::behaviour::{Behaviour, UnknownParameters, VersionIds, Versions};
-use crate::settings::options::Options;
+use crate::orders::ExpectedDetail;
+use crate::settings::{Behaviour, Options, UnknownParameters, VersionIds, Versions};
+use crate::shop::Filter;
 use crate::testing::{BEARER, body, cents, get, keys, model, orders, rows, words};
 
 #[test]

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::Model;
-use crate::orders::expected::Filter;
-use crate::settings::behaviour::{Behaviour, Bounds, Superseded, Ties, UpdatedFilter, VersionIds, Versions};
-use crate::settings::options::Options;
+use crate::settings::{Behaviour, Bounds, Options, Superseded, Ties, UpdatedFilter, VersionIds, Versions};
+use crate::shop::Filter;
 use crate::time;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,14 +1,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::endpoint::params::problems_body;
-use crate::settings::behaviour::{Bounds, FirstPage, UnknownParameters, UpdatedFilter};
+use crate::endpoint::problems_body;
+use crate::settings::{Behaviour, Bounds, FirstPage, UnknownParameters, UpdatedFilter};
 use crate::time;
 
 fn asked(query: &str, behaviour: &Behaviour) -> Result<Query, Vec<&'static str>> {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    parse(&pairs, behaviour)
-        .map_err(|problems| problems.iter().map(crate::endpoint::params::Problem::rule).collect())
+    parse(&pairs, Reader::new(behaviour)).map_err(|problems| problems.iter().map(Problem::rule).collect())
 }
 
 fn plain(query: &str) -> Result<Query, Vec<&'static str>> {
@@ -37,7 +36,9 @@ fn wrong_values_are_named() {
     assert!(plain("minDraftCreatedAt=2025-11-01T00:00:00%2B01:00").is_ok());
     assert_eq!(plain("customerPaymentInstrumentExpDate=11/27"), Err(vec!["any.required"]));
     assert_eq!(plain("includeProducts=1"), Err(vec!["boolean.base"]));
-    let body = problems_body(&parse(&[("pageSize".into(), "x".into())], &Behaviour::default()).unwrap_err());
+    let body = problems_body(
+        &parse(&[("pageSize".into(), "x".into())], Reader::new(&Behaviour::default())).unwrap_err(),
+    );
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["type"], "E_INVALID_QUERY");
     assert_eq!(
