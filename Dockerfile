@@ -23,9 +23,9 @@ ARG AIFI_DOCS_URL
 COPY spec ./spec
 COPY src ./src
 # The workspace names members that are not part of the image; cargo wants to see their targets.
-RUN mkdir -p inbox/src quickstart/src sandbox/src integration_tests examples/rate_control benches/read && \
+RUN mkdir -p inbox/src quickstart/src sandbox/src integration_tests examples/data_dictionary examples/rate_control benches/read && \
     touch inbox/src/lib.rs inbox/src/main.rs quickstart/src/main.rs sandbox/src/lib.rs integration_tests/main.rs benches/read/main.rs \
-      examples/data_dictionary.rs examples/rate_control/main.rs
+      examples/data_dictionary/main.rs examples/rate_control/main.rs
 # touch: cargo compares times of files, so a file older than the last build in the cache would not be built again.
 RUN --mount=type=cache,id=${CACHE}-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=${CACHE}-target,target=/src/target,sharing=locked \

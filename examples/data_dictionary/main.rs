@@ -1,6 +1,6 @@
 //! The data dictionary, made from the catalog that `discover` tells: `cargo run --example data_dictionary` prints it.
-//! With `-- --write` it goes to `docs/data-dictionary.md`, and the page of personal data and the sample of a configured
-//! catalog beside the tests are made anew.
+//! With `-- --write` it goes to `docs/data-dictionary.md`; the page of personal data, the tables of other pages that name the
+//! streams, and the sample files of the catalog and of a future state are made anew.
 
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
@@ -8,23 +8,14 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use source_aifi::lists::declared::UPDATED_FIELD;
 use source_aifi::record::schema::PERSONAL;
 use source_aifi::run;
 
-/// Where the rows of a stream come from. The page has the streams in this order.
-const SOURCES: &[(&str, &str)] = &[
-    ("orders", "`GET /orders?includeProducts=true`"),
-    ("order_line_items", "`GET /orders?includeProducts=true`, the answers of `orders`"),
-    ("order_versions", "`GET /orders?includeProducts=true`, the answers of `orders`"),
-    ("order_details", "`GET /orders/{orderId}`, one request for each order"),
-    ("contests", "`GET /contests`"),
-    ("stores", "`GET /stores`"),
-    ("sessions", "`GET /sessions`"),
-    ("products", "`GET /products`"),
-    ("checkout_events", "`GET /v1/events` of the checkout inbox"),
-    ("sync_audit", "none: the connector's own receipts"),
-    ("unreadable_rows", "items of all lists above that no record can be made of"),
-];
+mod sources;
+mod tables;
+
+use sources::Source;
 
 const HEAD: &str = "\
 # Data dictionary
@@ -48,21 +39,43 @@ what the types become in a warehouse in the [type map](aifi.md#data-type-map).
 ";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let page = dictionary(&catalog())?;
+    let catalog = catalog();
     if std::env::args().any(|argument| argument == "--write") {
-        for (path, text) in [(PAGE, page), (PERSONAL_PAGE, personal_data()), (SAMPLE, sample(&catalog()))] {
+        for (path, text) in made(&catalog)? {
             std::fs::write(file(path), text)?;
             println!("written: {path}");
         }
     } else {
-        print!("{page}");
+        print!("{}", dictionary(&sources(&catalog)?));
     }
     Ok(())
+}
+
+/// All files that are made from the schemas, by path.
+fn made(catalog: &Value) -> Result<Vec<(&'static str, String)>, String> {
+    let streams = sources(catalog)?;
+    let mut files = vec![
+        (PAGE, dictionary(&streams)),
+        (PERSONAL_PAGE, personal_data(&streams)),
+        (SAMPLE, sample(catalog)),
+        (FUTURE, future(&streams)),
+    ];
+    files.extend(tables::pages(&streams)?);
+    Ok(files)
+}
+
+/// The streams that `discover` describes, with what is known of them besides.
+fn sources(catalog: &Value) -> Result<Vec<(Source, &Value)>, String> {
+    let streams = catalog["streams"].as_array().into_iter().flatten();
+    streams.map(|stream| Ok((Source::of(stream)?, stream))).collect()
 }
 
 const PAGE: &str = "docs/data-dictionary.md";
 const PERSONAL_PAGE: &str = "docs/personal-data.md";
 const SAMPLE: &str = "integration_tests/configured_catalog.json";
+/// A moment after every cursor.
+const NEVER: &str = "2999-12-31T23:59:59.999Z";
+const FUTURE: &str = "integration_tests/future_state.json";
 /// Not in the sample: a request for each order, what needs an inbox, and receipts that never repeat.
 const BESIDE: [&str; 3] = ["order_details", "checkout_events", "sync_audit"];
 
@@ -93,19 +106,29 @@ fn catalog() -> Value {
     json!({"streams": run::streams(&source_aifi::record::personal::Personal::Keep, false)})
 }
 
-/// The page of a catalog. A stream whose endpoint is not known is an error.
-fn dictionary(catalog: &Value) -> Result<String, String> {
-    let streams = catalog["streams"].as_array().into_iter().flatten();
-    let placed = streams.map(|stream| {
-        let place = SOURCES.iter().position(|(name, _)| stream["name"] == *name);
-        let name = stream["name"].as_str().unwrap_or_default();
-        let refusal = || format!("{name}: name its endpoint in SOURCES of examples/data_dictionary.rs");
-        Ok((place.ok_or_else(refusal)?, stream))
+/// States of a time that never comes, for Airbyte's tests: of each stream of the API that has a cursor.
+fn future(streams: &[(Source, &Value)]) -> String {
+    let with_cursor = streams.iter().filter_map(|(source, stream)| {
+        let cursor = stream["default_cursor_field"][0].as_str()?;
+        // An inbox is not there without being configured, and its cursor is a number.
+        let of_the_api = source.name != source_aifi::checkout::NAME;
+        of_the_api.then_some((source.name, cursor))
     });
-    let mut placed = placed.collect::<Result<Vec<_>, String>>()?;
-    placed.sort_by_key(|(place, _)| *place);
-    let sections = placed.into_iter().map(|(place, stream)| section(stream, SOURCES[place].1));
-    Ok(std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n"))
+    let states = with_cursor.map(|(name, cursor)| {
+        let mut state = serde_json::Map::new();
+        state.insert(cursor.to_owned(), NEVER.into());
+        if sources::ORDERS.contains(&name) {
+            state.insert(UPDATED_FIELD.to_owned(), NEVER.into());
+        }
+        json!({"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}})
+    });
+    format!("{:#}\n", Value::Array(states.collect()))
+}
+
+/// The page of the columns.
+fn dictionary(streams: &[(Source, &Value)]) -> String {
+    let sections = streams.iter().map(|(source, stream)| section(stream, &source.endpoint));
+    std::iter::once(HEAD.to_owned()).chain(sections).collect::<Vec<_>>().join("\n")
 }
 
 const PERSONAL_HEAD: &str = "\
@@ -147,9 +170,9 @@ you can also deselect it in the connection; fields within a column (those with a
 ";
 
 /// The page of personal columns.
-fn personal_data() -> String {
+fn personal_data(streams: &[(Source, &Value)]) -> String {
     let mut page = PERSONAL_HEAD.to_owned();
-    for (stream, _) in SOURCES {
+    for (Source { name: stream, .. }, _) in streams {
         let mut columns = Vec::new();
         personal(&schema_file(stream), "", &mut columns);
         if !columns.is_empty() {
@@ -269,7 +292,7 @@ An order.
 | `lines[].price` | string | A \\| B. |
 | `at` | timestamp | When. |
 ";
-        assert_eq!(dictionary(&catalog), Ok(format!("{HEAD}\n{expected}")));
+        assert_eq!(dictionary(&sources(&catalog).unwrap()), format!("{HEAD}\n{expected}"));
     }
 
     #[test]
@@ -282,7 +305,9 @@ An order.
             }
         }
         let mut all = Vec::new();
-        SOURCES.iter().for_each(|(stream, _)| fields(&schema_file(stream), &mut all));
+        for stream in catalog()["streams"].as_array().unwrap() {
+            fields(&schema_file(stream["name"].as_str().unwrap()), &mut all);
+        }
         let marked: std::collections::BTreeSet<_> =
             all.iter().filter(|(_, marked)| *marked).map(|(name, _)| name.as_str()).collect();
         for name in
@@ -300,15 +325,30 @@ An order.
     #[test]
     fn a_stream_without_an_endpoint_is_refused() {
         let catalog = json!({"streams": [{"name": "orders"}, {"name": "unheard_of"}]});
-        let refused = dictionary(&catalog).unwrap_err();
-        assert_eq!(refused, "unheard_of: name its endpoint in SOURCES of examples/data_dictionary.rs");
+        let refused = sources(&catalog).unwrap_err();
+        assert_eq!(refused, "unheard_of: name its endpoint in OTHERS of examples/data_dictionary/sources.rs");
     }
 
     #[test]
-    fn the_page_is_that_of_the_catalog() {
+    fn a_table_is_replaced_between_its_comments_alone() {
         let catalog = catalog();
-        let page = dictionary(&catalog).unwrap_or_else(|error| panic!("{error}"));
-        for (path, made) in [(PAGE, page), (PERSONAL_PAGE, personal_data()), (SAMPLE, sample(&catalog))] {
+        let streams = sources(&catalog).unwrap();
+        let table = &tables::TABLES[0];
+        let page = "head\n<!-- generated: supported streams -->\nold\n<!-- generated: end -->\ntail\n";
+        let written = table.written(page, &streams).unwrap();
+        assert!(
+            written.starts_with("head\n<!-- generated: supported streams -->\n\n| stream | one row per |")
+        );
+        assert!(written.ends_with("|\n\n<!-- generated: end -->\ntail\n") && !written.contains("old"));
+        assert_eq!(table.written(&written, &streams), Ok(written.clone()));
+        for broken in ["head\n", "<!-- generated: supported streams -->\nold\n"] {
+            assert!(table.written(broken, &streams).unwrap_err().contains("is missing"), "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_files_are_those_of_the_catalog() {
+        for (path, made) in made(&catalog()).unwrap_or_else(|error| panic!("{error}")) {
             let kept = std::fs::read_to_string(file(path)).unwrap();
             assert!(
                 kept == made,
