@@ -7,24 +7,24 @@
 //! | --- | --- |
 //! | 20 requests a second for all clients, above it 503; whether counted by the second or by even spacing is unknown | [`pace`]: evenly spaced, below the limit, yielding when refused |
 //! | back-off is recommended; `Retry-After` is mentioned nowhere | [`retry`]: exponential, with jitter; the header is honoured if it comes |
-//! | error bodies: `{message, type, errors: [{field, error, rule}]}`, or empty | [`refusal`]: quoted if there, never needed |
-//! | tokens: issued by AiFi (90 days), or by OAuth client credentials | [`sign_in`] |
+//! | error bodies: `{message, type, errors: [{field, error, rule}]}`, or empty | `refusal`: quoted if there, never needed |
+//! | tokens: issued by AiFi (90 days), or by OAuth client credentials | `sign_in` |
 //!
 //! Nothing here knows of orders.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod answer;
-pub mod attempt;
-pub mod counts;
-pub mod dns;
-pub mod http;
+pub(crate) mod attempt;
+pub(crate) mod counts;
+pub(crate) mod dns;
+pub(crate) mod http;
 pub mod pace;
-pub mod refusal;
+pub(crate) mod refusal;
 pub mod retry;
-pub mod sign_in;
+pub(crate) mod sign_in;
 mod tls;
-pub mod token;
+pub(crate) mod token;
 pub mod transport;
 mod transport_error;
 

@@ -6,23 +6,23 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | [`query`] | a request |
-//! | [`page`] | a body becomes the response to it |
-//! | [`record`] | an event becomes a record |
-//! | [`position`] | where the reading is, and what it may believe |
-//! | [`state`] | the form of the state |
-//! | [`log`] | lines of the log |
-//! | [`reading`] | all of this as a machine for the driver |
-//! | [`check`] | whether the inbox can be read |
+//! | `query` | a request |
+//! | `page` | a body becomes the response to it |
+//! | `record` | an event becomes a record |
+//! | `position` | where the reading is, and what it may believe |
+//! | `state` | the form of the state |
+//! | `log` | lines of the log |
+//! | `reading` | all of this as a machine for the driver |
+//! | `check` | whether the inbox can be read |
 
-pub mod check;
-pub mod log;
-pub mod page;
-pub mod position;
-pub mod query;
-pub mod reading;
-pub mod record;
-pub mod state;
+pub(crate) mod check;
+pub(crate) mod log;
+pub(crate) mod page;
+pub(crate) mod position;
+pub(crate) mod query;
+pub(crate) mod reading;
+pub(crate) mod record;
+pub(crate) mod state;
 
 use std::sync::LazyLock;
 use std::time::Duration;

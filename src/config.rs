@@ -4,10 +4,10 @@
 //! Schema cannot say (a real order of dates, http only at home, a certificate that parses) is checked here, in
 //! the same breath, so that the user sees everything that is wrong at once.
 
-pub mod host;
-pub mod inbox;
+pub(crate) mod host;
+pub(crate) mod inbox;
 mod pem;
-pub mod secret;
+pub(crate) mod secret;
 mod unique;
 mod values;
 mod violations;

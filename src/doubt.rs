@@ -5,7 +5,7 @@
 use crate::failure::{Failure, FailureKind};
 
 /// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
-pub const MAX_ATTEMPTS: u32 = 6;
+pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 /// What is doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Doubt {
 
 /// How often the same question is asked, and why it is asked again.
 #[derive(Debug)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     number: u32,
     doubted: String,
 }
@@ -60,22 +60,22 @@ impl Default for Attempts {
 
 impl Attempts {
     /// The attempt that is due or under way, from 1.
-    pub fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
     /// Whether no answer was doubted since the last one that was believed.
-    pub fn is_first(&self) -> bool {
+    pub(crate) fn is_first(&self) -> bool {
         self.number == 1
     }
 
     /// What was wrong with the answer before, as a clause; it is given once.
-    pub fn take_doubted(&mut self) -> String {
+    pub(crate) fn take_doubted(&mut self) -> String {
         std::mem::take(&mut self.doubted)
     }
 
     /// The next question is another one.
-    pub fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         self.number = 1;
     }
 
@@ -83,7 +83,7 @@ impl Attempts {
     ///
     /// # Errors
     /// The doubt, where that was done often enough.
-    pub fn again(&mut self, doubt: Doubt) -> Result<(), Doubt> {
+    pub(crate) fn again(&mut self, doubt: Doubt) -> Result<(), Doubt> {
         if self.number >= MAX_ATTEMPTS {
             return Err(doubt);
         }

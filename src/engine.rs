@@ -4,8 +4,8 @@
 //! what comes, and writes what is due. It knows neither network nor time. [`driver`] asks for all families at once, at the one
 //! pace that the API allows; [`ending`] says how each stream ended.
 
-pub mod driver;
-pub mod ending;
+pub(crate) mod driver;
+pub(crate) mod ending;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -34,11 +34,11 @@ pub struct Doors<'a> {
 }
 
 /// Reads a body, and keeps what it holds for the family. Comes back with how much that is.
-pub type BodyReader = Box<dyn FnMut(&[u8]) -> Result<RowCount, anyhow::Error>>;
+pub(crate) type BodyReader = Box<dyn FnMut(&[u8]) -> Result<RowCount, anyhow::Error>>;
 
 /// How many items a body held; none where what it held cannot be believed.
 #[derive(Clone, Copy, Debug)]
-pub struct RowCount(Option<usize>);
+pub(crate) struct RowCount(Option<usize>);
 
 impl Rows for RowCount {
     fn rows(&self) -> Option<usize> {
@@ -47,11 +47,11 @@ impl Rows for RowCount {
 }
 
 /// Where the content of a call's body is kept until the family takes it.
-pub struct Slot<T>(Rc<Cell<Option<Result<T, Doubt>>>>);
+pub(crate) struct Slot<T>(Rc<Cell<Option<Result<T, Doubt>>>>);
 
 impl<T: Rows + 'static> Slot<T> {
     /// An empty slot, and what reads a body into it by `read`.
-    pub fn new(
+    pub(crate) fn new(
         mut read: impl FnMut(&[u8]) -> Result<Result<T, Doubt>, anyhow::Error> + 'static,
     ) -> (Self, BodyReader) {
         let content = Rc::new(Cell::new(None));
@@ -66,13 +66,13 @@ impl<T: Rows + 'static> Slot<T> {
     }
 
     /// What was read, if something was.
-    pub fn take(&self) -> Option<Result<T, Doubt>> {
+    pub(crate) fn take(&self) -> Option<Result<T, Doubt>> {
         self.0.take()
     }
 }
 
 /// A request that is to be made.
-pub struct Call {
+pub(crate) struct Call {
     /// Names the answer: see [`Family::answered`].
     pub ticket: u64,
     /// What is asked for, as people call it. One of [`Family::kinds`].
@@ -93,7 +93,7 @@ pub struct Call {
 
 /// What an answer was good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// It brought the reading on.
     Progress,
     /// It could not be believed.
@@ -101,7 +101,7 @@ pub enum Use {
 }
 
 /// Streams that are read from the same answers.
-pub trait Family {
+pub(crate) trait Family {
     /// The stream that stands for all of them, in the log and in the heartbeat.
     fn name(&self) -> &'static str;
 

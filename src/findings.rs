@@ -9,7 +9,7 @@ use crate::record::findings::{self, Findings};
 
 /// What was logged in one sync of one stream.
 #[derive(Debug, Default)]
-pub struct FindingsLog {
+pub(crate) struct FindingsLog {
     unknown: BTreeSet<String>,
     misfits: BTreeSet<String>,
     /// How many values of records that were written do not fit their columns.
@@ -19,7 +19,12 @@ pub struct FindingsLog {
 
 impl FindingsLog {
     /// Logs what was not logged yet of `findings`, all that there are so far.
-    pub fn observe(&mut self, output: &mut Output, stream: &str, findings: &Findings) -> Result<(), Failure> {
+    pub(crate) fn observe(
+        &mut self,
+        output: &mut Output,
+        stream: &str,
+        findings: &Findings,
+    ) -> Result<(), Failure> {
         if findings.unknown.len() > self.unknown.len() {
             let new = findings.unknown.difference(&self.unknown);
             let text = format!(
@@ -48,7 +53,7 @@ impl FindingsLog {
     }
 
     /// Counts what does not fit in a record that is written.
-    pub fn count(&mut self, changes: &[Change]) {
+    pub(crate) fn count(&mut self, changes: &[Change]) {
         for Change { field, .. } in changes {
             // Of a list all items count as one column.
             let steps = field.split('[').enumerate().map(|(number, step)| match step.split_once(']') {
@@ -61,7 +66,12 @@ impl FindingsLog {
     }
 
     /// Logs at the end of the sync how many values were concerned.
-    pub fn finish(&self, output: &mut Output, stream: &str, findings: &Findings) -> Result<(), Failure> {
+    pub(crate) fn finish(
+        &self,
+        output: &mut Output,
+        stream: &str,
+        findings: &Findings,
+    ) -> Result<(), Failure> {
         if let Some(counts) = counted(&self.written) {
             let text = format!(
                 "{stream}: Values that did not fit their columns, by column: {counts}. They are kept in additionalFields."
@@ -79,7 +89,7 @@ impl FindingsLog {
 }
 
 /// The names with their counts; none, if there are none.
-pub fn counted(counts: &BTreeMap<String, u64>) -> Option<String> {
+pub(crate) fn counted(counts: &BTreeMap<String, u64>) -> Option<String> {
     let named = counts.iter().map(|(name, count)| format!("{name} ({count})"));
     (!counts.is_empty()).then(|| joined(named))
 }

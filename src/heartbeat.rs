@@ -16,13 +16,13 @@ const REPEAT_STATE: Duration = Duration::from_secs(30);
 
 /// What was logged and repeated, in one sync of one stream.
 #[derive(Debug, Default)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     last_repeated: Option<Instant>,
 }
 
 impl Heartbeat {
     /// Logs a wait, and repeats the last state where it is due. `stream` is the stream that waits.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         Waiting { wait, rate_limited, what, attempt, .. }: Waiting,
         output: &mut Output,

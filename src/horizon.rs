@@ -9,11 +9,11 @@ use crate::timestamp;
 
 /// How long a record may take to surface in a list after the instant it was made or changed at. Lists are read up to
 /// this long before the server's now. Two minutes are what sources of other order APIs wait; AiFi says nothing.
-pub const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
+pub(crate) const SETTLE_DELAY: TimeDelta = TimeDelta::minutes(2);
 
 /// Up to when records can be believed to be listed as they were: the settle delay before the server's now, to whole
 /// seconds.
-pub fn settled(server_now: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn settled(server_now: DateTime<Utc>) -> DateTime<Utc> {
     timestamp::floor_second(server_now - SETTLE_DELAY)
 }
 
@@ -22,12 +22,12 @@ const CLOSE: TimeDelta = TimeDelta::hours(1);
 
 /// The server's now. If this machine's clock, read when the sync began, is close and behind it, that is taken: a server
 /// that is ahead, as one of several may be, would make us pass over what is not there yet; to be behind only delays.
-pub fn server_now(server: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn server_now(server: Option<DateTime<Utc>>, ours: DateTime<Utc>) -> DateTime<Utc> {
     server.map_or(ours, |server| if (server - ours).abs() < CLOSE { server.min(ours) } else { server })
 }
 
 /// What to say of clocks that differ by minutes.
-pub fn clocks_differ(server: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
+pub(crate) fn clocks_differ(server: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
     let ahead = ours - server;
     let side = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
     (ahead.abs() >= TimeDelta::minutes(5)).then(|| {
@@ -40,7 +40,7 @@ pub fn clocks_differ(server: DateTime<Utc>, ours: DateTime<Utc>) -> Option<Strin
 }
 
 /// Which clock a sync follows, as a clause, where this machine's is so far `ahead` of the server's.
-pub fn followed(ahead: TimeDelta) -> &'static str {
+pub(crate) fn followed(ahead: TimeDelta) -> &'static str {
     if ahead.abs() >= CLOSE {
         "they differ by an hour or more, so syncs follow the server's"
     } else {
@@ -50,7 +50,7 @@ pub fn followed(ahead: TimeDelta) -> &'static str {
 
 /// What to say of a state of a stream that ends at `cursor`, if that lies a day or more behind the `horizon`: a typo, or a clock
 /// that was wrong. Airbyte wants such a state to be kept, so it is not a failure.
-pub fn in_the_future(stream: &str, cursor: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<String> {
+pub(crate) fn in_the_future(stream: &str, cursor: DateTime<Utc>, horizon: DateTime<Utc>) -> Option<String> {
     (cursor >= horizon + TimeDelta::days(1)).then(|| {
         format!(
             "{stream}: The saved state ends in the future ({}; it is {} now), so nothing is read until then. If that is a mistake, set the state back, or clear the stream's data.",
@@ -61,7 +61,7 @@ pub fn in_the_future(stream: &str, cursor: DateTime<Utc>, horizon: DateTime<Utc>
 }
 
 /// The end of what a sync reads: fixed once, by the server's clock.
-pub fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
+pub(crate) fn horizon(server_now: DateTime<Utc>, end_date: Option<DateTime<Utc>>) -> DateTime<Utc> {
     let settled = settled(server_now);
     end_date.map_or(settled, |end| end.min(settled))
 }

@@ -46,24 +46,24 @@
 //! 7. `reading` is the machine together with the records that it feeds, and the pages of single orders; [`family`] takes one
 //!    reading after the other, as the states of the streams need it. The [`driver`](crate::engine::driver) runs it.
 
-pub mod api;
+pub(crate) mod api;
 mod ask;
-pub mod check;
-pub mod diagnose;
-pub mod family;
+pub(crate) mod check;
+pub(crate) mod diagnose;
+pub(crate) mod family;
 pub(crate) mod reading;
-pub mod records;
-pub mod slice;
-pub mod state;
-pub mod streams;
-pub mod sync;
+pub(crate) mod records;
+pub(crate) mod slice;
+pub(crate) mod state;
+pub(crate) mod streams;
+pub(crate) mod sync;
 
 /// The stream's name.
-pub const NAME: &str = "orders";
+pub(crate) const NAME: &str = "orders";
 /// The primary key.
-pub const PRIMARY_KEY: &str = "id";
+pub(crate) const PRIMARY_KEY: &str = "id";
 /// The cursor field.
-pub const CURSOR_FIELD: &str = "draftCreatedAt";
+pub(crate) const CURSOR_FIELD: &str = "draftCreatedAt";
 /// The path of the list.
 const PATH: &str = "/orders";
 /// What pages of single orders are called, where requests are counted.

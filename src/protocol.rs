@@ -9,10 +9,10 @@
 //! * `emitted_at` is in milliseconds and never goes back.
 
 pub mod catalog;
-pub mod generation;
-pub mod message;
+pub(crate) mod generation;
+pub(crate) mod message;
 pub mod output;
-pub mod personal_mark;
-pub mod scrub;
-pub mod start_date;
+pub(crate) mod personal_mark;
+pub(crate) mod scrub;
+pub(crate) mod start_date;
 pub mod state;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 
 /// The finest step we speak of, in a question to the API and in a state: the API's examples have milliseconds.
-pub const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
+pub(crate) const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
 
 /// The forms of ISO 8601 beside that of RFC 3339: a blank for the `T`, no seconds, the basic form.
 const FORMS: [&str; 6] = [
@@ -18,7 +18,7 @@ const FORMS: [&str; 6] = [
 /// Reads an ISO 8601 date-time, also with an offset like `+0000` or `+02`, without seconds, or with a comma before their
 /// fraction. Without an offset it is UTC (a guess: all examples of the API end in `Z`). None also for what no destination
 /// takes: a second of 60, and years other than 1 to 9999.
-pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     // chrono keeps a leap second as more than 999,999,999 nanoseconds.
     read(text).filter(|at| (1..=9_999).contains(&at.year()) && at.nanosecond() < 1_000_000_000)
 }
@@ -41,18 +41,18 @@ fn read(text: &str) -> Option<DateTime<Utc>> {
 
 /// The one form we write: milliseconds and `Z`, as the API's own examples do. Finer digits are cut, never rounded
 /// up, so that what is written is never later than what was meant.
-pub fn write(at: DateTime<Utc>) -> String {
+pub(crate) fn write(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The same, with all the digits there are: for a value that has to be the same as one that was written.
-pub fn write_exactly(at: DateTime<Utc>) -> String {
+pub(crate) fn write_exactly(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// Whether a text is a date-time in the very form that we write: `2025-11-01T08:30:00[.123]Z`. In UTC, since destinations
 /// keep the wall time of an offset. Found out without the cost of a full parse: a page holds thousands.
-pub fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let text = text.as_bytes();
     let number =
         |range: std::ops::Range<usize>| text[range].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
@@ -78,18 +78,18 @@ pub fn is_plain(text: &str) -> bool {
 }
 
 /// The start of the second that holds `at`.
-pub fn floor_second(at: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn floor_second(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()))
 }
 
 /// The first whole second at or after `at`.
-pub fn ceil_second(at: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn ceil_second(at: DateTime<Utc>) -> DateTime<Utc> {
     let floor = floor_second(at);
     if floor == at { at } else { floor + TimeDelta::seconds(1) }
 }
 
 /// A length of time, in the largest unit of which there are at least two: for people.
-pub fn about(length: TimeDelta) -> String {
+pub(crate) fn about(length: TimeDelta) -> String {
     let length = length.abs();
     match length.num_minutes() {
         0..2 => format!("{} seconds", length.num_seconds()),

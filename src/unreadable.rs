@@ -19,7 +19,7 @@ use crate::record::schema::Schema;
 use crate::timestamp;
 
 /// The stream's name.
-pub const NAME: &str = "unreadable_rows";
+pub(crate) const NAME: &str = "unreadable_rows";
 /// The cursor field: when the sync began that met the item.
 const CURSOR_FIELD: &str = "seenAt";
 
@@ -30,7 +30,7 @@ static SCHEMA: LazyLock<Schema> =
     LazyLock::new(|| Schema::embedded(include_str!("../spec/unreadable_rows.json")));
 
 /// The stream, as `discover` describes it. `personal` says what is done to personal values.
-pub fn catalog_entry(personal: &Personal) -> Value {
+pub(crate) fn catalog_entry(personal: &Personal) -> Value {
     Entry {
         name: NAME,
         json_schema: &personal.declared(&SCHEMA),
@@ -189,7 +189,7 @@ impl UnreadableRows {
 
 /// The unreadable items of an answer. `keys` are those of all its items, or the reason why there is none; `raw` gives the
 /// items at these positions as they came.
-pub fn items(keys: &[Result<String, Reason>], raw: impl Fn(&[usize]) -> Vec<String>) -> Vec<Item> {
+pub(crate) fn items(keys: &[Result<String, Reason>], raw: impl Fn(&[usize]) -> Vec<String>) -> Vec<Item> {
     let key = |position: usize| keys.get(position).and_then(|key| key.as_ref().ok()).cloned();
     let unreadable =
         keys.iter().enumerate().filter_map(|(position, key)| Some((position, *key.as_ref().err()?)));

@@ -42,7 +42,7 @@ fn asked(mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NeverAsked> {
 }
 
 /// The addresses of a host, each once.
-pub async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+pub(crate) async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
     let mut found: Vec<IpAddr> =
         tokio::net::lookup_host((host, 443)).await?.map(|address| address.ip()).collect();
     found.sort_unstable();

@@ -14,7 +14,7 @@ use crate::timestamp;
 
 /// A reason to ask again, and what to say should that not help.
 #[derive(Debug)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// What it is.
     pub kind: FailureKind,
     /// In a few words, for the log: "503", "the connection was cut".
@@ -33,7 +33,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// Trouble without a request to wait.
-    pub fn new(kind: FailureKind, what: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: FailureKind, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             kind,
             what: what.into(),
@@ -46,14 +46,14 @@ impl Trouble {
     }
 
     /// A failure that contradicts what was answered before: perhaps it passes. `what` is it in a few words.
-    pub fn contradiction(failure: Failure, what: impl Into<String>) -> Self {
+    pub(crate) fn contradiction(failure: Failure, what: impl Into<String>) -> Self {
         let trouble = Self::new(failure.kind, what, String::new());
         Self { hope: Hope::Contradicts, verdict: Some(failure), ..trouble }
     }
 
     /// The same trouble for another question that waited for the same thing.
     #[must_use]
-    pub fn shared(&self) -> Self {
+    pub(crate) fn shared(&self) -> Self {
         let verdict =
             self.verdict.as_ref().map(|failure| Failure::new(failure.kind, failure.message.clone()));
         let (kind, hope, retry_after) = (self.kind, self.hope, self.retry_after);
@@ -61,12 +61,12 @@ impl Trouble {
     }
 
     /// Whether the API said that there are too many requests.
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         self.kind == FailureKind::RateLimited
     }
 
     /// The failure it becomes when it has lasted for too long.
-    pub fn into_failure(self, lasted: Duration, attempts: u32) -> Failure {
+    pub(crate) fn into_failure(self, lasted: Duration, attempts: u32) -> Failure {
         if let Some(mut failure) = self.verdict {
             failure.message.push_str(&format!(
                 " All {attempts} attempts got this response, although such requests succeeded before, so it may be temporary: the next sync resumes from the last state."
@@ -84,7 +84,7 @@ impl Trouble {
     }
 
     /// The failure it becomes when the API asks for a wait, `asked`, beyond our `patience`.
-    pub fn into_long_wait(self, asked: Duration, patience: Duration, attempts: u32) -> Failure {
+    pub(crate) fn into_long_wait(self, asked: Duration, patience: Duration, attempts: u32) -> Failure {
         let message = format!(
             "The API asks to wait {} before the next request (Retry-After: {} seconds), and at most {} are waited. It answered: {}. {}",
             duration(asked),
@@ -117,7 +117,7 @@ fn duration(length: Duration) -> String {
 
 /// Who answered, for the words of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// The Admin API with a token from the configuration.
     WithToken,
     /// The Admin API with a token that we fetched.
@@ -130,7 +130,7 @@ pub enum Asked {
 
 impl Asked {
     /// The setting that says where to ask, as the form has it.
-    pub fn url_field(self) -> &'static str {
+    pub(crate) fn url_field(self) -> &'static str {
         match self {
             Self::TokenEndpoint => "Token URL (credentials.token_url)",
             Self::Inbox => INBOX_URL,
@@ -157,7 +157,7 @@ pub(super) fn proxy_asks_for_a_user(variable: &str) -> Failure {
 
 /// What was answered before in this process, of what concerns a question; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answered {
+pub(crate) enum Answered {
     /// Nothing.
     Nothing,
     /// Some question: address and token are right.
@@ -170,7 +170,7 @@ pub enum Answered {
 
 /// Whether a status that ends a question at once may pass, since the API `answered` before what it denies now.
 /// `one_thing` is a question for a single thing that its path names: that it is not there is an answer.
-pub fn may_pass(status: u16, answered: Answered, one_thing: bool) -> bool {
+pub(crate) fn may_pass(status: u16, answered: Answered, one_thing: bool) -> bool {
     let denied = match status {
         404 if one_thing => return false,
         // Of the whole server: elsewhere, not signed in, a proxy, another server, too early, a security rule.
@@ -185,7 +185,7 @@ pub fn may_pass(status: u16, answered: Answered, one_thing: bool) -> bool {
 
 /// The form of a question for `what`: its parameters, with the values that the API may accept or not. Dates and places
 /// in a list are of one form, but for the first ones: whether pages count from 0 or 1 is one of the things it may refuse.
-pub fn form(what: &str, query: &str) -> String {
+pub(crate) fn form(what: &str, query: &str) -> String {
     let mut form = what.to_owned();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let place = matches!(&*name, "page" | "offset" | "after") && !matches!(&*value, "0" | "1");
@@ -197,7 +197,7 @@ pub fn form(what: &str, query: &str) -> String {
 
 /// An answer other than 2xx.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Refused<'a> {
+pub(crate) struct Refused<'a> {
     /// Its status.
     pub status: u16,
     /// Its body.
@@ -209,7 +209,12 @@ pub struct Refused<'a> {
 }
 
 /// Sorts an answer other than 2xx to a question for `what` ("orders"). What it says is quoted without the secrets.
-pub fn sort(answer: Refused<'_>, asked: Asked, what: &str, scrubber: &Scrubber) -> Result<Trouble, Failure> {
+pub(crate) fn sort(
+    answer: Refused<'_>,
+    asked: Asked,
+    what: &str,
+    scrubber: &Scrubber,
+) -> Result<Trouble, Failure> {
     let Refused { status, body, content_type, location } = answer;
     if asked == Asked::Inbox {
         return inbox::sort(status);
@@ -272,7 +277,7 @@ fn no_token(said_so: &str, status: u16) -> Failure {
 }
 
 /// The failure that an answer of the token endpoint with 200 is, if it says `error` (RFC 6749, section 5.2).
-pub fn error_in_place_of_a_token(body: &str, scrubber: &Scrubber) -> Option<Failure> {
+pub(crate) fn error_in_place_of_a_token(body: &str, scrubber: &Scrubber) -> Option<Failure> {
     let ErrorBody { error, error_description, .. } = serde_json::from_str(body).ok()?;
     let error = error.filter(|error| !error.trim().is_empty())?;
     let said = ErrorBody { error: Some(error), error_description, ..ErrorBody::default() }.said(scrubber);

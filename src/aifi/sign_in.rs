@@ -9,7 +9,7 @@ use crate::config::secret::Secret;
 
 /// A token that was fetched.
 #[derive(Clone, Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// The token.
     pub token: Secret,
     /// From then on a new one is fetched before the next request.
@@ -18,24 +18,24 @@ pub struct Fetched {
 
 /// The credentials and what was fetched with them.
 #[derive(Debug)]
-pub struct SignIn {
+pub(crate) struct SignIn {
     credentials: Credentials,
     fetched: Option<Fetched>,
 }
 
 impl SignIn {
     /// Nothing is fetched yet.
-    pub fn new(credentials: Credentials) -> Self {
+    pub(crate) fn new(credentials: Credentials) -> Self {
         Self { credentials, fetched: None }
     }
 
     /// The configured credentials.
-    pub fn credentials(&self) -> &Credentials {
+    pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
     /// The token to use now, or none if one has to be fetched first.
-    pub fn token(&self, now: Instant) -> Option<Secret> {
+    pub(crate) fn token(&self, now: Instant) -> Option<Secret> {
         match &self.credentials {
             Credentials::AccessToken(token) => Some(token.clone()),
             Credentials::Client(_) => {
@@ -46,12 +46,12 @@ impl SignIn {
     }
 
     /// Keeps a token that was fetched.
-    pub fn keep(&mut self, fetched: Fetched) {
+    pub(crate) fn keep(&mut self, fetched: Fetched) {
         self.fetched = Some(fetched);
     }
 
     /// The API refused `token`: if it was a fetched one, a new one is fetched next. Answers whether that helps.
-    pub fn refuse(&mut self, token: &Secret) -> bool {
+    pub(crate) fn refuse(&mut self, token: &Secret) -> bool {
         if self.fetched.as_ref().is_some_and(|fetched| fetched.token == *token) {
             self.fetched = None;
         }
@@ -61,7 +61,7 @@ impl SignIn {
 
 /// Reads the token endpoint's answer (RFC 6749, section 5.1). What is wrong with anything else is said without quoting
 /// it, since it may hold a token.
-pub fn read(body: &[u8], now: Instant) -> Result<Fetched, &'static str> {
+pub(crate) fn read(body: &[u8], now: Instant) -> Result<Fetched, &'static str> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return Err("the token endpoint's answer is not JSON");
     };

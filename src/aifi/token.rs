@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::secret::Secret;
 
 /// When a token ends, if it says so: a JSON web token does (RFC 7519, `exp`). It is read, not verified.
-pub fn ends_at(token: &Secret) -> Option<DateTime<Utc>> {
+pub(crate) fn ends_at(token: &Secret) -> Option<DateTime<Utc>> {
     let claims = token.expose().split('.').nth(1)?;
     let claims: Value =
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?).ok()?;

@@ -10,13 +10,13 @@ use crate::record::personal::Personal;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The highest number that the inbox has given.
     pub head: u64,
 }
 
 /// It took longer than somebody waits.
-pub fn too_slow() -> Failure {
+pub(crate) fn too_slow() -> Failure {
     let text = format!(
         "The checkout inbox does not answer in time. See that it runs (its /health/ready), that this machine can reach it, and check {INBOX_URL}."
     );
@@ -24,7 +24,7 @@ pub fn too_slow() -> Failure {
 }
 
 /// Proves that the stream can be read. It gives no name, so the inbox notes nothing of it.
-pub async fn check(http: &Http, personal: &Personal) -> Result<Found, Failure> {
+pub(crate) async fn check(http: &Http, personal: &Personal) -> Result<Found, Failure> {
     let query = Query { after: Place::default(), limit: 1, consumer: None };
     let encoded = query.encode();
     let question = Question { what: NAME, path: PATH, query: &encoded, guess: false };

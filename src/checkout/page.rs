@@ -22,7 +22,7 @@ use crate::record::transcode::Transcoder;
 
 /// What the inbox says.
 #[derive(Debug)]
-pub enum Response {
+pub(crate) enum Response {
     /// The events after a place.
     Page(Page),
     /// The log does not hold what was seen there: both sides agree up to this number only.
@@ -42,7 +42,7 @@ impl Rows for Response {
 
 /// Events after a place.
 #[derive(Debug, Default)]
-pub struct Page {
+pub(crate) struct Page {
     /// The records, one behind the other.
     pub records: Bytes,
     /// The events, in order.
@@ -59,7 +59,7 @@ pub struct Page {
 
 /// An event whose record is written.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its number.
     pub seq: u64,
     /// What names it.
@@ -92,23 +92,27 @@ struct Body<'a> {
 }
 
 /// Reads bodies, and keeps what the schema does not expect.
-pub struct PageReader {
+pub(crate) struct PageReader {
     transcoder: Transcoder<'static>,
 }
 
 impl PageReader {
     /// Nothing is read yet. `personal` says what is done to personal values.
-    pub fn new(personal: &Personal) -> Self {
+    pub(crate) fn new(personal: &Personal) -> Self {
         Self { transcoder: Transcoder::new(&SCHEMA.shape, personal.clone()) }
     }
 
     /// What the schema does not expect, in the responses so far.
-    pub fn findings(&self) -> &Findings {
+    pub(crate) fn findings(&self) -> &Findings {
         &self.transcoder.findings
     }
 
     /// Reads the response to a request. A body that is not whole JSON is an error.
-    pub fn read(&mut self, query: &Query, body: &[u8]) -> Result<Result<Response, Doubt>, anyhow::Error> {
+    pub(crate) fn read(
+        &mut self,
+        query: &Query,
+        body: &[u8],
+    ) -> Result<Result<Response, Doubt>, anyhow::Error> {
         let body: Body<'_> = match serde_json::from_str(std::str::from_utf8(body)?) {
             Ok(body) => body,
             Err(error) if error.classify() == Category::Data => return Ok(Err(no_page(&error))),
@@ -167,7 +171,7 @@ fn no_page(error: &serde_json::Error) -> Doubt {
 
 impl Page {
     /// The number of the last event, or the one that the request continues from.
-    pub fn last(&self, query: &Query) -> u64 {
+    pub(crate) fn last(&self, query: &Query) -> u64 {
         self.events.last().map_or(query.after.seq, |row| row.seq)
     }
 

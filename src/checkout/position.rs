@@ -14,7 +14,7 @@ const MOST_REWINDS: u32 = 8;
 
 /// Numbers without an event, among those that were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gaps {
+pub(crate) struct Gaps {
     /// How many there are.
     pub numbers: u64,
     /// How many the events that were read may have left behind.
@@ -25,14 +25,14 @@ pub struct Gaps {
 
 impl Gaps {
     /// Whether events that moved may have left all of them.
-    pub fn are_explained(&self) -> bool {
+    pub(crate) fn are_explained(&self) -> bool {
         self.numbers <= self.moves
     }
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Position {
+pub(crate) struct Position {
     mode: SyncMode,
     consumer: String,
     /// What the saved state says.
@@ -54,7 +54,7 @@ pub struct Position {
 
 impl Position {
     /// After this place, for a reader of this name.
-    pub fn new(mode: SyncMode, consumer: &str, start: Place) -> Self {
+    pub(crate) fn new(mode: SyncMode, consumer: &str, start: Place) -> Self {
         let place = start.clone();
         Self {
             mode,
@@ -72,24 +72,24 @@ impl Position {
     }
 
     /// The last event that was read.
-    pub fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// Whether everything is read.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
     /// What to ask next.
-    pub fn query(&self) -> Query {
+    pub(crate) fn query(&self) -> Query {
         // Only what a saved state says has arrived for certain; the rest of this sync may still be lost with it.
         let consumer = (self.place == self.start).then(|| self.consumer.clone());
         Query { after: self.place.clone(), limit: self.limit, consumer }
     }
 
     /// The response was too large: whether fewer events can be requested.
-    pub fn asks_for_less(&mut self) -> bool {
+    pub(crate) fn asks_for_less(&mut self) -> bool {
         let fewer = self.limit > 1;
         self.limit = (self.limit / 8).max(1);
         fewer
@@ -99,7 +99,7 @@ impl Position {
     ///
     /// # Errors
     /// When the log ends before the end that it had at first.
-    pub fn accept(&mut self, page: &Page) -> Result<(), Doubt> {
+    pub(crate) fn accept(&mut self, page: &Page) -> Result<(), Doubt> {
         let end = *self.end.get_or_insert(page.head);
         if !page.more && page.head < end {
             let what = format!("the log ended at number {end}, and ends at number {} now", page.head);
@@ -131,7 +131,7 @@ impl Position {
     }
 
     /// Whether the numbers without an event are a gap that wants explaining. Not, where events that moved may follow.
-    pub fn has_a_gap(&self) -> bool {
+    pub(crate) fn has_a_gap(&self) -> bool {
         !self.gaps.are_explained() && !self.more
     }
 
@@ -140,7 +140,7 @@ impl Position {
     ///
     /// # Errors
     /// When it happens time and again.
-    pub fn rewind(&mut self, agreed: u64) -> Result<u64, Doubt> {
+    pub(crate) fn rewind(&mut self, agreed: u64) -> Result<u64, Doubt> {
         self.rewinds += 1;
         if self.rewinds > MOST_REWINDS {
             let what = format!("its log was rewound {MOST_REWINDS} times during one sync");

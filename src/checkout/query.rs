@@ -1,11 +1,11 @@
 //! A request to the inbox. Pure.
 
 /// Events of one response at most. The inbox allows 1,000, and ends a response at 8 MiB of bodies.
-pub const MOST: u64 = 500;
+pub(crate) const MOST: u64 = 500;
 
 /// A place in the log: a number, and the event that was seen there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The number; 0 is before the first.
     pub seq: u64,
     /// The event; none at 0, and where both sides agreed on a number alone.
@@ -14,7 +14,7 @@ pub struct Place {
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     /// Events after this place.
     pub after: Place,
     /// So many at most.
@@ -26,7 +26,7 @@ pub struct Query {
 
 impl Query {
     /// The query string.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("after", &self.after.seq.to_string());
         if let Some(event) = &self.after.event {

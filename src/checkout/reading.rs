@@ -22,7 +22,7 @@ use crate::protocol::message::{Level, Status};
 use crate::record::personal::Personal;
 
 /// See the module.
-pub struct Reading {
+pub(crate) struct Reading {
     mode: SyncMode,
     position: Position,
     pages: Rc<RefCell<PageReader>>,
@@ -40,7 +40,7 @@ pub struct Reading {
 
 impl Reading {
     /// Begins to read what is due, and says so. `consumer` is our name for the inbox, `personal` what is done to personal values.
-    pub fn new(
+    pub(crate) fn new(
         consumer: &str,
         personal: &Personal,
         mode: SyncMode,

@@ -17,7 +17,7 @@ const EVENT: &str = "eventId";
 
 /// A saved state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// The last event that was written.
     pub place: Place,
     /// A full refresh wrote it, and is complete.
@@ -29,7 +29,7 @@ impl Saved {
     ///
     /// # Errors
     /// Where it has no number: to begin anew without a word would be worse.
-    pub fn parse(state: &Value) -> Result<Self, Failure> {
+    pub(crate) fn parse(state: &Value) -> Result<Self, Failure> {
         let complete = Writer::of(state) == Writer::FullRefreshComplete;
         let Some(seq) = state[CURSOR_FIELD].as_u64() else {
             return Err(Failure::new(
@@ -45,7 +45,7 @@ impl Saved {
 }
 
 /// The state that everything up to this place is written.
-pub fn state(mode: SyncMode, place: &Place, complete: bool) -> Value {
+pub(crate) fn state(mode: SyncMode, place: &Place, complete: bool) -> Value {
     let mut state = json!({CURSOR_FIELD: place.seq});
     if let Some(event) = &place.event {
         state[EVENT] = event.as_str().into();

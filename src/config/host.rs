@@ -35,7 +35,7 @@ pub(super) fn is_out_of_bounds(url: &Url) -> bool {
 }
 
 /// Link-local addresses, behind which clouds keep the credentials of a machine, and those that are nobody's.
-pub fn is_never_asked(ip: IpAddr) -> bool {
+pub(crate) fn is_never_asked(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
         IpAddr::V6(ip) => {

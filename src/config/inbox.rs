@@ -7,9 +7,9 @@ use super::secret::Secret;
 use super::{host, sendable, url};
 
 /// The address of the inbox, as the form has it.
-pub const INBOX_URL: &str = "Inbox address (inbox_url)";
+pub(crate) const INBOX_URL: &str = "Inbox address (inbox_url)";
 /// The token for it, as the form has it.
-pub const INBOX_READ_TOKEN: &str = "Inbox read token (inbox_read_token)";
+pub(crate) const INBOX_READ_TOKEN: &str = "Inbox read token (inbox_read_token)";
 
 /// A checkout inbox. Names and meaning are those of `spec/spec.json`.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ const PASSED_OVER: u32 = 3;
 type Arrival = (u64, Result<Option<DateTime<Utc>>, Failure>);
 
 /// A server that is asked, at its own pace, and what is asked of it.
-pub struct Line<'a, 'd> {
+pub(crate) struct Line<'a, 'd> {
     /// Asks it.
     pub http: &'a Http,
     /// What happens meanwhile.
@@ -56,7 +56,7 @@ impl<'a> Seat<'a> {
 }
 
 /// Everything that a sync is run with.
-pub struct Driver<'a, 'd> {
+pub(crate) struct Driver<'a, 'd> {
     lines: Vec<(&'a Http, &'d mut UnboundedReceiver<Event>)>,
     doors: Doors<'d>,
     seats: Vec<Seat<'a>>,
@@ -71,7 +71,7 @@ pub struct Driver<'a, 'd> {
 
 impl<'a: 'd, 'd> Driver<'a, 'd> {
     /// Of the families of these lines.
-    pub fn new(lines: Vec<Line<'a, 'd>>, doors: Doors<'d>) -> Self {
+    pub(crate) fn new(lines: Vec<Line<'a, 'd>>, doors: Doors<'d>) -> Self {
         let mut seats = Vec::new();
         let lines = lines.into_iter().enumerate().map(|(number, Line { http, events, families })| {
             seats.extend(families.into_iter().map(|family| Seat::new(number, http, family)));
@@ -84,7 +84,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
 
     /// Reads everything that is due. A family that fails does not stop the others, unless they would fail, too, as those of the
     /// same line may. A failure that all lines share comes back.
-    pub async fn run(mut self) -> Result<(), Failure> {
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
         let over = self.drive().await;
         self.progress.finish();
         if let Err(failure) = &over

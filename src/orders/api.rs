@@ -1,10 +1,10 @@
 //! What is asked of the API, and what comes. Pure.
 
-pub mod detail;
+pub(crate) mod detail;
 pub(crate) mod lines;
-pub mod page;
-pub mod query;
-pub mod totals;
+pub(crate) mod page;
+pub(crate) mod query;
+pub(crate) mod totals;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -27,11 +27,11 @@ const FAR: TimeDelta = TimeDelta::days(3650);
 const FEW: usize = 10;
 
 /// What is found of changes where all is well.
-pub const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
+pub(crate) const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     /// Of the orders, in a few sentences.
     pub orders: String,
     /// How changes of them are followed, and what is wrong with the clocks.
@@ -44,7 +44,7 @@ pub struct Found {
 ///
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
 /// that the bounds are honoured, by a question whose answer must be empty.
-pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
+pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
     let asker = Asker::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest =
@@ -97,7 +97,7 @@ pub async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
 }
 
 /// Proves that the details of an order can be read.
-pub async fn details(config: &Config, http: &Http, due: &Due) -> Result<(), Failure> {
+pub(crate) async fn details(config: &Config, http: &Http, due: &Due) -> Result<(), Failure> {
     let pages = RefCell::new(DetailReader::of_details(&config.personal));
     ask::detail(http, &pages, due).await?.map(|_| ()).ok_or_else(|| {
         let text =

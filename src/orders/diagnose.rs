@@ -20,7 +20,7 @@ const TIMED: usize = 3;
 
 /// What the API honours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiBehaviour {
+pub(crate) struct ApiBehaviour {
     /// The number of the first page; none, if it is not known.
     pub first_page: Option<u32>,
     /// Whether an order at `minDraftCreatedAt` belongs to the answer.
@@ -38,7 +38,7 @@ pub struct ApiBehaviour {
 }
 
 /// Asks. None, if there is no order to find it out from.
-pub async fn behaviour(config: &Config, http: &Http) -> Result<Option<ApiBehaviour>, Failure> {
+pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<ApiBehaviour>, Failure> {
     let asker = Asker::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let one = Query {

@@ -21,7 +21,7 @@ use crate::protocol::message::{Level, Status};
 use crate::protocol::state::SavedStates;
 
 /// See the module.
-pub struct OrdersFamily<'c> {
+pub(crate) struct OrdersFamily<'c> {
     config: &'c Config,
     /// The streams that get a tombstone for what is gone.
     tombstones: Vec<OrderStream>,
@@ -45,7 +45,7 @@ pub struct OrdersFamily<'c> {
 
 impl<'c> OrdersFamily<'c> {
     /// Of the streams that were selected, with their states. A state that cannot be read fails its own stream.
-    pub fn new(
+    pub(crate) fn new(
         config: &'c Config,
         streams: &[ConfiguredStream],
         states: &SavedStates,

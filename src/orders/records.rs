@@ -1,7 +1,7 @@
 //! From what the sync hands out to the records and states of the streams that it feeds.
 
-pub mod audit;
-pub mod details;
+pub(crate) mod audit;
+pub(crate) mod details;
 mod line_items;
 pub(crate) mod log;
 

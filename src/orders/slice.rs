@@ -1,8 +1,8 @@
 //! One slice of one selection, read completely. Pure.
 
-pub mod dense_second;
-pub mod keyset;
-pub mod newest;
+pub(crate) mod dense_second;
+pub(crate) mod keyset;
+pub(crate) mod newest;
 mod page_size;
 mod read_ahead;
-pub mod reader;
+pub(crate) mod reader;

@@ -11,11 +11,11 @@ use crate::record::personal::Personal;
 use crate::record::schema::Schema;
 
 /// The column that says when a row was deleted. Airbyte's destinations delete a row, or mark it, by a record that has it.
-pub const DELETED_AT: &str = "_ab_cdc_deleted_at";
+pub(crate) const DELETED_AT: &str = "_ab_cdc_deleted_at";
 
 /// A stream of the orders' family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderStream {
+pub(crate) enum OrderStream {
     /// One record for each order: its newest version.
     Orders,
     /// One for each product line of it.
@@ -36,15 +36,15 @@ static DETAILS: LazyLock<Schema> =
 
 impl OrderStream {
     /// All of them, those first that others belong to.
-    pub const ALL: [Self; 4] = [Self::Orders, Self::LineItems, Self::Versions, Self::Details];
+    pub(crate) const ALL: [Self; 4] = [Self::Orders, Self::LineItems, Self::Versions, Self::Details];
 
     /// The stream with this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stream| stream.name() == name)
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Orders => crate::orders::NAME,
             Self::LineItems => "order_line_items",
@@ -54,7 +54,7 @@ impl OrderStream {
     }
 
     /// Its cursor: when the order was drafted.
-    pub fn cursor_field(self) -> &'static str {
+    pub(crate) fn cursor_field(self) -> &'static str {
         match self {
             Self::LineItems => "orderDraftCreatedAt",
             _ => CURSOR_FIELD,
@@ -62,7 +62,7 @@ impl OrderStream {
     }
 
     /// Its schema.
-    pub fn schema(self) -> &'static Schema {
+    pub(crate) fn schema(self) -> &'static Schema {
         match self {
             Self::Orders => &ORDERS,
             Self::LineItems => &LINE_ITEMS,
@@ -72,13 +72,13 @@ impl OrderStream {
     }
 
     /// Whether rows of it can be deleted. Versions are history.
-    pub fn has_tombstones(self) -> bool {
+    pub(crate) fn has_tombstones(self) -> bool {
         self != Self::Versions
     }
 
     /// The stream, as `discover` describes it. `personal` says what is done to personal values, `deletions` whether there are
     /// tombstones.
-    pub fn catalog_entry(self, personal: &Personal, deletions: bool) -> Value {
+    pub(crate) fn catalog_entry(self, personal: &Personal, deletions: bool) -> Value {
         let primary_key: &[&str] = match self {
             Self::Orders | Self::Details => &[PRIMARY_KEY],
             Self::LineItems => &["orderId", "id"],

@@ -4,13 +4,13 @@
 //! any moment of an end. The [`driver`](crate::engine::driver) drives it against the API itself.
 
 pub(crate) mod emitter;
-pub mod filter_probe;
+pub(crate) mod filter_probe;
 pub(crate) mod log;
 mod partition;
 mod partitions;
 pub(crate) mod plan;
 mod sweep;
-pub mod versions;
+pub(crate) mod versions;
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ use crate::orders::slice::reader::SliceReader;
 use crate::orders::state::cursor::Cursor;
 use crate::orders::state::parts::Scope;
 use crate::orders::state::stream_state::{FilterProof, StreamState, Swept};
-pub use crate::orders::sync::emitter::Effect;
+pub(crate) use crate::orders::sync::emitter::Effect;
 use crate::orders::sync::emitter::Emitter;
 use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
 use crate::orders::sync::partition::{Partition, Phase};
@@ -53,7 +53,7 @@ const USUAL_PAGE: usize = 512 * 1024;
 
 /// An answer, in the words of the machine.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     /// The rows, or why they cannot be believed.
     pub rows: Result<Vec<Row>, Doubt>,
     /// Orders without a draft date, which came along.
@@ -64,12 +64,12 @@ pub struct Response {
 
 impl Response {
     /// An answer whose orders are all dated.
-    pub fn of(rows: Result<Vec<Row>, Doubt>, date: Option<DateTime<Utc>>) -> Self {
+    pub(crate) fn of(rows: Result<Vec<Row>, Doubt>, date: Option<DateTime<Utc>>) -> Self {
         Self { rows, undated: Vec::new(), date }
     }
 
     /// An answer that was read, and its items that are not orders.
-    pub fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
+    pub(crate) fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
         match page {
             Ok(page) => {
                 let doubt = page.doubt();
@@ -90,7 +90,7 @@ pub(crate) enum Route {
 }
 
 /// A sync of the stream.
-pub struct Sync<'c> {
+pub(crate) struct Sync<'c> {
     config: &'c Config,
     /// Nothing that was drafted at or after it is read.
     end_date: Option<DateTime<Utc>>,
@@ -125,7 +125,7 @@ pub struct Sync<'c> {
 impl<'c> Sync<'c> {
     /// A sync that resumes from a saved state. `now` is this machine's clock, used only where the server does not tell
     /// its own.
-    pub fn new(
+    pub(crate) fn new(
         config: &'c Config,
         scope: Scope,
         mode: SyncMode,
@@ -184,53 +184,53 @@ impl<'c> Sync<'c> {
 
     /// The same, after another one of the same sync to which the server had told its time: both end at the same horizon.
     #[must_use]
-    pub fn after(self, server: Option<DateTime<Utc>>) -> Self {
+    pub(crate) fn after(self, server: Option<DateTime<Utc>>) -> Self {
         Self { earliest: server, told_before: server.is_some(), ..self }
     }
 
     /// From now on there is a state for each page: where each order of it takes a request of its own. Or no longer.
-    pub fn state_each_page(&mut self, each: bool) {
+    pub(crate) fn state_each_page(&mut self, each: bool) {
         self.orders_per_state = if each { 1 } else { ORDERS_PER_STATE };
     }
 
     /// The server's clock when it gave the first answer.
-    pub fn server_now(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn server_now(&self) -> Option<DateTime<Utc>> {
         self.earliest
     }
 
     /// The newest order before the end, as soon as it is known.
-    pub fn newest(&self) -> Option<&Row> {
+    pub(crate) fn newest(&self) -> Option<&Row> {
         let goals = self.partitions.iter().filter_map(|partition| partition.goal.as_ref()?.as_ref());
         goals.filter_map(|goal| goal.rows.last()).max_by_key(|row| row.at)
     }
 
     /// Whether some of its partitions showed no order.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.partitions.show_no_order() || !self.partitions.unseen().is_empty()
     }
 
     /// The horizon of this sync: changes before it are found. None before the first answer.
-    pub fn settled(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn settled(&self) -> Option<DateTime<Utc>> {
         self.times.map(|(_, settled)| settled)
     }
 
     /// Whether everything has been read and said.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
     /// What there is to say since the last call.
-    pub fn steps(&mut self) -> Vec<Effect> {
+    pub(crate) fn steps(&mut self) -> Vec<Effect> {
         self.writing.steps()
     }
 
     /// What the last state said, or the one that the sync resumes from: to say it again while there is no progress.
-    pub fn last_state(&self) -> StreamState {
+    pub(crate) fn last_state(&self) -> StreamState {
         self.writing.last_state()
     }
 
     /// The next question worth asking now, with the ticket for its answer. None, while only answers bring it on.
-    pub fn question(&mut self) -> Option<(u64, Request)> {
+    pub(crate) fn question(&mut self) -> Option<(u64, Request)> {
         let ticket = self.next_ticket;
         let (place, ask) = self.next_question(ticket)?;
         self.next_ticket += 1;
@@ -258,7 +258,7 @@ impl<'c> Sync<'c> {
     }
 
     /// Takes the answer to the question with this ticket.
-    pub fn answer(&mut self, ticket: u64, answer: Response) -> Result<(), Failure> {
+    pub(crate) fn answer(&mut self, ticket: u64, answer: Response) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
         if self.times.is_none() && !self.told_before {
             self.earliest = [self.earliest, answer.date].into_iter().flatten().min();
@@ -320,7 +320,7 @@ impl<'c> Sync<'c> {
 
     /// The question with this ticket failed. It can be done without, if the API did not accept it and it was the probe, a
     /// question for changes, or one for a page ahead. A page that is too large is asked for in halves.
-    pub fn refused(&mut self, ticket: u64, failure: Failure) -> Result<(), Failure> {
+    pub(crate) fn refused(&mut self, ticket: u64, failure: Failure) -> Result<(), Failure> {
         let asked = self.asked.remove(&ticket);
         if failure.kind == FailureKind::TooLarge {
             return self.too_large(ticket, asked, failure);
@@ -521,14 +521,14 @@ impl<'c> Sync<'c> {
     }
 
     /// Everything before it has been handed out, in all partitions that a state speaks of.
-    pub fn position(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn position(&self) -> Option<DateTime<Utc>> {
         let plan = self.plan?;
         Some(self.partitions.position(plan.start, plan.end))
     }
 
     /// Says what has been written so far. A state is a proof: everything before the lowest position is in the steps
     /// before it. Positions hold still while there is a doubt, so it is never ahead.
-    pub fn checkpoint(&mut self) {
+    pub(crate) fn checkpoint(&mut self) {
         let Some(position) = self.position() else { return };
         // Within a window that is read again, nothing new can be said yet.
         if self.done || position < self.cursor.start() || self.partitions.show_no_order() {
@@ -583,7 +583,7 @@ impl<'c> Sync<'c> {
     }
 
     /// An answer held items that are not orders, so what it does not hold may be among them.
-    pub fn met_unreadable(&mut self) {
+    pub(crate) fn met_unreadable(&mut self) {
         if self.plan.is_some_and(|plan| plan.reread) {
             self.writing.lose_inventory("an item of the list could not be read");
         }

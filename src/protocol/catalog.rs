@@ -57,7 +57,7 @@ pub struct ConfiguredStream {
     pub name: String,
     /// How it is to be read.
     pub sync_mode: SyncMode,
-    /// The number of what its table holds, see [`super::generation`].
+    /// The number of what its table holds, see `super::generation`.
     pub generation: Option<i64>,
     /// The columns that its table has; none where the catalog does not say.
     pub columns: Vec<String>,

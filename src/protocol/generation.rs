@@ -16,9 +16,9 @@ use super::catalog::SyncMode;
 /// Where a state says of which generation it speaks.
 const GENERATION: &str = "generationId";
 /// Marks a state of a full refresh that is under way.
-pub const FULL_REFRESH: &str = "fullRefresh";
+pub(crate) const FULL_REFRESH: &str = "fullRefresh";
 /// Marks a state of a full refresh that is complete (a convention of Airbyte's own sources).
-pub const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
+pub(crate) const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete";
 
 /// Which kind of sync wrote a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

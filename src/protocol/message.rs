@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The name of a stream. The connector uses no namespaces.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct StreamDescriptor<'a> {
+pub(crate) struct StreamDescriptor<'a> {
     /// Name of the stream.
     pub name: &'a str,
 }
@@ -15,7 +15,7 @@ pub struct StreamDescriptor<'a> {
 /// One line of output.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Message<'a> {
+pub(crate) enum Message<'a> {
     /// Answer of `spec`: the embedded file, unchanged.
     Spec {
         /// The connector specification.
@@ -51,7 +51,7 @@ pub enum Message<'a> {
 
 /// Whether the connection works.
 #[derive(Debug, Serialize)]
-pub struct ConnectionStatus<'a> {
+pub(crate) struct ConnectionStatus<'a> {
     /// The verdict.
     pub status: CheckStatus,
     /// For the user: why it failed, or what was found.
@@ -71,7 +71,7 @@ pub enum CheckStatus {
 
 /// A checkpoint of one stream.
 #[derive(Debug, Serialize)]
-pub struct State<'a> {
+pub(crate) struct State<'a> {
     /// Always `STREAM`: the platform cannot mix them, and clients do not know the others.
     #[serde(rename = "type")]
     pub kind: &'a str,
@@ -84,7 +84,7 @@ pub struct State<'a> {
 
 /// A stream's name and its state.
 #[derive(Debug, Serialize)]
-pub struct StreamState<'a> {
+pub(crate) struct StreamState<'a> {
     /// The stream.
     pub stream_descriptor: StreamDescriptor<'a>,
     /// Its state, in the stream's own form.
@@ -93,7 +93,7 @@ pub struct StreamState<'a> {
 
 /// How many records were written since the stream's previous state.
 #[derive(Debug, Serialize)]
-pub struct SourceStats {
+pub(crate) struct SourceStats {
     /// A whole number, written with a decimal point: the protocol declares it a double.
     #[serde(rename = "recordCount", serialize_with = "with_decimal_point")]
     pub record_count: u64,
@@ -121,7 +121,7 @@ pub enum Level {
 
 /// A line for the log.
 #[derive(Debug, Serialize)]
-pub struct Log<'a> {
+pub(crate) struct Log<'a> {
     /// How much it matters.
     pub level: Level,
     /// The line.
@@ -130,7 +130,7 @@ pub struct Log<'a> {
 
 /// What the platform is to know about the run.
 #[derive(Debug, Serialize)]
-pub struct Trace<'a> {
+pub(crate) struct Trace<'a> {
     /// When it was written, in milliseconds since 1970.
     pub emitted_at: i64,
     /// What it says.
@@ -141,7 +141,7 @@ pub struct Trace<'a> {
 /// The kinds of trace.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum TraceBody<'a> {
+pub(crate) enum TraceBody<'a> {
     /// A failure that ends the stream or the run.
     Error {
         /// The failure.
@@ -161,7 +161,7 @@ pub enum TraceBody<'a> {
 
 /// How much of a stream there is to read, all in all.
 #[derive(Debug, Serialize)]
-pub struct Estimate<'a> {
+pub(crate) struct Estimate<'a> {
     /// The stream.
     pub name: &'a str,
     /// Always `STREAM`.
@@ -173,7 +173,7 @@ pub struct Estimate<'a> {
 
 /// A failure that ends the stream or the run.
 #[derive(Debug, Serialize)]
-pub struct TraceError<'a> {
+pub(crate) struct TraceError<'a> {
     /// For the user.
     pub message: &'a str,
     /// For us.
@@ -187,7 +187,7 @@ pub struct TraceError<'a> {
 
 /// How far a stream is.
 #[derive(Debug, Serialize)]
-pub struct StreamStatus<'a> {
+pub(crate) struct StreamStatus<'a> {
     /// The stream.
     pub stream_descriptor: StreamDescriptor<'a>,
     /// Its status.
@@ -214,7 +214,7 @@ pub enum Status {
 /// Why a stream waits.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The API refuses further requests for now.
     RateLimited {
         /// Until when.
@@ -224,7 +224,7 @@ pub enum Reason {
 
 /// When the API is asked again.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Quota {
+pub(crate) struct Quota {
     /// Milliseconds since 1970.
     pub quota_reset: i64,
 }

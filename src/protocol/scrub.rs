@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// What is put in place of a secret.
-pub const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// So much of a secret in a row is not shown: whoever quotes may have cut it, at either end.
 const PIECE: usize = 12;
@@ -21,7 +21,7 @@ const CUT_PIECE: usize = 8;
 
 /// Replaces the known secrets in a text, in each encoding they may come back in, in capitals or not.
 #[derive(Default)]
-pub struct Scrubber {
+pub(crate) struct Scrubber {
     /// The known forms, in small letters.
     needles: Vec<Vec<u8>>,
     /// Their pieces by length: of [`PIECE`] bytes, or whole, where a form is shorter.
@@ -36,7 +36,7 @@ impl fmt::Debug for Scrubber {
 
 impl Scrubber {
     /// Learns a secret: as it is, percent-encoded, as a form value, as a JSON string, in base64 and hexadecimal.
-    pub fn learn(&mut self, secret: &str) {
+    pub(crate) fn learn(&mut self, secret: &str) {
         // Replacing every occurrence of a letter or two would garble the text and hide nothing.
         if secret.len() < 4 {
             return;
@@ -71,7 +71,7 @@ impl Scrubber {
     }
 
     /// The text without the secrets.
-    pub fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         // Small letters of ASCII take as many bytes as capitals, so positions stay.
         let lower = text.to_ascii_lowercase().into_bytes();
         let mut secret = vec![false; lower.len()];

@@ -25,7 +25,7 @@ pub(crate) fn next(from: Option<DateTime<Utc>>, configured: DateTime<Utc>) -> Da
 
 /// Whether a saved state may be resumed from. That of a full refresh cannot be, if it speaks from a later start date than the
 /// `configured` one.
-pub fn counts(state: &Value, configured: DateTime<Utc>) -> bool {
+pub(crate) fn counts(state: &Value, configured: DateTime<Utc>) -> bool {
     !is_of_full_refresh(state) || of(state).is_none_or(|from| from <= configured)
 }
 

@@ -2,7 +2,7 @@
 
 /// Appends valid JSON without the white space between its tokens: a record must stay on one line, and the API may
 /// answer in a pretty form. Digits, escapes and the order of keys stay as they are.
-pub fn compact(json: &str, out: &mut Vec<u8>) {
+pub(crate) fn compact(json: &str, out: &mut Vec<u8>) {
     let (mut in_string, mut escaped) = (false, false);
     for &byte in json.as_bytes() {
         if in_string {

@@ -15,7 +15,7 @@ const SIGNATURES: [&[u8]; 6] = [b"signature", b"sig", b"token", b"policy", b"hdn
 const SIGNED: [&[u8]; 2] = [b"x-amz-", b"x-goog-"];
 
 /// The digest of a record. What is not an object has the digest of its bytes.
-pub fn digest(record: &[u8]) -> u64 {
+pub(crate) fn digest(record: &[u8]) -> u64 {
     let mut scanner = Scanner { bytes: record, at: 0 };
     if scanner.take(b'{') { scanner.object(0).0 } else { xxh3_64(record) }
 }

@@ -42,7 +42,7 @@ impl Findings {
 }
 
 /// Counts a name, as long as there are not too many.
-pub fn count(counts: &mut BTreeMap<String, u64>, path: &str) {
+pub(crate) fn count(counts: &mut BTreeMap<String, u64>, path: &str) {
     let name = shortened(path);
     if let Some(count) = counts.get_mut(&*name) {
         *count += 1;

@@ -14,11 +14,11 @@ use super::transcode::{Transcoder, Written};
 use crate::failure::why_not_json;
 
 /// The records of a list, all in one buffer; none for an item that is not an object.
-pub type Records = (Bytes, Vec<Option<Written>>);
+pub(crate) type Records = (Bytes, Vec<Option<Written>>);
 
 /// Reads the list that is under `name` in the object that the body is. A body that is not whole JSON is an error; the inner
 /// one says why JSON is not such an object, or that the list holds other things than objects only.
-pub fn read(
+pub(crate) fn read(
     body: &[u8],
     name: &str,
     transcoder: &mut Transcoder<'static>,
@@ -37,7 +37,7 @@ pub fn read(
 }
 
 /// The items of the list at these positions, as they came. For a body that [`read`] takes.
-pub fn raw_items(body: &[u8], name: &str, positions: &[usize]) -> Vec<String> {
+pub(crate) fn raw_items(body: &[u8], name: &str, positions: &[usize]) -> Vec<String> {
     let strict = std::str::from_utf8(body).ok().and_then(|text| items(text, name, positions));
     strict.or_else(|| items(&repaired(body)?, name, positions)).unwrap_or_default()
 }

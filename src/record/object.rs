@@ -11,7 +11,7 @@ use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
 
 /// Reads the object that the body is. A body that is not whole JSON is an error, JSON that is not an object gives none.
-pub fn read(
+pub(crate) fn read(
     body: &[u8],
     transcoder: &mut Transcoder<'static>,
 ) -> Result<Option<(Bytes, Written)>, anyhow::Error> {
@@ -40,7 +40,7 @@ fn strict(
 
 /// The record with a top-level field set to a JSON value, which comes first. Everything else stays as it is, to the digit.
 /// The record as it was, should it be no object.
-pub fn with_field(record: &[u8], name: &str, json: &str) -> Vec<u8> {
+pub(crate) fn with_field(record: &[u8], name: &str, json: &str) -> Vec<u8> {
     let Ok(Fields(fields)) = serde_json::from_slice(record) else { return record.to_vec() };
     let mut out = Vec::with_capacity(record.len() + name.len() + json.len() + 4);
     out.extend_from_slice(format!("{{{}:{json}", serde_json::Value::from(name)).as_bytes());
@@ -53,7 +53,7 @@ pub fn with_field(record: &[u8], name: &str, json: &str) -> Vec<u8> {
 }
 
 /// The fields of an object, in their order.
-pub struct Fields<'a>(pub Vec<(String, &'a RawValue)>);
+pub(crate) struct Fields<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

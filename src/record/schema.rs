@@ -20,7 +20,7 @@ impl Schema {
     /// From an embedded file.
     ///
     /// # Panics
-    /// If it is not JSON, or no schema that [`Shape::compile`] takes. A test proves it of each file.
+    /// If it is not JSON, or no schema that `Shape::compile` takes. A test proves it of each file.
     pub fn embedded(text: &str) -> Self {
         let mut json = serde_json::from_str(text).expect("the embedded schema is JSON, which a test proves");
         let shape = Shape::compile(&json);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::schema::PERSONAL;
 
 /// Keyword of a schema file: what the API calls a field whose column has another name.
-pub const AIFI_NAME: &str = "aifiName";
+pub(crate) const AIFI_NAME: &str = "aifiName";
 
 /// What a value has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

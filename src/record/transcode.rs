@@ -16,14 +16,14 @@ use super::shape::{Property, Shape};
 use crate::protocol::output::Change;
 
 /// The top-level field that keeps what the schema does not know, and what does not fit its column.
-pub const ADDITIONAL_FIELDS: &str = "additionalFields";
+pub(crate) const ADDITIONAL_FIELDS: &str = "additionalFields";
 
 /// The deepest value of an unknown field that is passed on as it is. Readers of our lines give up at 128 levels, those of
 /// the message and the record included; what is deeper is kept as a text of JSON.
 const DEEPEST: usize = 100;
 
 /// Writes objects of one stream as records.
-pub struct Transcoder<'s> {
+pub(crate) struct Transcoder<'s> {
     properties: &'s [Property],
     personal: Personal,
     /// What the schema does not expect, so far.
@@ -32,7 +32,7 @@ pub struct Transcoder<'s> {
 
 /// A record, in the buffer it was written to.
 #[derive(Debug, Default)]
-pub struct Written {
+pub(crate) struct Written {
     /// Where the record is in the buffer.
     pub data: Range<usize>,
     /// Where each declared top-level field's value stands, by the position of its declaration; empty if absent.
@@ -43,19 +43,19 @@ pub struct Written {
 
 impl<'s> Transcoder<'s> {
     /// For the stream with this schema. `personal` says what is done to personal values.
-    pub fn new(shape: &'s Shape, personal: Personal) -> Self {
+    pub(crate) fn new(shape: &'s Shape, personal: Personal) -> Self {
         Self { properties: shape.fields(), personal, findings: Findings::default() }
     }
 
     /// The seed that reads one object and appends its record to `out`. The answer is `None` for anything that is
     /// not an object.
-    pub fn seed<'a>(&'a mut self, out: &'a mut Vec<u8>) -> RecordSeed<'a, 's> {
+    pub(crate) fn seed<'a>(&'a mut self, out: &'a mut Vec<u8>) -> RecordSeed<'a, 's> {
         RecordSeed { transcoder: self, out }
     }
 }
 
 /// See [`Transcoder::seed`].
-pub struct RecordSeed<'a, 's> {
+pub(crate) struct RecordSeed<'a, 's> {
     transcoder: &'a mut Transcoder<'s>,
     out: &'a mut Vec<u8>,
 }

@@ -24,7 +24,7 @@ pub(crate) const TRIAL: u64 = u64::MAX;
 
 /// An order whose page is due, as it was listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     pub(crate) number: u64,
     /// `id`.
     pub id: u64,
@@ -38,19 +38,19 @@ pub struct Due {
 
 impl Due {
     /// The order is the `number`-th whose page is due.
-    pub fn new(number: u64, order: &Row) -> Self {
+    pub(crate) fn new(number: u64, order: &Row) -> Self {
         Self { number, id: order.id, version: order.version, at: order.at, updated: order.updated }
     }
 
     /// Whether it is only asked to see whether there are pages: it is not the order's turn yet.
-    pub fn is_trial(&self) -> bool {
+    pub(crate) fn is_trial(&self) -> bool {
         self.number == TRIAL
     }
 }
 
 /// A record of the stream `order_details`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detail {
+pub(crate) struct Detail {
     /// One line of JSON.
     pub data: Bytes,
     /// What could not be what the schema says.
@@ -102,7 +102,7 @@ pub(crate) fn judge(
 }
 
 /// Reads pages of single orders.
-pub struct DetailReader {
+pub(crate) struct DetailReader {
     transcoder: Transcoder<'static>,
     id: usize,
     at: usize,
@@ -112,7 +112,7 @@ pub struct DetailReader {
 
 impl DetailReader {
     /// For the stream `order_details`. `personal` says what is done to personal values.
-    pub fn of_details(personal: &Personal) -> Self {
+    pub(crate) fn of_details(personal: &Personal) -> Self {
         let shape = &OrderStream::Details.schema().shape;
         Self {
             transcoder: Transcoder::new(shape, personal.clone()),
@@ -124,12 +124,12 @@ impl DetailReader {
     }
 
     /// What the schema does not expect, so far.
-    pub fn findings(&self) -> &Findings {
+    pub(crate) fn findings(&self) -> &Findings {
         &self.transcoder.findings
     }
 
     /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
-    pub fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+    pub(crate) fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
         let Some((out, written)) = object::read(body, &mut self.transcoder)? else {
             let text = format!("the page of order {} is not an object", order.id);
             return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));

@@ -20,7 +20,7 @@ use crate::unreadable::{self, Item, Reason};
 
 /// What the body of an answer held.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     /// The orders, in the order of the answer.
     pub rows: Vec<Row>,
     /// Those without a `draftCreatedAt` that is a date: the walk cannot place them, and bounds do not concern them.
@@ -37,7 +37,7 @@ impl Rows for Page {
 
 impl Page {
     /// That there is no order which the walk can place, among items that it cannot, says nothing of those that were asked for.
-    pub fn doubt(&self) -> Option<Doubt> {
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
         if !self.rows.is_empty() {
             return None;
         }
@@ -52,11 +52,11 @@ impl Page {
 }
 
 /// What stands for the draft date of an order that has none. No walk sees such an order.
-pub const UNDATED: DateTime<Utc> = DateTime::UNIX_EPOCH;
+pub(crate) const UNDATED: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// One listed version of an order: the record, and what the reader needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// `draftCreatedAt`; [`UNDATED`] in [`Page::undated`].
     pub at: DateTime<Utc>,
     /// `id`.
@@ -89,7 +89,7 @@ pub struct Row {
 
 /// The amounts of an order, exactly; none where the API sends none, or no decimal number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amounts {
+pub(crate) struct Amounts {
     /// `subtotalPrice`.
     pub subtotal: Option<Decimal>,
     /// `totalTax`.
@@ -99,7 +99,7 @@ pub struct Amounts {
 }
 
 /// Reads pages of the orders list.
-pub struct PageReader {
+pub(crate) struct PageReader {
     transcoder: Transcoder<'static>,
     fields: Fields,
 }
@@ -121,18 +121,18 @@ struct Fields {
 
 impl PageReader {
     /// For the `orders` stream. `personal` says what is done to personal values.
-    pub fn of_orders(personal: &Personal) -> Self {
+    pub(crate) fn of_orders(personal: &Personal) -> Self {
         let shape = &OrderStream::Orders.schema().shape;
         Self { transcoder: Transcoder::new(shape, personal.clone()), fields: Fields::of(shape) }
     }
 
     /// What the schema does not expect, so far.
-    pub fn findings(&self) -> &Findings {
+    pub(crate) fn findings(&self) -> &Findings {
         &self.transcoder.findings
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of objects.
-    pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
+    pub(crate) fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
         const LIST: &str = "data";
         let (out, written) = match list::read(body, LIST, &mut self.transcoder)? {
             Ok(records) => records,

@@ -15,7 +15,7 @@ use crate::orders::api::page::Row;
 use crate::timestamp;
 
 /// The largest page the API gives.
-pub const PAGE_SIZE: usize = 200;
+pub(crate) const PAGE_SIZE: usize = 200;
 
 /// How far outside the asked bounds an order may lie before we take them for ignored: a server that compares whole
 /// seconds is off by less than that.
@@ -28,7 +28,7 @@ pub(crate) const BOUNDS_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 /// the order leave. Statuses are not here. They change while they are read, so asking for some of them would make orders leave
 /// the set meanwhile; the records are picked afterwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Of this store only.
     pub store_id: Option<u64>,
     /// Of customers with this role only.
@@ -39,7 +39,7 @@ pub struct Selection {
 
 impl Selection {
     /// One selection for each store and role: together, the orders that the user wants.
-    pub fn all_of(store_ids: &[u64], customer_roles: &[String]) -> Vec<Self> {
+    pub(crate) fn all_of(store_ids: &[u64], customer_roles: &[String]) -> Vec<Self> {
         let mut stores: Vec<Option<u64>> = store_ids.iter().copied().map(Some).collect();
         stores.sort_unstable();
         stores.dedup();
@@ -66,13 +66,13 @@ impl Selection {
 
 impl Selection {
     /// Whether all orders of the other one are of this one, too.
-    pub fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         let store = self.store_id.is_none_or(|store| other.store_id == Some(store));
         store && self.customer_role.as_ref().is_none_or(|role| other.customer_role.as_ref() == Some(role))
     }
 
     /// The selection with this name; none for a name that is not one.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let mut selection = Self::default();
         for part in name.split('&').filter(|part| *part != "all") {
             match part.split_once('=')? {
@@ -98,7 +98,7 @@ impl fmt::Display for Selection {
 
 /// How the answer is to be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// By `draftCreatedAt`, oldest first.
     OldestFirst,
     /// By `draftCreatedAt`, newest first.
@@ -111,7 +111,7 @@ pub enum Sort {
 
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     /// Lower bound that is sent.
     pub min: Option<DateTime<Utc>>,
     /// Upper bound that is sent.
@@ -130,19 +130,19 @@ pub struct Query {
 
 /// The lower bound to send for orders at or after `start`. One millisecond earlier, since whether the API includes
 /// its bounds is unknown.
-pub fn lower_bound(start: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn lower_bound(start: DateTime<Utc>) -> DateTime<Utc> {
     start - timestamp::MILLISECOND
 }
 
 /// The upper bound to send for orders before `end`: one millisecond later, and past the end of the second, since
 /// a server may cut the bound to whole seconds.
-pub fn upper_bound(end: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn upper_bound(end: DateTime<Utc>) -> DateTime<Utc> {
     timestamp::ceil_second(end) + timestamp::MILLISECOND
 }
 
 impl Query {
     /// The query string.
-    pub fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let (order_by, direction) = match self.sort {
             Sort::OldestFirst => (CURSOR_FIELD, "asc"),
             Sort::NewestFirst => (CURSOR_FIELD, "desc"),
@@ -176,7 +176,7 @@ impl Query {
     }
 
     /// Holds an answer against the question: nothing that was not asked for, and in the order asked for.
-    pub fn verify(&self, rows: &[Row]) -> Result<(), Doubt> {
+    pub(crate) fn verify(&self, rows: &[Row]) -> Result<(), Doubt> {
         for row in rows {
             let too_early = self.min.is_some_and(|min| row.at < min - BOUNDS_TOLERANCE);
             let too_late = self.max.is_some_and(|max| row.at > max + BOUNDS_TOLERANCE);
@@ -217,7 +217,7 @@ impl Query {
 
 /// A question, and how often it has been asked already without an answer that could be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// The question.
     pub query: Query,
     /// 1 for the first time.
@@ -226,7 +226,7 @@ pub struct Request {
 
 impl Request {
     /// For the first time.
-    pub fn first(query: Query) -> Self {
+    pub(crate) fn first(query: Query) -> Self {
         Self { query, attempt: 1 }
     }
 }

@@ -7,7 +7,7 @@ use crate::orders::api::page::{Amounts, Row};
 
 /// Sums of the records between two states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Of orders drafted at or after it
     pub from: Option<DateTime<Utc>>,
     /// and before it:
@@ -55,7 +55,7 @@ impl Totals {
 
     /// Both together.
     #[must_use]
-    pub fn and(self, other: &Self) -> Self {
+    pub(crate) fn and(self, other: &Self) -> Self {
         Self {
             from: self.from.or(other.from),
             until: other.until,

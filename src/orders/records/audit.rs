@@ -17,15 +17,15 @@ use crate::record::schema::Schema;
 use crate::timestamp;
 
 /// The stream's name.
-pub const NAME: &str = "sync_audit";
+pub(crate) const NAME: &str = "sync_audit";
 /// The cursor field.
-pub const CURSOR_FIELD: &str = "startedAt";
+pub(crate) const CURSOR_FIELD: &str = "startedAt";
 
 static SCHEMA: LazyLock<Schema> =
     LazyLock::new(|| Schema::embedded(include_str!("../../../spec/sync_audit.json")));
 
 /// The stream, as `discover` tells it.
-pub fn catalog_entry() -> Value {
+pub(crate) fn catalog_entry() -> Value {
     Entry {
         name: NAME,
         json_schema: &SCHEMA.json,
@@ -37,7 +37,7 @@ pub fn catalog_entry() -> Value {
 
 /// The receipts of one sync.
 #[derive(Debug)]
-pub struct Audit {
+pub(crate) struct Audit {
     started_at: DateTime<Utc>,
     slices: u64,
     /// What had been asked when the last slice ended.
@@ -46,7 +46,7 @@ pub struct Audit {
 
 impl Audit {
     /// Of a sync that starts now. A saved state from the future is a later start: then there is none.
-    pub fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
+    pub(crate) fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
         let last = saved.and_then(|state| state[CURSOR_FIELD].as_str()).and_then(timestamp::parse);
         let audit = Self { started_at, slices: 0, asks: Asks::default() };
         last.is_none_or(|last| last < started_at).then_some(audit)
@@ -58,7 +58,7 @@ impl Audit {
     }
 
     /// Writes a receipt.
-    pub fn slice(&mut self, output: &mut Output, tally: &Totals, asks: Asks) -> Result<(), Failure> {
+    pub(crate) fn slice(&mut self, output: &mut Output, tally: &Totals, asks: Asks) -> Result<(), Failure> {
         self.slices += 1;
         let since = asks.since(self.asks);
         let record = json!({
@@ -84,7 +84,7 @@ impl Audit {
     }
 
     /// The stream's state.
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         json!({CURSOR_FIELD: timestamp::write(self.started_at)})
     }
 }

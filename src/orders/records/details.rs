@@ -29,7 +29,7 @@ enum Trial {
 
 /// What is due, under way and said.
 #[derive(Debug)]
-pub struct Details {
+pub(crate) struct Details {
     next: u64,
     waiting: VecDeque<Due>,
     /// When the orders of the pages that are under way were drafted, by number.
@@ -53,7 +53,7 @@ pub struct Details {
 
 impl Details {
     /// Nothing is due yet. `last_state` is the state that the sync resumes from.
-    pub fn new(last_state: StreamState) -> Self {
+    pub(crate) fn new(last_state: StreamState) -> Self {
         Self {
             next: 0,
             waiting: VecDeque::new(),
@@ -70,28 +70,28 @@ impl Details {
     }
 
     /// The page of an order is due.
-    pub fn push(&mut self, order: &Row) {
+    pub(crate) fn push(&mut self, order: &Row) {
         self.waiting.push_back(Due::new(self.next, order));
         self.next += 1;
     }
 
     /// How many pages were due so far.
-    pub fn due(&self) -> u64 {
+    pub(crate) fn due(&self) -> u64 {
         self.next
     }
 
     /// How many pages wait to be asked for.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
     /// A state of the sync, which speaks of all orders pushed before.
-    pub fn state(&mut self, state: StreamState) {
+    pub(crate) fn state(&mut self, state: StreamState) {
         self.states.push_back((self.next, state));
     }
 
     /// The next page to ask for. `newest` is the newest order that is listed.
-    pub fn question(&mut self, newest: Option<&Row>) -> Option<Due> {
+    pub(crate) fn question(&mut self, newest: Option<&Row>) -> Option<Due> {
         match (self.trial, newest) {
             (Trial::Due, Some(newest)) if self.is_doubtful() => {
                 self.trial = Trial::UnderWay;
@@ -112,12 +112,12 @@ impl Details {
     }
 
     /// Orders have pages.
-    pub fn passed(&mut self) {
+    pub(crate) fn passed(&mut self) {
         self.trial = Trial::Passed;
     }
 
     /// The page of an order is written.
-    pub fn written(&mut self, due: &Due, behind: bool) {
+    pub(crate) fn written(&mut self, due: &Due, behind: bool) {
         self.under_way.remove(&due.number);
         self.written += 1;
         if behind {
@@ -127,7 +127,7 @@ impl Details {
     }
 
     /// The order is listed, but has no page. That is logged, and not fatal, as long as others have one.
-    pub fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
+    pub(crate) fn vanished(&mut self, due: &Due) -> Result<(), Failure> {
         let (first, count) = &mut self.vanished;
         if due.is_trial() && self.written > 0 {
             // One that was asked for before has a page.
@@ -150,7 +150,7 @@ impl Details {
     }
 
     /// The last state that may be said by now, if there is a new one.
-    pub fn sayable(&mut self) -> Option<StreamState> {
+    pub(crate) fn sayable(&mut self) -> Option<StreamState> {
         if self.is_doubtful() {
             return None;
         }
@@ -167,7 +167,7 @@ impl Details {
     }
 
     /// The state that says most of what is written, for another read to resume from.
-    pub fn leave(mut self) -> StreamState {
+    pub(crate) fn leave(mut self) -> StreamState {
         let part = self.part().filter(|_| !self.is_doubtful());
         part.and_then(|part| self.say(part)).unwrap_or(self.last_state)
     }
@@ -192,7 +192,7 @@ impl Details {
     }
 
     /// Whether nothing is due, under way, or to be said.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_empty() && self.states.is_empty() && !self.is_doubtful()
     }
 }

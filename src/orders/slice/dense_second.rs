@@ -36,7 +36,7 @@ const NO_PAGE: (usize, usize, usize) = (usize::MAX, 0, usize::MAX);
 
 /// The complete reading of `[from, until)`, which lies within one second.
 #[derive(Clone, Debug)]
-pub struct DenseSecond {
+pub(crate) struct DenseSecond {
     from: DateTime<Utc>,
     until: DateTime<Utc>,
     selection: Selection,
@@ -63,7 +63,12 @@ fn key(row: &Row) -> Key {
 
 impl DenseSecond {
     /// Some rows are known already, from the answer that could not get on: a pass that does not see them is not whole.
-    pub fn new(from: DateTime<Utc>, until: DateTime<Utc>, selection: Selection, known: Vec<Row>) -> Self {
+    pub(crate) fn new(
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        selection: Selection,
+        known: Vec<Row>,
+    ) -> Self {
         let mut dense = Self {
             from,
             until,
@@ -86,12 +91,12 @@ impl DenseSecond {
     }
 
     /// The end of what is being read.
-    pub fn until(&self) -> DateTime<Utc> {
+    pub(crate) fn until(&self) -> DateTime<Utc> {
         self.until
     }
 
     /// The next question.
-    pub fn question(&self) -> Query {
+    pub(crate) fn question(&self) -> Query {
         let from_high_end = self.pass % 2 == 1;
         Query {
             min: Some(lower_bound(self.from)),
@@ -105,7 +110,7 @@ impl DenseSecond {
     }
 
     /// Takes the answer. All rows, sorted, once they are known to be all.
-    pub fn accept(&mut self, rows: Vec<Row>) -> Result<Option<Vec<Row>>, Doubt> {
+    pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Option<Vec<Row>>, Doubt> {
         self.question().verify(&rows)?;
         if rows.is_empty() {
             return self.end_pass();

@@ -31,7 +31,7 @@ use crate::timestamp;
 
 /// A range of cursor values, `[start, end)`: the record's own timestamp decides what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
+pub(crate) struct Slice {
     /// First instant that belongs to it.
     pub start: DateTime<Utc>,
     /// First instant that does not.
@@ -40,7 +40,7 @@ pub struct Slice {
 
 /// How an answer that was asked for ahead stands to the walk.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// It continues the walk: these rows go out.
     Joins(Vec<Row>),
     /// It holds nothing that the walk has not seen, or contradicts it: it is of no use.
@@ -51,7 +51,7 @@ pub enum Fit {
 
 /// The reading of one slice of one selection.
 #[derive(Debug)]
-pub struct KeysetWalk {
+pub(crate) struct KeysetWalk {
     slice: Slice,
     selection: Selection,
     goal: Target,
@@ -68,7 +68,7 @@ pub struct KeysetWalk {
 impl KeysetWalk {
     /// Starts at the slice's start. `goal` are the newest orders before the slice's end, or an order behind it; if there
     /// is none within or behind the slice, the walk is done.
-    pub fn new(slice: Slice, selection: Selection, goal: Option<Target>) -> Self {
+    pub(crate) fn new(slice: Slice, selection: Selection, goal: Option<Target>) -> Self {
         let done = slice.start >= slice.end || goal.as_ref().is_none_or(|goal| goal.at < slice.start);
         let goal =
             goal.unwrap_or(Target { at: slice.start, ids: Vec::new(), rows: Vec::new(), or_attempts: None });
@@ -85,42 +85,42 @@ impl KeysetWalk {
     }
 
     /// Everything of the slice before this has been handed out; the slice's end, once the walk is done.
-    pub fn position(&self) -> DateTime<Utc> {
+    pub(crate) fn position(&self) -> DateTime<Utc> {
         if self.done { self.slice.end } else { self.position }
     }
 
     /// Whether everything has been handed out.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
     /// Whether a second is being read that one page cannot get past.
-    pub fn is_dense(&self) -> bool {
+    pub(crate) fn is_dense(&self) -> bool {
         self.dense.is_some()
     }
 
     /// How many orders were seen at the position, which the next answer has to bring back.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.anchor.len()
     }
 
     /// The slice's end.
-    pub fn end(&self) -> DateTime<Utc> {
+    pub(crate) fn end(&self) -> DateTime<Utc> {
         self.slice.end
     }
 
     /// Whether the walk has seen this row.
-    pub fn has_seen(&self, row: &Row) -> bool {
+    pub(crate) fn has_seen(&self, row: &Row) -> bool {
         row.at < self.position || (row.at == self.position && self.anchor.contains(&row.id))
     }
 
     /// Where the rows begin that are known from the goal.
-    pub fn tail_start(&self) -> DateTime<Utc> {
+    pub(crate) fn tail_start(&self) -> DateTime<Utc> {
         self.goal.rows.first().map_or(self.goal.at, |row| row.at)
     }
 
     /// The next question; none, once the walk is done.
-    pub fn question(&self) -> Option<Query> {
+    pub(crate) fn question(&self) -> Option<Query> {
         if self.done {
             return None;
         }
@@ -133,7 +133,11 @@ impl KeysetWalk {
     }
 
     /// The question for the orders of a selection from `start` on.
-    pub fn question_from(start: DateTime<Utc>, end: Option<DateTime<Utc>>, selection: &Selection) -> Query {
+    pub(crate) fn question_from(
+        start: DateTime<Utc>,
+        end: Option<DateTime<Utc>>,
+        selection: &Selection,
+    ) -> Query {
         Query {
             min: Some(lower_bound(start)),
             max: end.map(upper_bound),
@@ -147,7 +151,7 @@ impl KeysetWalk {
 
     /// Takes the answer to [`Self::question`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
     /// of their instants. After a doubt the walk stands where it stood, and the same question is asked again.
-    pub fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+    pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         match &mut self.dense {
             Some(dense) => {
                 let until = dense.until();
@@ -163,7 +167,7 @@ impl KeysetWalk {
     }
 
     /// Takes an answer that was asked for ahead.
-    pub fn take_ahead(&mut self, rows: Vec<Row>) -> Fit {
+    pub(crate) fn take_ahead(&mut self, rows: Vec<Row>) -> Fit {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Fit::Useless };
         if self.done || last.at <= self.position {
             return Fit::Useless;
@@ -180,7 +184,7 @@ impl KeysetWalk {
     }
 
     /// Hands out the rows that are known from the goal, once the walk has arrived among them.
-    pub fn finish(&mut self) -> Vec<Row> {
+    pub(crate) fn finish(&mut self) -> Vec<Row> {
         let Some(first) = self.goal.rows.first() else { return Vec::new() };
         if self.done || self.dense.is_some() || first.at >= self.position {
             return Vec::new();

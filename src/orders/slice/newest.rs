@@ -24,7 +24,7 @@ const MOST_PAGES: u32 = 100;
 
 /// Orders that are known to exist: a walk has to arrive at them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// When they were drafted.
     pub at: DateTime<Utc>,
     /// Those drafted then that were seen.
@@ -51,7 +51,7 @@ impl Target {
 
 /// The search for the newest orders before `end`.
 #[derive(Debug)]
-pub struct NewestSearch {
+pub(crate) struct NewestSearch {
     end: DateTime<Utc>,
     first: Query,
     /// The most orders that a page is asked for.
@@ -64,13 +64,13 @@ pub struct NewestSearch {
 
 impl NewestSearch {
     /// Nothing is known yet. `first` is the first question.
-    pub fn new(end: DateTime<Utc>, first: Query) -> Self {
+    pub(crate) fn new(end: DateTime<Utc>, first: Query) -> Self {
         Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: None }
     }
 
     /// The question without an upper bound, for one of so many selections: with its answer comes the server's clock, from
     /// which the bound is made.
-    pub fn first_question(selection: Selection, selections: usize) -> Query {
+    pub(crate) fn first_question(selection: Selection, selections: usize) -> Query {
         Query {
             min: None,
             max: None,
@@ -83,7 +83,7 @@ impl NewestSearch {
     }
 
     /// The next question.
-    pub fn question(&self) -> Query {
+    pub(crate) fn question(&self) -> Query {
         // One page is enough, unless many orders were drafted within the second after the end. Then larger pages are
         // turned, from the first one on.
         let page_size = if self.pages == 0 { self.first.page_size.min(self.most) } else { self.most };
@@ -93,7 +93,7 @@ impl NewestSearch {
     }
 
     /// Takes the answer to [`Self::question`].
-    pub fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
+    pub(crate) fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.question().verify(rows)?;
         if let Some(goal) = Target::among(rows, self.end, self.pages <= 1) {
             self.found = Some(Some(goal));
@@ -110,7 +110,7 @@ impl NewestSearch {
     }
 
     /// The answer to [`Self::question`] is too large to be read. Whether smaller pages help.
-    pub fn halve(&mut self) -> bool {
+    pub(crate) fn halve(&mut self) -> bool {
         let size = self.question().page_size;
         // The numbers of pages depend on their size.
         self.pages = 0;
@@ -119,7 +119,7 @@ impl NewestSearch {
     }
 
     /// The answer to [`Self::question`] held no order before the end, but other items: the next page has to show them.
-    pub fn turn_page(&mut self) -> Result<(), Doubt> {
+    pub(crate) fn turn_page(&mut self) -> Result<(), Doubt> {
         self.pages += 1;
         if self.pages > MOST_PAGES {
             return Err(Doubt::new(FailureKind::Restless, "the pages of the newest orders have no end"));
@@ -128,14 +128,14 @@ impl NewestSearch {
     }
 
     /// Takes the answer to [`Self::first_question`]: it may hold the orders already.
-    pub fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
+    pub(crate) fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.first.verify(rows)?;
         self.found = Target::among(rows, self.end, true).map(Some);
         Ok(())
     }
 
     /// Once known: the newest orders before the end; the inner none says that there is no order.
-    pub fn found(&self) -> Option<Option<&Target>> {
+    pub(crate) fn found(&self) -> Option<Option<&Target>> {
         self.found.as_ref().map(Option::as_ref)
     }
 }

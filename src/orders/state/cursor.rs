@@ -11,7 +11,7 @@ use crate::protocol::generation::Writer;
 
 /// Where a sync of the stream stands: what is left to read, and how its states are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     mode: SyncMode,
     start_date: DateTime<Utc>,
     /// Everything before it is written.
@@ -22,41 +22,41 @@ pub struct Cursor {
 
 impl Cursor {
     /// Where to begin: at the start date, or where the saved state ends.
-    pub fn new(mode: SyncMode, start_date: DateTime<Utc>, saved: Option<StreamState>) -> Self {
+    pub(crate) fn new(mode: SyncMode, start_date: DateTime<Utc>, saved: Option<StreamState>) -> Self {
         let resumed = saved.filter(|saved| saved.counts(mode, start_date));
         let start = resumed.as_ref().map_or(start_date, |saved| saved.position.max(start_date));
         Self { mode, start_date, start, resumed }
     }
 
     /// Where the sync begins.
-    pub fn start(&self) -> DateTime<Utc> {
+    pub(crate) fn start(&self) -> DateTime<Utc> {
         self.start
     }
 
     /// Nothing that was drafted before it is read.
-    pub fn start_date(&self) -> DateTime<Utc> {
+    pub(crate) fn start_date(&self) -> DateTime<Utc> {
         self.start_date
     }
 
     /// What it resumes from; none, where it begins anew.
-    pub fn resumed(&self) -> Option<&StreamState> {
+    pub(crate) fn resumed(&self) -> Option<&StreamState> {
         self.resumed.as_ref()
     }
 
     /// How the stream is read.
-    pub fn mode(&self) -> SyncMode {
+    pub(crate) fn mode(&self) -> SyncMode {
         self.mode
     }
 
     /// Whether a full refresh is complete already, so that nothing is left.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let is_complete = |saved: &StreamState| saved.writer == Writer::FullRefreshComplete;
         self.mode == SyncMode::FullRefresh && self.resumed.as_ref().is_some_and(is_complete)
     }
 
     /// The state that says it, as this sync may: `complete`, where everything is written. Its position is never before the start,
     /// so a state from the future is kept as it is.
-    pub fn state(&self, said: StreamState, complete: bool) -> StreamState {
+    pub(crate) fn state(&self, said: StreamState, complete: bool) -> StreamState {
         let position = said.position.max(self.start);
         let from = self.resumed.as_ref().map_or(Some(self.start_date), |saved| saved.start_date);
         let start_date = from.or(Some(self.start_date));

@@ -26,7 +26,7 @@ pub(crate) fn write<'d>(digests: impl IntoIterator<Item = &'d u64>) -> String {
 
 /// Digests of single records, whatever their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Digests(pub(crate) BTreeSet<u64>);
+pub(crate) struct Digests(pub(crate) BTreeSet<u64>);
 
 impl Digests {
     /// Reads what [`Self::write`] wrote; anything else says nothing.

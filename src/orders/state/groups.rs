@@ -12,7 +12,7 @@ use crate::protocol::catalog::SyncMode;
 
 /// A stream that was selected, with the state that it resumes from.
 #[derive(Clone, Debug)]
-pub struct Selected {
+pub(crate) struct Selected {
     /// The stream.
     pub stream: OrderStream,
     /// How it is to be read.
@@ -23,7 +23,7 @@ pub struct Selected {
 
 /// Streams that are read together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// The streams, as in [`OrderStream::ALL`].
     pub streams: Vec<OrderStream>,
     /// How they are read.
@@ -35,7 +35,7 @@ pub struct Group {
 }
 
 /// Puts the streams into groups; the one that is furthest on comes first, as it brings what is new soonest.
-pub fn groups(mut selected: Vec<Selected>, scope: &Scope) -> Vec<Group> {
+pub(crate) fn groups(mut selected: Vec<Selected>, scope: &Scope) -> Vec<Group> {
     selected.sort_by_key(|one| OrderStream::ALL.iter().position(|stream| *stream == one.stream));
     let mut groups: Vec<(Vec<OrderStream>, SyncMode, Option<StreamState>)> = Vec::new();
     for Selected { stream, mode, saved } in selected {

@@ -32,7 +32,7 @@ const OF_LINES: usize = 20;
 
 /// An order, or a line of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Item {
+pub(crate) struct Item {
     /// `id` of the order.
     pub order: u64,
     /// The line's `id`; none for the order itself.

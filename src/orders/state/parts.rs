@@ -26,7 +26,7 @@ const EMPTY_SINCE: &str = "emptySince";
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// What it says. It has no parts itself.
     pub(crate) state: StreamState,
     /// It speaks of what was drafted before it. None for a partition that was removed.
@@ -106,7 +106,7 @@ impl Part {
 
 /// The partitions and the drafts that one reading is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub(crate) struct Scope {
     /// The partitions; one for all orders, if none are configured.
     pub(crate) partitions: Vec<Selection>,
     /// Orders drafted at or after it,
@@ -117,7 +117,7 @@ pub struct Scope {
 
 impl Scope {
     /// What a configuration asks for.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let partitions = Selection::all_of(&config.store_ids, &config.customer_roles);
         Self { partitions, start_date: config.start_date, end_date: config.end_date }
     }

@@ -17,7 +17,7 @@ const EMPTY_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// See the module. They come one after the other; meanwhile, a state says what is known of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readings {
+pub(crate) struct Readings {
     /// What the state itself is about.
     scope: Scope,
     /// The part that is being read, and what the state says besides. None: the state itself is being read.
@@ -39,7 +39,11 @@ pub(crate) struct Next {
 
 impl Readings {
     /// The readings for what is in `scope`, and the state that the first of them resumes from.
-    pub fn new(mut scope: Scope, mode: SyncMode, saved: Option<StreamState>) -> (Self, Option<StreamState>) {
+    pub(crate) fn new(
+        mut scope: Scope,
+        mode: SyncMode,
+        saved: Option<StreamState>,
+    ) -> (Self, Option<StreamState>) {
         let (mut due, mut kept) = (Vec::new(), Vec::new());
         let saved = saved.map(|mut state| {
             let parts = std::mem::take(&mut state.parts);

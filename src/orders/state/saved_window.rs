@@ -17,7 +17,7 @@ const CONTENT: u64 = 2;
 
 /// See the module, and [`Window`](super::window::Window).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedWindow {
+pub(crate) struct SavedWindow {
     /// When the whole window was read last.
     pub(crate) read_at: DateTime<Utc>,
     /// Where the first span starts.

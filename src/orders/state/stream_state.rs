@@ -23,7 +23,7 @@ use crate::protocol::start_date::START_DATE;
 use crate::timestamp;
 
 /// The field of an order, and of the state, that says when it was changed last.
-pub const UPDATED_FIELD: &str = "updatedAt";
+pub(crate) const UPDATED_FIELD: &str = "updatedAt";
 /// Where the state keeps digests of records that have just changed.
 const RECENT: &str = "recent";
 /// Where the state says how far a sweep is that was cut off.
@@ -43,7 +43,7 @@ const PARTS: &str = "parts";
 
 /// How far a sweep is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// Orders drafted before it
     pub(crate) before: DateTime<Utc>,
     /// are written as they were then or later.
@@ -62,7 +62,7 @@ impl Swept {
 
 /// What the last sweep showed of the filter by update time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FilterProof {
+pub(crate) enum FilterProof {
     /// Nothing: it is not known whether the API filters.
     #[default]
     None,
@@ -98,7 +98,7 @@ impl FilterProof {
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamState {
+pub(crate) struct StreamState {
     /// Every order drafted before it is written.
     pub position: DateTime<Utc>,
     /// As it was then or later. None in a state from before changes were followed, and in those of a full refresh.
@@ -131,7 +131,7 @@ impl StreamState {
     /// # Errors
     ///
     /// [`FailureKind::State`], where it has no position, or a time of changes that is none.
-    pub fn parse(state: &Value, stream: OrderStream) -> Result<Self, Failure> {
+    pub(crate) fn parse(state: &Value, stream: OrderStream) -> Result<Self, Failure> {
         let (name, field) = (stream.name(), stream.cursor_field());
         let position = time(&state[field]).ok_or_else(|| {
             Failure::new(
@@ -165,7 +165,7 @@ impl StreamState {
     }
 
     /// As `stream` says it: the position has the name of its cursor.
-    pub fn write(&self, stream: OrderStream) -> Value {
+    pub(crate) fn write(&self, stream: OrderStream) -> Value {
         let mut state = json!({stream.cursor_field(): timestamp::write(self.position)});
         let mut set = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -224,7 +224,7 @@ impl StreamState {
     }
 
     /// Whether a sync in this mode resumes from it.
-    pub fn counts(&self, mode: SyncMode, start_date: DateTime<Utc>) -> bool {
+    pub(crate) fn counts(&self, mode: SyncMode, start_date: DateTime<Utc>) -> bool {
         match mode {
             // A state that a first sync repeated before it had read anything says nothing.
             SyncMode::Incremental => self.updated.is_some() || self.position > start_date,
@@ -233,12 +233,12 @@ impl StreamState {
     }
 
     /// Whether a partition is one of those that it speaks of, or a part of one.
-    pub fn covers(&self, partition: &Selection) -> bool {
+    pub(crate) fn covers(&self, partition: &Selection) -> bool {
         self.partitions.is_empty() || is_part_of_one(partition, &self.partitions)
     }
 
     /// Whether it says nothing of a partition yet.
-    pub fn is_unseen(&self, partition: &Selection) -> bool {
+    pub(crate) fn is_unseen(&self, partition: &Selection) -> bool {
         is_part_of_one(partition, &self.unseen)
     }
 

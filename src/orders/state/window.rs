@@ -44,7 +44,7 @@ impl Form {
 
 /// Digests of the records before some instant, of the last days before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
+pub(crate) struct Window {
     pub(super) days: i64,
     pub(super) hours: i64,
     pub(super) form: Form,

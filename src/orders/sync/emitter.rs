@@ -21,7 +21,7 @@ use crate::protocol::message::Level;
 
 /// What a sync has to say, in this order.
 #[derive(Debug)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// A record.
     Record(Row),
     /// A version that is listed, but superseded: a record of the stream of versions only.

@@ -21,7 +21,7 @@ const WRONG_LOOKS: u32 = 2;
 
 /// What the API does with `minUpdatedAt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdatedFilter {
+pub(crate) enum UpdatedFilter {
     /// It filters.
     Honoured,
     /// It has no effect.

@@ -231,7 +231,7 @@ pub(crate) fn order_too_large(query: &Query, failure: &Failure) -> Failure {
 
 /// How a sync ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Everything drafted before it is written.
     pub(crate) end: DateTime<Utc>,
     /// Orders of statuses that are not wanted.

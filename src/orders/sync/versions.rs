@@ -12,7 +12,7 @@ use crate::orders::api::page::Row;
 
 /// What was left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Superseded {
+pub(crate) struct Superseded {
     /// Versions that a newer one among the same answer replaces, or that say so themselves.
     pub versions: u64,
     /// Those of them that say so themselves while no newer one was listed.
@@ -26,7 +26,7 @@ pub struct Superseded {
 ///
 /// With `marked`, a superseded version that says so itself counts as a record of its own, if the newest has another id:
 /// it may have been written as the current row of its order, and nothing else would take that back.
-pub fn tell_apart(rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
+pub(crate) fn tell_apart(rows: Vec<Row>, superseded: &mut Superseded, marked: bool) -> Vec<Row> {
     let mut kept = Vec::with_capacity(rows.len());
     let mut rest = rows.into_iter().peekable();
     while let Some(first) = rest.next() {
