@@ -26,18 +26,24 @@ const FAR: TimeDelta = TimeDelta::days(3650);
 /// How many orders a question asks for; one would do, a few show whether the answer is sorted.
 const FEW: usize = 10;
 
-/// What is found of changes where all is well.
-pub(crate) const BY_UPDATE_TIME: &str = "Changes are found by their update time.";
-
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// Of the orders, in a few sentences.
     pub orders: String,
-    /// How changes of them are followed, and what is wrong with the clocks.
-    pub changes: String,
+    /// How changes of them are followed.
+    pub changes: ChangesFound,
     /// The newest order.
     pub newest: Option<Due>,
+}
+
+/// How changes of orders are followed.
+#[derive(Debug)]
+pub(crate) struct ChangesFound {
+    /// In sentences, with what is wrong with the clocks.
+    pub text: String,
+    /// Changes are found by their update time, and the clocks agree.
+    pub all_well: bool,
 }
 
 /// Proves that the stream can be read, and says in a sentence what was found.
@@ -92,7 +98,10 @@ pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure
         format!(" Values of these orders do not fit their columns, which are null then: {columns}. They are kept in additionalFields.")
     });
     let orders = orders + &misfits.unwrap_or_default();
-    let changes = changes(config, &asker, selection, now).await? + &clock_difference(date);
+    let mut changes = changes(config, &asker, selection, now).await?;
+    if let Some(text) = clock_difference(date) {
+        changes = ChangesFound { text: format!("{} {text}", changes.text), all_well: false };
+    }
     Ok(Found { orders, changes, newest: rows.first().map(|row| Due::new(0, row)) })
 }
 
@@ -106,20 +115,21 @@ pub(crate) async fn details(config: &Config, http: &Http, due: &Due) -> Result<(
     })
 }
 
-/// How changes of orders are followed, in a sentence; proven, where it depends on the API.
+/// How changes of orders are followed; proven, where it depends on the API.
 async fn changes(
     config: &Config,
     asker: &Asker<'_>,
     selection: Selection,
     now: DateTime<Utc>,
-) -> Result<String, Failure> {
+) -> Result<ChangesFound, Failure> {
     let days = config.changes_days;
+    let otherwise = |text: String| Ok(ChangesFound { text, all_well: false });
     match config.changes {
         Changes::Off => {
-            return Ok("Changed orders are not followed: Changed orders (changes) is off.".to_owned());
+            return otherwise("Changed orders are not followed: Changed orders (changes) is off.".to_owned());
         }
         Changes::Window => {
-            return Ok(format!(
+            return otherwise(format!(
                 "Changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
             ));
         }
@@ -128,19 +138,23 @@ async fn changes(
     let what = match diagnose::filter(asker, selection, now).await? {
         UpdatedFilter::Ignored => "ignores",
         UpdatedFilter::Refused => "refuses",
-        UpdatedFilter::Honoured => return Ok(BY_UPDATE_TIME.to_owned()),
+        UpdatedFilter::Honoured => {
+            let text = "Changes are found by their update time.".to_owned();
+            return Ok(ChangesFound { text, all_well: true });
+        }
     };
-    Ok(format!(
+    otherwise(format!(
         "The API {what} the filter by update time, so changes are found by reading the last {days} days again in each sync; a change of an older order is not found (changes_days)."
     ))
 }
 
-fn clock_difference(server: Option<DateTime<Utc>>) -> String {
-    let Some(server) = server else {
-        return format!(
-            " The server sends no Date header, so a sync ends {} minutes before this machine's time.",
+/// What is wrong with the clocks, in a sentence.
+fn clock_difference(server: Option<DateTime<Utc>>) -> Option<String> {
+    match server {
+        Some(server) => horizon::clocks_differ(server, clock::now()),
+        None => Some(format!(
+            "The server sends no Date header, so a sync ends {} minutes before this machine's time.",
             SETTLE_DELAY.num_minutes()
-        );
-    };
-    horizon::clocks_differ(server, clock::now()).map(|text| format!(" {text}")).unwrap_or_default()
+        )),
+    }
 }

@@ -24,6 +24,7 @@ use crate::orders::NAME;
 use crate::orders::api::page::{Page, Row};
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{Query, Selection};
+use crate::orders::slice::newest::Newest;
 use crate::orders::slice::reader::SliceReader;
 use crate::orders::state::cursor::Cursor;
 use crate::orders::state::parts::Scope;
@@ -200,7 +201,7 @@ impl<'c> Sync<'c> {
 
     /// The newest order before the end, as soon as it is known.
     pub(crate) fn newest(&self) -> Option<&Row> {
-        let goals = self.partitions.iter().filter_map(|partition| partition.goal.as_ref()?.as_ref());
+        let goals = self.partitions.iter().filter_map(|partition| partition.goal.target());
         goals.filter_map(|goal| goal.rows.last()).max_by_key(|row| row.at)
     }
 
@@ -401,7 +402,9 @@ impl<'c> Sync<'c> {
         let Some(plan) = self.plan.filter(|_| !self.done) else { return Ok(()) };
         self.partitions.are_told_apart()?;
         for partition in 0..self.partitions.len() {
-            if self.partitions[partition].goal.is_some() && self.partitions[partition].position().is_none() {
+            if self.partitions[partition].goal != Newest::Unknown
+                && self.partitions[partition].position().is_none()
+            {
                 let whole = self.partitions[partition].whole;
                 if whole {
                     self.writing.begin_whole(partition);

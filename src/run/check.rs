@@ -43,15 +43,15 @@ pub(super) async fn check(
         let found = match of_api {
             Ok((found, mut others)) => {
                 let inbox = match inbox? {
-                    Some(Ok(text)) => format!(" {text}"),
-                    Some(Err(unreachable)) => {
-                        others.push(unreachable);
+                    InboxReach::Readable(text) => format!(" {text}"),
+                    InboxReach::Failed(why) => {
+                        others.push(Reachable { stream: checkout::NAME, how: Reach::Failed(why) });
                         String::new()
                     }
-                    None => String::new(),
+                    InboxReach::None => String::new(),
                 };
                 let warning = config.warning().map(|warning| format!(" {warning}")).unwrap_or_default();
-                Ok(format!("{} {}{inbox}{}{warning}", found.orders, found.changes, told(&others)))
+                Ok(format!("{} {}{inbox}{}{warning}", found.orders, found.changes.text, told(&others)))
             }
             Err(failure) => Err(failure),
         };
@@ -82,12 +82,28 @@ pub(super) fn too_slow() -> Failure {
 /// Whether a stream other than the orders can be read.
 pub(super) struct Reachable {
     pub(super) stream: &'static str,
-    /// Why not, if not.
-    pub(super) why: Option<String>,
+    pub(super) how: Reach,
 }
 
-/// What is said of a stream that the token is not authorized to read.
-const FORBIDDEN: &str = "the token is not authorized to read it (403)";
+/// How the request for a stream went.
+pub(super) enum Reach {
+    /// It can be read.
+    Readable,
+    /// The token is not authorized to read it.
+    Forbidden,
+    /// It cannot be read now: why not, in a sentence.
+    Failed(String),
+}
+
+/// What is known of the checkout inbox.
+pub(super) enum InboxReach {
+    /// None is configured.
+    None,
+    /// It can be read: what was found, in a sentence.
+    Readable(String),
+    /// It cannot be read now: why not, in a sentence.
+    Failed(String),
+}
 
 /// Whether the streams besides the orders can be read now.
 pub(super) async fn others(
@@ -108,35 +124,35 @@ pub(super) async fn others(
     Ok(others)
 }
 
-/// Whether the checkout inbox can be read now: what was found, or why not. None, where there is no inbox.
-pub(super) async fn inbox(
-    config: &Config,
-    stop: watch::Receiver<bool>,
-) -> Result<Option<Result<String, Reachable>>, Failure> {
-    let Some(inbox) = &config.inbox else { return Ok(None) };
+/// Whether the checkout inbox can be read now.
+pub(super) async fn inbox(config: &Config, stop: watch::Receiver<bool>) -> Result<InboxReach, Failure> {
+    let Some(inbox) = &config.inbox else { return Ok(InboxReach::None) };
     let asked = async {
         let (http, _events) = Http::to_inbox(&Servers::OnNetwork, inbox, config, CHECK_PATIENCE, stop)?;
         checkout::check::check(&http, &config.personal).await
     };
     let asked = clock::before(clock::instant() + OTHERS, asked).await;
     let asked = asked.unwrap_or_else(|| Err(checkout::check::too_slow()));
-    Ok(Some(match asked {
-        Ok(found) => Ok(format!("The checkout inbox can be read: its newest number is {}.", found.head)),
-        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-        Err(failure) => Err(Reachable { stream: checkout::NAME, why: Some(failure.message) }),
-    }))
+    match asked {
+        Ok(found) => {
+            let text = format!("The checkout inbox can be read: its newest number is {}.", found.head);
+            Ok(InboxReach::Readable(text))
+        }
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        Err(failure) => Ok(InboxReach::Failed(failure.message)),
+    }
 }
 
 /// What the answer for a stream says.
 fn sort(stream: &'static str, asked: Option<Result<(), Failure>>) -> Result<Reachable, Failure> {
-    let why = match asked {
-        Some(Ok(())) => None,
+    let how = match asked {
+        Some(Ok(())) => Reach::Readable,
         Some(Err(failure)) if failure.kind == FailureKind::Interrupted => return Err(failure),
-        Some(Err(failure)) if failure.kind == FailureKind::Forbidden => Some(FORBIDDEN.to_owned()),
-        Some(Err(failure)) => Some(failure.message),
-        None => Some("There was no answer in time.".to_owned()),
+        Some(Err(failure)) if failure.kind == FailureKind::Forbidden => Reach::Forbidden,
+        Some(Err(failure)) => Reach::Failed(failure.message),
+        None => Reach::Failed("There was no answer in time.".to_owned()),
     };
-    Ok(Reachable { stream, why })
+    Ok(Reachable { stream, how })
 }
 
 /// What cannot be read, in sentences. Only the orders are fatal.
@@ -144,7 +160,7 @@ fn told(others: &[Reachable]) -> String {
     let mut text = String::new();
     let forbidden: Vec<&str> = others
         .iter()
-        .filter(|other| other.why.as_deref() == Some(FORBIDDEN))
+        .filter(|other| matches!(other.how, Reach::Forbidden))
         .map(|other| other.stream)
         .collect();
     if !forbidden.is_empty() {
@@ -154,8 +170,8 @@ fn told(others: &[Reachable]) -> String {
             if forbidden.len() == 1 { "this stream" } else { "these streams" },
         ));
     }
-    for Reachable { stream, why } in others {
-        if let Some(why) = why.as_deref().filter(|why| *why != FORBIDDEN) {
+    for Reachable { stream, how } in others {
+        if let Reach::Failed(why) = how {
             text.push_str(&format!(
                 " {stream} cannot be read now, which is not fatal for the other streams. {why}"
             ));
@@ -171,12 +187,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_and_said_not_to_be_fatal() {
         assert_eq!(told(&[]), "");
-        let other = |stream, why: Option<&str>| Reachable { stream, why: why.map(str::to_owned) };
+        let other = |stream, how| Reachable { stream, how };
         let text = told(&[
-            other("contests", Some(FORBIDDEN)),
-            other("stores", Some("Too slow.")),
-            other("sessions", Some(FORBIDDEN)),
-            other("products", None),
+            other("contests", Reach::Forbidden),
+            other("stores", Reach::Failed("Too slow.".to_owned())),
+            other("sessions", Reach::Forbidden),
+            other("products", Reach::Readable),
         ]);
         assert_eq!(
             text,

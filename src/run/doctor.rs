@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::watch;
 
-use super::check::{self, Reachable};
+use super::check::{self, InboxReach, Reach, Reachable};
 use super::configuration;
 use crate::aifi::counts::Asks;
 use crate::aifi::http::{Event, Http};
@@ -36,6 +36,9 @@ enum Mark {
 /// A clock that is further off than this is worth knowing of.
 const CLOCK_OFF: i64 = 60;
 
+/// What is said of a stream that the token is not authorized to read.
+const FORBIDDEN: &str = "the token is not authorized to read it (403)";
+
 /// For all questions together.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -56,9 +59,9 @@ pub(super) async fn doctor(
     }
     network(&config, output).await?;
     match check::inbox(&config, stop.clone()).await? {
-        Some(Ok(text)) => say(output, Mark::Ok, checkout::NAME, &text)?,
-        Some(Err(Reachable { stream, why })) => say(output, Mark::Note, stream, &why.unwrap_or_default())?,
-        None => (),
+        InboxReach::Readable(text) => say(output, Mark::Ok, checkout::NAME, &text)?,
+        InboxReach::Failed(why) => say(output, Mark::Note, checkout::NAME, &why)?,
+        InboxReach::None => (),
     }
     let (http, mut events) = match Http::new(&Servers::OnNetwork, &config, CHECK_PATIENCE, stop) {
         Ok(made) => made,
@@ -87,10 +90,12 @@ pub(super) async fn doctor(
         say(output, Mark::Note, OrderStream::Details.name(), "there is no order to try it with")?;
     }
     let others = deadline.min(clock::instant() + CHECK_PATIENCE);
-    for Reachable { stream, why } in check::others(&config, &http, &found, others).await? {
-        let text = why.unwrap_or_else(|| "can be read".to_owned());
-        let mark = if text == "can be read" { Mark::Ok } else { Mark::Note };
-        say(output, mark, stream, &text)?;
+    for Reachable { stream, how } in check::others(&config, &http, &found, others).await? {
+        match how {
+            Reach::Readable => say(output, Mark::Ok, stream, "can be read")?,
+            Reach::Forbidden => say(output, Mark::Note, stream, FORBIDDEN)?,
+            Reach::Failed(why) => say(output, Mark::Note, stream, &why)?,
+        }
     }
     // What was waited for the other streams is not held against these questions.
     http.progressed();
@@ -111,8 +116,8 @@ pub(super) async fn doctor(
         }
         Some(Err(_)) | None => "how the API behaves could not be found out in time".to_owned(),
     };
-    let mark = if found.changes == orders::check::BY_UPDATE_TIME { Mark::Ok } else { Mark::Note };
-    say(output, mark, "changes", &found.changes)?;
+    let mark = if found.changes.all_well { Mark::Ok } else { Mark::Note };
+    say(output, mark, "changes", &found.changes.text)?;
     say(output, Mark::Note, "readings", &unknown)
 }
 

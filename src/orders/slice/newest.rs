@@ -49,6 +49,27 @@ impl Target {
     }
 }
 
+/// What is known of the newest orders before the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Newest {
+    /// They are still searched for.
+    Unknown,
+    /// There is no order before the end.
+    NoOrder,
+    /// There they are.
+    At(Target),
+}
+
+impl Newest {
+    /// The orders, if there are any and they are known.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        match self {
+            Newest::At(target) => Some(target),
+            Newest::Unknown | Newest::NoOrder => None,
+        }
+    }
+}
+
 /// The search for the newest orders before `end`.
 #[derive(Debug)]
 pub(crate) struct NewestSearch {
@@ -59,13 +80,13 @@ pub(crate) struct NewestSearch {
     /// How many pages of later orders only have come.
     pages: u32,
     empty: u32,
-    found: Option<Option<Target>>,
+    found: Newest,
 }
 
 impl NewestSearch {
     /// Nothing is known yet. `first` is the first question.
     pub(crate) fn new(end: DateTime<Utc>, first: Query) -> Self {
-        Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: None }
+        Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: Newest::Unknown }
     }
 
     /// The question without an upper bound, for one of so many selections: with its answer comes the server's clock, from
@@ -96,13 +117,13 @@ impl NewestSearch {
     pub(crate) fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.question().verify(rows)?;
         if let Some(goal) = Target::among(rows, self.end, self.pages <= 1) {
-            self.found = Some(Some(goal));
+            self.found = Newest::At(goal);
         } else if rows.is_empty() {
             self.empty += 1;
             if self.empty < EMPTY_LOOKS {
                 return Err(Doubt::new(FailureKind::MissingOrder, "the list shows no order at all"));
             }
-            self.found = Some(None);
+            self.found = Newest::NoOrder;
         } else {
             return self.turn_page();
         }
@@ -130,13 +151,15 @@ impl NewestSearch {
     /// Takes the answer to [`Self::first_question`]: it may hold the orders already.
     pub(crate) fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.first.verify(rows)?;
-        self.found = Target::among(rows, self.end, true).map(Some);
+        if let Some(target) = Target::among(rows, self.end, true) {
+            self.found = Newest::At(target);
+        }
         Ok(())
     }
 
-    /// Once known: the newest orders before the end; the inner none says that there is no order.
-    pub(crate) fn found(&self) -> Option<Option<&Target>> {
-        self.found.as_ref().map(Option::as_ref)
+    /// The newest orders before the end.
+    pub(crate) fn found(&self) -> &Newest {
+        &self.found
     }
 }
 
@@ -153,7 +176,7 @@ mod tests {
     fn the_rows_before_the_end_are_it_oldest_first() {
         let mut search = search(10);
         search.accept(&[row(10, 5), row(9, 4), row(3, 3)]).unwrap();
-        let goal = search.found().unwrap().unwrap();
+        let goal = search.found().target().unwrap();
         assert_eq!((goal.at, &goal.ids), (row(9, 0).at, &vec![4]));
         assert_eq!(goal.rows, [row(3, 3), row(9, 4)]);
     }
@@ -162,11 +185,11 @@ mod tests {
     fn pages_of_later_orders_only_are_turned() {
         let mut search = search(10);
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!((search.found(), search.question().page), (None, None));
+        assert_eq!((search.found(), search.question().page), (&Newest::Unknown, None));
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!((search.found(), search.question().page), (None, Some(1)));
+        assert_eq!((search.found(), search.question().page), (&Newest::Unknown, Some(1)));
         search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();
-        let goal = search.found().unwrap().unwrap();
+        let goal = search.found().target().unwrap();
         assert_eq!((goal.at, &goal.ids, goal.rows.len()), (row(8, 0).at, &vec![1, 2], 3));
     }
 
@@ -176,7 +199,7 @@ mod tests {
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
         search.accept(&[row(8, 2), row(7, 3)]).unwrap();
-        let goal = search.found().unwrap().unwrap();
+        let goal = search.found().target().unwrap();
         assert_eq!((goal.at, goal.rows.len()), (row(8, 0).at, 0), "an order may lie between the two pages");
     }
 
@@ -191,10 +214,10 @@ mod tests {
         let mut search = search(10);
         for _ in 1..EMPTY_LOOKS {
             assert_eq!(search.accept(&[]).unwrap_err().kind, FailureKind::MissingOrder);
-            assert_eq!(search.found(), None);
+            assert_eq!(search.found(), &Newest::Unknown);
         }
         search.accept(&[]).unwrap();
-        assert_eq!(search.found(), Some(None));
+        assert_eq!(search.found(), &Newest::NoOrder);
     }
 
     #[test]

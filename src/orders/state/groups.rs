@@ -45,7 +45,13 @@ pub(crate) fn groups(mut selected: Vec<Selected>, scope: &Scope) -> Vec<Group> {
             StreamState { start_date, ..saved }
         });
         let joined = groups.iter_mut().find_map(|(streams, other, present)| {
-            let saved = (*other == mode).then(|| both(present.as_ref(), saved.as_ref())).flatten()?;
+            let saved = match (&*present, &saved) {
+                _ if *other != mode => return None,
+                (None, None) => None,
+                (Some(one), Some(other)) => Some(one.in_common(other)?),
+                // One is at the beginning, the other is not.
+                _ => return None,
+            };
             Some((streams, present, saved))
         });
         match joined {
@@ -62,16 +68,6 @@ pub(crate) fn groups(mut selected: Vec<Selected>, scope: &Scope) -> Vec<Group> {
         Group { streams, mode, saved, readings }
     };
     groups.into_iter().map(group).collect()
-}
-
-/// The state that two streams resume from together. None where they end at different places; the inner none is the
-/// beginning.
-fn both(one: Option<&StreamState>, other: Option<&StreamState>) -> Option<Option<StreamState>> {
-    match (one, other) {
-        (None, None) => Some(None),
-        (Some(one), Some(other)) => one.in_common(other).map(Some),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::orders::NAME;
 use crate::orders::api::page::Row;
 use crate::orders::api::query::Request;
 use crate::orders::api::query::{PAGE_SIZE, Query, Selection};
-use crate::orders::slice::newest::{NewestSearch, Target};
+use crate::orders::slice::newest::{Newest, NewestSearch};
 use crate::orders::slice::reader::SliceReader;
 use crate::orders::sync::plan::SweepRange;
 use crate::orders::sync::sweep::{Sweep, Witness};
@@ -34,8 +34,8 @@ pub(crate) struct Partition {
     attempts: u32,
     /// It showed no order when it was read last, so it is read as a whole.
     pub(crate) whole: bool,
-    /// The inner none says that there is no order.
-    pub(crate) goal: Option<Option<Target>>,
+    /// Where the range has to arrive.
+    pub(crate) goal: Newest,
     pub(crate) range: Option<SliceReader>,
     witness: Option<Witness>,
     sweep: Option<SliceReader>,
@@ -65,7 +65,7 @@ impl Partition {
             searching: false,
             attempts: 0,
             whole,
-            goal: None,
+            goal: Newest::Unknown,
             range: None,
             witness: None,
             sweep: None,
@@ -91,7 +91,7 @@ impl Partition {
         if let Some(rows) = first {
             _ = search.accept_first(rows);
         }
-        self.goal = search.found().map(Option::<&Target>::cloned);
+        self.goal = search.found().clone();
         self.search = Some(search);
     }
 
@@ -102,7 +102,7 @@ impl Partition {
 
     /// Whether it shows no order.
     pub(crate) fn shows_no_order(&self) -> bool {
-        matches!(self.goal, Some(None))
+        self.goal == Newest::NoOrder
     }
 
     /// How many questions are under way, or answered before their turn.
@@ -123,7 +123,7 @@ impl Partition {
 
     /// The next question worth asking.
     pub(crate) fn question(&mut self, ticket: u64, room: bool) -> Option<(Phase, Request)> {
-        if self.goal.is_none()
+        if self.goal == Newest::Unknown
             && let Some(search) = &self.search
         {
             if self.searching {
@@ -151,7 +151,7 @@ impl Partition {
         match accepted {
             Ok(()) => {
                 self.attempts = 0;
-                self.goal = search.found().map(Option::<&Target>::cloned);
+                self.goal = search.found().clone();
                 Ok(())
             }
             Err(doubt) if self.attempts >= MAX_ATTEMPTS => Err(doubt.into_failure(NAME, self.attempts)),
@@ -161,7 +161,7 @@ impl Partition {
 
     /// Starts the range. Hands out rows.
     pub(crate) fn begin(&mut self, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Vec<Row>, Failure> {
-        let goal = self.goal.clone().flatten();
+        let goal = self.goal.target().cloned();
         let range = self.range.get_or_insert_with(|| SliceReader::from(start, self.selection.clone()));
         range.until(end, goal)
     }
@@ -178,7 +178,7 @@ impl Partition {
         self.filtered = self.proves_filter();
         self.left_out.clear();
         self.sweeps += 1;
-        let Some(goal) = self.goal.as_ref().and_then(Option::as_ref).filter(|_| !self.whole) else {
+        let Some(goal) = self.goal.target().filter(|_| !self.whole) else {
             // What is read as a whole, now or once it shows an order, is read as it is then.
             self.sweep = Some(SliceReader::over(self.selection.clone(), stretch.before));
             return Ok(Vec::new());

@@ -103,10 +103,8 @@ impl Partitions {
     /// An order belongs to a customer of one role. If it is the newest of two roles, the filter is ignored, and every
     /// order would come once for each role.
     pub(crate) fn are_told_apart(&self) -> Result<(), Failure> {
-        let goals = || {
-            self.iter()
-                .filter_map(|partition| Some((&partition.selection, partition.goal.as_ref()?.as_ref()?)))
-        };
+        let goals =
+            || self.iter().filter_map(|partition| Some((&partition.selection, partition.goal.target()?)));
         for ((one, goal), (other, same)) in goals().zip(goals().skip(1)) {
             if one.store_id == other.store_id && (goal.at, &goal.ids) == (same.at, &same.ids) {
                 let text =
