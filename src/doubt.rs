@@ -45,6 +45,44 @@ impl Doubt {
     }
 }
 
+/// Why nothing can be used of a body.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It is not whole JSON, as after a connection that broke: the request is retried like one without a response.
+    Unreadable(anyhow::Error),
+    /// It is JSON that cannot be believed: the family that asked decides.
+    Doubtful(Doubt),
+}
+
+impl From<Doubt> for Unusable {
+    fn from(doubt: Doubt) -> Self {
+        Self::Doubtful(doubt)
+    }
+}
+
+impl From<anyhow::Error> for Unusable {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<std::str::Utf8Error> for Unusable {
+    fn from(error: std::str::Utf8Error) -> Self {
+        Self::Unreadable(error.into())
+    }
+}
+
+#[cfg(test)]
+impl Unusable {
+    /// The doubt. Panics where there is none.
+    pub(crate) fn into_doubt(self) -> Doubt {
+        match self {
+            Self::Doubtful(doubt) => doubt,
+            Self::Unreadable(error) => panic!("unreadable: {error}"),
+        }
+    }
+}
+
 /// How often the same question is asked, and why it is asked again.
 #[derive(Debug)]
 pub(crate) struct Attempts {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::aifi::attempt::Rows;
 use crate::aifi::counts::Counts;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, Unusable};
 use crate::failure::Failure;
 use crate::protocol::output::Output;
 use crate::unreadable::UnreadableRows;
@@ -34,7 +34,7 @@ pub struct Doors<'a> {
 }
 
 /// Reads a body, and keeps what it holds for the family. Comes back with how much that is.
-pub(crate) type BodyReader = Box<dyn FnMut(&[u8]) -> Result<RowCount, anyhow::Error>>;
+pub(crate) type BodyReader = Box<dyn FnMut(&[u8]) -> Result<RowCount, Unusable>>;
 
 /// How many items a body held; none where what it held cannot be believed.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +51,16 @@ pub(crate) struct Slot<T>(Rc<Cell<Option<Result<T, Doubt>>>>);
 
 impl<T: Rows + 'static> Slot<T> {
     /// An empty slot, and what reads a body into it by `read`.
-    pub(crate) fn new(
-        mut read: impl FnMut(&[u8]) -> Result<Result<T, Doubt>, anyhow::Error> + 'static,
-    ) -> (Self, BodyReader) {
+    pub(crate) fn new(mut read: impl FnMut(&[u8]) -> Result<T, Unusable> + 'static) -> (Self, BodyReader) {
         let content = Rc::new(Cell::new(None));
         let slot = Self(content.clone());
         let reader = move |body: &[u8]| {
-            let held = read(body)?;
-            let count = RowCount(held.rows());
+            let held = match read(body) {
+                Ok(held) => Ok(held),
+                Err(Unusable::Doubtful(doubt)) => Err(doubt),
+                Err(unreadable) => return Err(unreadable),
+            };
+            let count = RowCount(held.as_ref().ok().and_then(Rows::rows));
             content.set(Some(held));
             Ok(count)
         };

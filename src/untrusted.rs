@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::doubt::Unusable;
 use crate::failure::{Failure, FailureKind};
 use crate::lists::declared::ALL;
 use crate::lists::page::PageReader as ListReader;
@@ -174,9 +175,9 @@ proptest! {
     fn untrusted_pages_of_orders_lose_no_item(body in mangled(orders())) {
         let mut reader = PageReader::of_orders(&Personal::Keep);
         match reader.read(&body) {
-            Err(error) => prop_assert!(error.to_string().len() < 200),
-            Ok(Err(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
-            Ok(Ok(page)) => {
+            Err(Unusable::Unreadable(error)) => prop_assert!(error.to_string().len() < 200),
+            Err(Unusable::Doubtful(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
+            Ok(page) => {
                 let Page { rows, undated, unreadable } = &page;
                 if let Some(items) = items(&body, "data") {
                     prop_assert_eq!(rows.len() + undated.len() + unreadable.len(), items);
@@ -192,7 +193,7 @@ proptest! {
                 for _ in 0..4 {
                     let Some((ticket, _)) = sync.question() else { break };
                     let again = reader.read(&body).unwrap();
-                    if sync.answer(ticket, Response::read(again, None).0).is_err() {
+                    if sync.answer(ticket, Response::read(Ok(again), None).0).is_err() {
                         break;
                     }
                 }
@@ -207,9 +208,9 @@ proptest! {
         (list, body) in prop::sample::select(ALL).prop_flat_map(|list| (Just(list), mangled(rows(list.rows)))),
     ) {
         match ListReader::new(list, &Personal::Keep).read(&body) {
-            Err(error) => prop_assert!(error.to_string().len() < 200),
-            Ok(Err(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
-            Ok(Ok(page)) => {
+            Err(Unusable::Unreadable(error)) => prop_assert!(error.to_string().len() < 200),
+            Err(Unusable::Doubtful(doubt)) => prop_assert!(!doubt.what.is_empty() && doubt.what.len() < 300),
+            Ok(page) => {
                 let rows = page.rows.iter().filter(|row| !row.is_stand_in()).count();
                 if let Some(items) = items(&body, list.rows) {
                     prop_assert_eq!(rows + page.unreadable.len(), items);
@@ -221,8 +222,8 @@ proptest! {
     #[test]
     fn untrusted_pages_of_single_orders_end(body in mangled(r#"{"id":1,"draftCreatedAt":"2025-11-01T08:00:00Z","lineItems":[{"quantity":1}],"x":1}"#.to_owned())) {
         let order = serde_json::to_vec(&json!({"data": [{"id": 1, "draftCreatedAt": "2025-11-01T08:00:00Z"}]})).unwrap();
-        let listed: Row = PageReader::of_orders(&Personal::Keep).read(&order).unwrap().unwrap().rows.remove(0);
-        if let Ok(Ok(detail)) = DetailReader::of_details(&Personal::Keep).read(&body, &Due::new(0, &listed)) {
+        let listed: Row = PageReader::of_orders(&Personal::Keep).read(&order).unwrap().rows.remove(0);
+        if let Ok(detail) = DetailReader::of_details(&Personal::Keep).read(&body, &Due::new(0, &listed)) {
             let record: Value = serde_json::from_slice(&detail.data).unwrap();
             prop_assert_eq!(&record["id"], 1);
         }

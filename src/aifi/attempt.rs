@@ -43,12 +43,6 @@ pub trait Rows {
     fn rows(&self) -> Option<usize>;
 }
 
-impl<T: Rows, E> Rows for Result<T, E> {
-    fn rows(&self) -> Option<usize> {
-        self.as_ref().ok().and_then(Rows::rows)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,7 @@ use crate::clock;
 use crate::config::inbox::Inbox;
 use crate::config::secret::Secret;
 use crate::config::{Client, Config, Credentials};
+use crate::doubt::{Doubt, Unusable};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::scrub::Scrubber;
 
@@ -78,11 +79,11 @@ pub struct Question<'a> {
     pub guess: bool,
 }
 
-/// A usable answer.
+/// An answer that is whole JSON.
 #[derive(Debug)]
 pub struct Answer<T> {
-    /// What was read from the body.
-    pub value: T,
+    /// What was read from the body, unless it cannot be believed.
+    pub value: Result<T, Doubt>,
     /// The server's clock.
     pub date: Option<DateTime<Utc>>,
 }
@@ -275,7 +276,7 @@ impl Http {
         &self,
         question: Question<'_>,
         mut turn: Option<Turn<'_>>,
-        mut read: impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
+        mut read: impl FnMut(&[u8]) -> Result<T, Unusable>,
     ) -> Result<Answer<T>, Failure> {
         let Question { path, query, .. } = question;
         let mark = if query.is_empty() { "" } else { "?" };
@@ -434,7 +435,7 @@ impl Http {
         turn: Option<Turn<'_>>,
         renewed: bool,
         noted: &mut Sent,
-        read: &mut impl FnMut(&[u8]) -> Result<T, anyhow::Error>,
+        read: &mut impl FnMut(&[u8]) -> Result<T, Unusable>,
     ) -> Result<Answer<T>, Outcome> {
         let mut turn = turn;
         let known = lock(&self.sign_in).token(clock::instant());
@@ -466,9 +467,14 @@ impl Http {
         let date = header(&response, DATE).and_then(retry::http_date);
         let Body { bytes: body, .. } = &body(response, self.asked, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
-        let value = read(body)
-            .map_err(|cause| Outcome::Again(transport_error::unreadable(body, self.asked, cause)))?;
-        noted.rows = value.rows();
+        let value = match read(body) {
+            Ok(value) => Ok(value),
+            Err(Unusable::Doubtful(doubt)) => Err(doubt),
+            Err(Unusable::Unreadable(cause)) => {
+                return Err(Outcome::Again(transport_error::unreadable(body, self.asked, cause)));
+            }
+        };
+        noted.rows = value.as_ref().ok().and_then(Rows::rows);
         Ok(Answer { value, date })
     }
 

@@ -13,7 +13,7 @@ use super::SCHEMA;
 use super::query::Query;
 use super::record::Event;
 use crate::aifi::attempt::Rows;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, Unusable};
 use crate::failure::{FailureKind, why_not_json};
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
@@ -108,37 +108,33 @@ impl PageReader {
     }
 
     /// Reads the response to a request. A body that is not whole JSON is an error.
-    pub(crate) fn read(
-        &mut self,
-        query: &Query,
-        body: &[u8],
-    ) -> Result<Result<Response, Doubt>, anyhow::Error> {
+    pub(crate) fn read(&mut self, query: &Query, body: &[u8]) -> Result<Response, Unusable> {
         let body: Body<'_> = match serde_json::from_str(std::str::from_utf8(body)?) {
             Ok(body) => body,
-            Err(error) if error.classify() == Category::Data => return Ok(Err(no_page(&error))),
-            Err(error) => return Err(error.into()),
+            Err(error) if error.classify() == Category::Data => return Err(no_page(&error).into()),
+            Err(error) => return Err(anyhow::Error::from(error).into()),
         };
         if body.rewound {
             let agreed = body.agreed.filter(|agreed| *agreed <= query.after.seq);
             let doubt =
                 || Doubt::new(FailureKind::NotAPage, "it says that its log was rewound, but not to where");
-            return Ok(agreed.map(Response::Rewound).ok_or_else(doubt));
+            return Ok(agreed.map(Response::Rewound).ok_or_else(doubt)?);
         }
         let Body { events: Some(events), more: Some(more), head: Some(head), .. } = body else {
-            return Ok(Err(Doubt::new(FailureKind::NotAPage, "a response has no list of events")));
+            return Err(Doubt::new(FailureKind::NotAPage, "a response has no list of events").into());
         };
         let (Some(after), Some(through)) = (body.after, body.through) else {
-            return Ok(Ok(Response::TooOld));
+            return Ok(Response::TooOld);
         };
         if after != query.after.seq || body.seen.as_deref() != query.after.event.as_deref() {
             let what = format!(
                 "the response does not bring back number {}, which it continues from: it is that to another request, perhaps from a cache",
                 query.after.seq
             );
-            return Ok(Err(Doubt::new(FailureKind::MissingEvent, what)));
+            return Err(Doubt::new(FailureKind::MissingEvent, what).into());
         }
         let page = Page { more, through, head, pruned: body.pruned, ..Page::default() };
-        Ok(self.rows(page, &events).and_then(|page| page.verified(query)).map(Response::Page))
+        Ok(self.rows(page, &events).and_then(|page| page.verified(query)).map(Response::Page)?)
     }
 
     fn rows(&mut self, mut page: Page, events: &[&RawValue]) -> Result<Page, Doubt> {
@@ -227,7 +223,9 @@ mod tests {
     }
 
     fn read(changes: &Value) -> Result<Response, Doubt> {
-        PageReader::new(&Personal::Keep).read(&query(), body(changes).as_bytes()).unwrap()
+        PageReader::new(&Personal::Keep)
+            .read(&query(), body(changes).as_bytes())
+            .map_err(Unusable::into_doubt)
     }
 
     #[test]
@@ -271,7 +269,8 @@ mod tests {
         for missing in ["after", "through"] {
             assert!(matches!(read(&json!({missing: "absent"})), Ok(Response::TooOld)), "{missing}");
         }
-        assert!(PageReader::new(&Personal::Keep).read(&query(), b"<html>").is_err());
+        let page = PageReader::new(&Personal::Keep).read(&query(), b"<html>");
+        assert!(matches!(page, Err(Unusable::Unreadable(_))));
     }
 
     #[test]
@@ -291,7 +290,7 @@ mod tests {
                     "payload": "{\"orderId\":1,\"cart\":[{\"id\":\"1\"}],\"customer\":{\"id\":\"7\"},\"session\":{}}"}]}))),
         ) {
             let mut reader = PageReader::new(&Personal::Keep);
-            if let Ok(Ok(Response::Page(page))) = reader.read(&query(), &body) {
+            if let Ok(Response::Page(page)) = reader.read(&query(), &body) {
                 for row in &page.events {
                     let record: Value = serde_json::from_slice(&page.records[row.data.clone()]).unwrap();
                     prop_assert_eq!(record["seq"].as_u64(), Some(row.seq));

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::declared::{CREATED_FIELD, List, Paging, UPDATED_FIELD};
 use crate::aifi::attempt::Rows;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, Unusable};
 use crate::failure::FailureKind;
 use crate::protocol::output::Change;
 use crate::record::findings::Findings;
@@ -79,21 +79,16 @@ impl PageReader {
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not this list.
-    pub fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
+    pub fn read(&mut self, body: &[u8]) -> Result<Page, Unusable> {
         let List { name, rows: list, key, .. } = *self.list;
-        let (out, written) = match list::read(body, list, &mut self.transcoder)? {
-            Ok(records) => records,
-            Err(why) => {
-                let text = format!("a response has no list of {name} in `{list}` ({why})");
-                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
-            }
-        };
+        let (out, written) =
+            list::read(body, list, &mut self.transcoder).map_err(|why| why.of(name, list))?;
         let rows: Vec<Result<Row, Reason>> = written
             .into_iter()
             .map(|written| written.ok_or(Reason::NotAnObject).and_then(|written| self.row(&out, written)))
             .collect();
         if rows.iter().all(Result::is_ok) {
-            return Ok(Ok(Page { rows: rows.into_iter().flatten().collect(), unreadable: Vec::new() }));
+            return Ok(Page { rows: rows.into_iter().flatten().collect(), unreadable: Vec::new() });
         }
         let keys: Vec<_> = rows
             .iter()
@@ -107,9 +102,9 @@ impl PageReader {
             .collect();
         if rows.is_empty() {
             let text = format!("no record of the answer has a `{key}` that can be read");
-            return Ok(Err(Doubt::new(FailureKind::NoId, text)));
+            return Err(Doubt::new(FailureKind::NoId, text).into());
         }
-        Ok(Ok(Page { rows, unreadable }))
+        Ok(Page { rows, unreadable })
     }
 
     fn row(&self, out: &Bytes, mut written: Written) -> Result<Row, Reason> {
@@ -166,7 +161,10 @@ mod tests {
     use super::*;
 
     fn read(list: &'static List, body: &str) -> Result<Vec<Row>, Doubt> {
-        PageReader::new(list, &Personal::Keep).read(body.as_bytes()).unwrap().map(|page| page.rows)
+        PageReader::new(list, &Personal::Keep)
+            .read(body.as_bytes())
+            .map(|page| page.rows)
+            .map_err(Unusable::into_doubt)
     }
 
     #[test]
@@ -198,7 +196,8 @@ mod tests {
             assert_eq!(read(&STORES, body).unwrap_err().kind, FailureKind::NotAPage, "{body}");
         }
         for body in ["", "<html></html>", r#"{"stores":[]"#] {
-            assert!(PageReader::new(&STORES, &Personal::Keep).read(body.as_bytes()).is_err(), "{body}");
+            let page = PageReader::new(&STORES, &Personal::Keep).read(body.as_bytes());
+            assert!(matches!(page, Err(Unusable::Unreadable(_))), "{body}");
         }
         assert_eq!(read(&STORES, r#"{"stores":[]}"#).unwrap(), []);
     }
@@ -210,7 +209,7 @@ mod tests {
             let item = format!("{{{id}{at}}}");
             let page = PageReader::new(&SESSIONS, &Personal::Keep)
                 .read(format!(r#"{{"data":[{item},{{"id":7,{at}}}]}}"#).as_bytes());
-            let page = page.unwrap().unwrap();
+            let page = page.unwrap();
             assert_eq!((page.rows.len(), &*page.rows[0].id), (1, "7"), "{id}");
             let Item { position, next, raw, .. } = &page.unreadable[0];
             assert_eq!((*position, next.as_deref(), raw.as_str()), (0, Some("7"), &*item));

@@ -8,7 +8,7 @@ use crate::aifi::http::{Http, Question};
 use crate::config::Config;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::Failure;
-use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
+use crate::orders::api::detail::{self, Detail, DetailAnswer, DetailReader, Due, Verdict};
 use crate::orders::api::page::{PageReader, Row};
 use crate::orders::api::query::Query;
 use crate::orders::api::query::Request;
@@ -88,8 +88,11 @@ pub(crate) async fn detail(
     let question = Question { what: DETAILS, path: &path, query: "", guess: false };
     let mut attempt = 1;
     loop {
-        let answer = http.get(question, None, |body| pages.borrow_mut().read(body, due)).await;
-        let page = match detail::judge(due, attempt, answer.map(|answer| answer.value))? {
+        let answer = match http.get(question, None, |body| pages.borrow_mut().read(body, due)).await {
+            Ok(answer) => answer.value.into(),
+            Err(failure) => DetailAnswer::Failed(failure),
+        };
+        let page = match detail::judge(due, attempt, answer)? {
             Verdict::Page(page) => Some(page),
             Verdict::NoPage => None,
             Verdict::Again(doubted) => {

@@ -12,11 +12,10 @@ use serde_json::Value;
 use crate::aifi::counts::Asks;
 use crate::clock;
 use crate::config::Config;
-use crate::doubt::Doubt;
 use crate::engine::{Call, Doors, Slot, Use};
 use crate::failure::Failure;
 use crate::findings::FindingsLog;
-use crate::orders::api::detail::{self, Detail, DetailReader, Due, Verdict};
+use crate::orders::api::detail::{self, Detail, DetailAnswer, DetailReader, Due, Verdict};
 use crate::orders::api::page::{Page, PageReader};
 use crate::orders::api::query::Request;
 use crate::orders::api::totals::Totals;
@@ -249,7 +248,7 @@ impl<'c> Reading<'c> {
             }
             Some(Asked::Detail { due, attempt, detail }) => {
                 let Some(detail) = detail.take() else { return Ok(Use::None) };
-                self.judge_detail(due, attempt, Ok(detail), doors)?
+                self.judge_detail(due, attempt, detail.into(), doors)?
             }
             None => {
                 debug_assert!(false, "a ticket is answered once");
@@ -272,7 +271,7 @@ impl<'c> Reading<'c> {
         match self.asked.remove(&ticket) {
             Some(Asked::Page { ticket, .. }) => self.sync.refused(ticket, failure),
             Some(Asked::Detail { due, attempt, .. }) => {
-                self.judge_detail(due, attempt, Err(failure), doors).map(|_| ())
+                self.judge_detail(due, attempt, DetailAnswer::Failed(failure), doors).map(|_| ())
             }
             None => Ok(()),
         }
@@ -283,7 +282,7 @@ impl<'c> Reading<'c> {
         &mut self,
         due: Due,
         attempt: u32,
-        answer: Result<Result<Detail, Doubt>, Failure>,
+        answer: DetailAnswer,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
         let (detail, used) = match detail::judge(&due, attempt, answer) {

@@ -11,27 +11,51 @@ use serde_json::value::RawValue;
 use super::object::Fields;
 use super::repair::repaired;
 use super::transcode::{Transcoder, Written};
-use crate::failure::why_not_json;
+use crate::doubt::{Doubt, Unusable};
+use crate::failure::{FailureKind, why_not_json};
 
 /// The records of a list, all in one buffer; none for an item that is not an object.
 pub(crate) type Records = (Bytes, Vec<Option<Written>>);
 
-/// Reads the list that is under `name` in the object that the body is. A body that is not whole JSON is an error; the inner
-/// one says why JSON is not such an object, or that the list holds other things than objects only.
+/// Why a body is not a list of records.
+#[derive(Debug)]
+pub(crate) enum Unlisted {
+    /// It is not whole JSON.
+    Unreadable(anyhow::Error),
+    /// It is JSON, but not an object with such a list, or nothing in the list is an object: why, in words.
+    NotAList(String),
+}
+
+impl Unlisted {
+    /// In the words of a response that should have a list of these `things` under `name`.
+    pub(crate) fn of(self, things: &str, name: &str) -> Unusable {
+        match self {
+            Unlisted::Unreadable(error) => Unusable::Unreadable(error),
+            Unlisted::NotAList(why) => {
+                let text = format!("a response has no list of {things} in `{name}` ({why})");
+                Doubt::new(FailureKind::NotAPage, text).into()
+            }
+        }
+    }
+}
+
+/// Reads the list that is under `name` in the object that the body is.
 pub(crate) fn read(
     body: &[u8],
     name: &str,
     transcoder: &mut Transcoder<'static>,
-) -> Result<Result<Records, String>, anyhow::Error> {
+) -> Result<Records, Unlisted> {
     match strict(body, name, transcoder) {
         // The answer as it came says what is wrong, should the repair not help.
-        Err(error) => match repaired(body).map(|text| strict(text.as_bytes(), name, transcoder)) {
-            Some(Ok(records)) => {
-                transcoder.findings.repaired += 1;
-                Ok(records)
+        Err(Unlisted::Unreadable(error)) => {
+            match repaired(body).map(|text| strict(text.as_bytes(), name, transcoder)) {
+                Some(Err(Unlisted::Unreadable(_))) | None => Err(Unlisted::Unreadable(error)),
+                Some(repaired) => {
+                    transcoder.findings.repaired += 1;
+                    repaired
+                }
             }
-            _ => Err(error),
-        },
+        }
         records => records,
     }
 }
@@ -55,24 +79,21 @@ fn items(text: &str, name: &str, positions: &[usize]) -> Option<Vec<String>> {
     )
 }
 
-fn strict(
-    body: &[u8],
-    name: &str,
-    transcoder: &mut Transcoder<'static>,
-) -> Result<Result<Records, String>, anyhow::Error> {
-    let text = std::str::from_utf8(body)?;
+fn strict(body: &[u8], name: &str, transcoder: &mut Transcoder<'static>) -> Result<Records, Unlisted> {
+    let unreadable = |error: anyhow::Error| Unlisted::Unreadable(error);
+    let text = std::str::from_utf8(body).map_err(|error| unreadable(error.into()))?;
     let mut out = Vec::with_capacity(body.len() + body.len() / 8);
     let mut written = Vec::new();
     let envelope = Envelope { name, transcoder, out: &mut out, written: &mut written };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let result = deserializer.deserialize_map(envelope).and_then(|()| deserializer.end());
     match result {
-        Err(error) if error.classify() == Category::Data => Ok(Err(why_not_json(&error))),
-        Err(error) => Err(error.into()),
+        Err(error) if error.classify() == Category::Data => Err(Unlisted::NotAList(why_not_json(&error))),
+        Err(error) => Err(unreadable(error.into())),
         Ok(()) if !written.is_empty() && written.iter().all(Option::is_none) => {
-            Ok(Err("no item of the list is an object".to_owned()))
+            Err(Unlisted::NotAList("no item of the list is an object".to_owned()))
         }
-        Ok(()) => Ok(Ok((Bytes::from(out), written))),
+        Ok(()) => Ok((Bytes::from(out), written)),
     }
 }
 

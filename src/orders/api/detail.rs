@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::aifi::attempt::Rows;
-use crate::doubt::{Doubt, MAX_ATTEMPTS};
+use crate::doubt::{Doubt, MAX_ATTEMPTS, Unusable};
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::page::{Row, UNDATED};
 use crate::orders::streams::OrderStream;
@@ -79,25 +79,41 @@ pub(crate) enum Verdict {
     Again(String),
 }
 
+/// What came for an order.
+#[derive(Debug)]
+pub(crate) enum DetailAnswer {
+    /// Its page.
+    Page(Detail),
+    /// Something that cannot be believed.
+    Doubtful(Doubt),
+    /// No page: the request failed.
+    Failed(Failure),
+}
+
+impl From<Result<Detail, Doubt>> for DetailAnswer {
+    fn from(read: Result<Detail, Doubt>) -> Self {
+        match read {
+            Ok(detail) => Self::Page(detail),
+            Err(doubt) => Self::Doubtful(doubt),
+        }
+    }
+}
+
 /// Judges what came for an order at the nth attempt, from 1.
 ///
 /// # Errors
 /// Where the page cannot be read, however often it is asked for.
-pub(crate) fn judge(
-    order: &Due,
-    attempt: u32,
-    answer: Result<Result<Detail, Doubt>, Failure>,
-) -> Result<Verdict, Failure> {
+pub(crate) fn judge(order: &Due, attempt: u32, answer: DetailAnswer) -> Result<Verdict, Failure> {
     match answer {
-        Ok(Ok(detail)) if !detail.behind || attempt >= ATTEMPTS => Ok(Verdict::Page(detail)),
-        Ok(Ok(_)) => Ok(Verdict::Again("the page of an order is older than the list".to_owned())),
-        Ok(Err(doubt)) if attempt >= MAX_ATTEMPTS => {
+        DetailAnswer::Page(detail) if !detail.behind || attempt >= ATTEMPTS => Ok(Verdict::Page(detail)),
+        DetailAnswer::Page(_) => Ok(Verdict::Again("the page of an order is older than the list".to_owned())),
+        DetailAnswer::Doubtful(doubt) if attempt >= MAX_ATTEMPTS => {
             Err(doubt.into_failure("order details", attempt).at(format!("GET {PATH}/{}", order.id)))
         }
-        Ok(Err(doubt)) => Ok(Verdict::Again(doubt.what)),
-        Err(failure) if failure.kind != FailureKind::NotFound => Err(failure),
-        Err(_) if attempt >= ATTEMPTS => Ok(Verdict::NoPage),
-        Err(_) => Ok(Verdict::Again("a listed order has no page".to_owned())),
+        DetailAnswer::Doubtful(doubt) => Ok(Verdict::Again(doubt.what)),
+        DetailAnswer::Failed(failure) if failure.kind != FailureKind::NotFound => Err(failure),
+        DetailAnswer::Failed(_) if attempt >= ATTEMPTS => Ok(Verdict::NoPage),
+        DetailAnswer::Failed(_) => Ok(Verdict::Again("a listed order has no page".to_owned())),
     }
 }
 
@@ -129,10 +145,10 @@ impl DetailReader {
     }
 
     /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
-    pub(crate) fn read(&mut self, body: &[u8], order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+    pub(crate) fn read(&mut self, body: &[u8], order: &Due) -> Result<Detail, Unusable> {
         let Some((out, written)) = object::read(body, &mut self.transcoder)? else {
             let text = format!("the page of order {} is not an object", order.id);
-            return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+            return Err(Doubt::new(FailureKind::NotAPage, text).into());
         };
         let text = |position: usize| {
             let text = std::str::from_utf8(&out[written.fields[position].clone()]).unwrap_or_default();
@@ -142,7 +158,7 @@ impl DetailReader {
         if number(self.id) != Some(order.id) {
             let text =
                 format!("the page of order {} has the id {}", order.id, text(self.id).unwrap_or("null"));
-            return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
+            return Err(Doubt::new(FailureKind::NotAPage, text).into());
         }
         let older = number(self.version).is_some_and(|version| version < order.version);
         let updated = text(self.updated).and_then(timestamp::parse);
@@ -153,7 +169,7 @@ impl DetailReader {
         } else {
             out.slice(written.data)
         };
-        Ok(Ok(Detail { data, changes: written.changes, behind: older || earlier }))
+        Ok(Detail { data, changes: written.changes, behind: older || earlier })
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
     use crate::orders::api::page::Row;
     use crate::orders::api::testing::row;
 
-    fn read(body: &str, order: &Due) -> Result<Result<Detail, Doubt>, anyhow::Error> {
+    fn read(body: &str, order: &Due) -> Result<Detail, Unusable> {
         DetailReader::of_details(&Personal::Keep).read(body.as_bytes(), order)
     }
 
@@ -175,7 +191,7 @@ mod tests {
     #[test]
     fn a_page_becomes_a_record_with_its_line_items() {
         let body = r#"{"id":"7","draftCreatedAt":"2025-11-01T00:00:00Z","version":2,"lineItems":[{"quantity":1,"status":"ADDED","productSnapshot":{"price":"1.10"}}],"x":1}"#;
-        let detail = read(body, &listed()).unwrap().unwrap();
+        let detail = read(body, &listed()).unwrap();
         assert_eq!(
             detail.data,
             r#"{"id":7,"draftCreatedAt":"2025-11-01T00:00:00Z","version":2,"lineItems":[{"quantity":1,"status":"ADDED","productSnapshot":{"price":"1.10"}}],"additionalFields":{"x":1}}"#
@@ -185,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_page_without_the_cursor_has_it_from_the_list() {
-        let detail = read(r#"{"id":7}"#, &listed()).unwrap().unwrap();
+        let detail = read(r#"{"id":7}"#, &listed()).unwrap();
         assert_eq!(detail.data, r#"{"draftCreatedAt":"2025-11-01T00:00:00.000Z","id":7}"#);
     }
 
@@ -197,14 +213,14 @@ mod tests {
             (r#"{"id":7,"version":3,"updatedAt":"2025-11-02T00:00:01Z"}"#, false),
             (r#"{"id":7,"version":null,"updatedAt":"soon"}"#, false),
         ] {
-            assert_eq!(read(body, &listed()).unwrap().unwrap().behind, behind, "{body}");
+            assert_eq!(read(body, &listed()).unwrap().behind, behind, "{body}");
         }
     }
 
     #[test]
     fn another_orders_page_and_what_is_no_page_is_never_written() {
         for body in [r#"{"id":8}"#, "{}", r#"{"id":null}"#, "[]", "null", "3", r#"{"message":"ok"}"#] {
-            assert_eq!(read(body, &listed()).unwrap().unwrap_err().kind, FailureKind::NotAPage, "{body}");
+            assert_eq!(read(body, &listed()).unwrap_err().into_doubt().kind, FailureKind::NotAPage, "{body}");
         }
         for body in ["", r#"{"id":7"#, "<html>", r#"{"id":7}x"#] {
             assert!(read(body, &listed()).is_err(), "{body}");

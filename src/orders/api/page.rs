@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::aifi::attempt::Rows;
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, Unusable};
 use crate::failure::FailureKind;
 use crate::orders::streams::OrderStream;
 use crate::orders::{CURSOR_FIELD, PRIMARY_KEY};
@@ -132,15 +132,10 @@ impl PageReader {
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not a list of objects.
-    pub(crate) fn read(&mut self, body: &[u8]) -> Result<Result<Page, Doubt>, anyhow::Error> {
+    pub(crate) fn read(&mut self, body: &[u8]) -> Result<Page, Unusable> {
         const LIST: &str = "data";
-        let (out, written) = match list::read(body, LIST, &mut self.transcoder)? {
-            Ok(records) => records,
-            Err(why) => {
-                let text = format!("a response has no list of orders in `{LIST}` ({why})");
-                return Ok(Err(Doubt::new(FailureKind::NotAPage, text)));
-            }
-        };
+        let (out, written) =
+            list::read(body, LIST, &mut self.transcoder).map_err(|why| why.of("orders", LIST))?;
         let mut page = Page::default();
         let mut keys = Vec::with_capacity(written.len());
         for written in written {
@@ -156,7 +151,7 @@ impl PageReader {
             let keys: Vec<_> = keys.into_iter().map(|key| key.map(|id| id.to_string())).collect();
             page.unreadable = unreadable::items(&keys, |positions| list::raw_items(body, LIST, positions));
         }
-        Ok(Ok(page))
+        Ok(page)
     }
 }
 
@@ -229,12 +224,12 @@ mod tests {
     use super::*;
 
     fn page(body: &str) -> Page {
-        PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap()
+        PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap()
     }
 
-    fn read(body: &str) -> Result<Result<Vec<Row>, Doubt>, anyhow::Error> {
+    fn read(body: &str) -> Result<Vec<Row>, Unusable> {
         let page = PageReader::of_orders(&Personal::Keep).read(body.as_bytes())?;
-        Ok(page.and_then(|page| page.doubt().map_or(Ok(page.rows), Err)))
+        page.doubt().map_or(Ok(page.rows), |doubt| Err(doubt.into()))
     }
 
     #[test]
@@ -242,7 +237,7 @@ mod tests {
         let body = r#"{"total": 2, "data": [
             {"id": "9007199254740993", "draftCreatedAt": "2025-11-01T08:00:00.120Z", "version": 2, "isLatest": 0, "status": "paid", "storeId": "7"},
             {"draftCreatedAt": "2025-11-01T09:00:00.120+01:00", "id": 1, "sessionId": "s"}], "pagination": {"next": null}}"#;
-        let rows = read(body).unwrap().unwrap();
+        let rows = read(body).unwrap();
         assert_eq!(
             (rows[0].id, rows[0].version, rows[0].is_latest, rows[0].store_id),
             (9_007_199_254_740_993, 2, Some(false), Some(7))
@@ -253,13 +248,13 @@ mod tests {
         );
         assert_eq!(rows[0].at, rows[1].at);
         assert_eq!(rows[1].data, r#"{"draftCreatedAt":"2025-11-01T08:00:00.120Z","id":1,"sessionId":"s"}"#);
-        assert_eq!(read(r#"{"data":[]}"#).unwrap().unwrap(), []);
+        assert_eq!(read(r#"{"data":[]}"#).unwrap(), []);
     }
 
     #[test]
     fn what_is_not_whole_json_is_unreadable() {
         for body in ["", "<html></html>", r#"{"data":[{"id":1"#, r#"{"data":[]"#, r#"{"data":[]}x"#] {
-            assert!(read(body).is_err(), "{body}");
+            assert!(matches!(read(body), Err(Unusable::Unreadable(_))), "{body}");
         }
     }
 
@@ -268,7 +263,7 @@ mod tests {
         let body = b"\xef\xbb\xbf{\"data\":[{\"id\":1,\"draftCreatedAt\":\"2025-11-01T08:00:00Z\",\"extraText\":\"caf\xe9\t\",\"products\":[{\"weight\":NaN}]},
             {\"id\":2,\"draftCreatedAt\":\"2025-11-01T08:00:01Z\"}]}";
         let mut pages = PageReader::of_orders(&Personal::Keep);
-        let rows = pages.read(body).unwrap().unwrap().rows;
+        let rows = pages.read(body).unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2]);
         let record: serde_json::Value = serde_json::from_slice(&rows[0].data).unwrap();
         assert_eq!(record["extraText"], "caf\u{fffd}\t");
@@ -290,7 +285,7 @@ mod tests {
             r#"{"data":[1]}"#,
             r#"{"data":[null]}"#,
         ] {
-            assert_eq!(read(body).unwrap().unwrap_err().kind, FailureKind::NotAPage, "{body}");
+            assert_eq!(read(body).unwrap_err().into_doubt().kind, FailureKind::NotAPage, "{body}");
         }
     }
 
@@ -317,7 +312,7 @@ mod tests {
     #[test]
     fn an_answer_of_such_items_alone_is_never_taken_for_an_empty_one() {
         let draft = r#""draftCreatedAt":"2025-11-01T08:00:00Z""#;
-        let one = |order: &str| read(&format!(r#"{{"data":[{order}]}}"#)).unwrap().unwrap_err().kind;
+        let one = |order: &str| read(&format!(r#"{{"data":[{order}]}}"#)).unwrap_err().into_doubt().kind;
         assert_eq!(one(&format!("{{{draft}}},3")), FailureKind::NoId);
         assert_eq!(one(r#"{"id":1}"#), FailureKind::NoCursor);
     }

@@ -133,7 +133,7 @@ mod tests {
 
     fn lines(order: &Value) -> (Vec<Value>, u64) {
         let body = json!({"data": [order]}).to_string();
-        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap().rows;
+        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().rows;
         let mut lines = Lines::new(shape());
         let of_order = lines.of(&rows[0]).unwrap();
         let read = of_order.iter().map(|line| serde_json::from_slice(&line.data).unwrap());
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn what_was_nulled_in_the_order_is_told_of_the_line() {
         let body = json!({"data": [order(json!([{"id": 1}, {"id": 2, "weight": "heavy"}]))]}).to_string();
-        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().unwrap().rows;
+        let rows = PageReader::of_orders(&Personal::Keep).read(body.as_bytes()).unwrap().rows;
         let lines = Lines::new(shape()).of(&rows[0]).unwrap();
         assert_eq!(lines[0].changes, []);
         assert_eq!(lines[1].changes, [Change::nulled("weight".into())]);
