@@ -11,4 +11,4 @@ pub(crate) use list::{Detail, List, Request, values};
 pub(crate) use params::{PRICE_SCALE, Problem, Reader, Span, problems_body};
 pub(crate) use recent::Recent;
 pub(crate) use reply::{Reply, finished};
-pub(crate) use spelling::{Look, boolean, escaped, price, quoted};
+pub(crate) use spelling::{Spelling, boolean, escaped, price, quoted};

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub use self::answer::{Answer, Delivery};
 pub use self::resources::resources;
 pub use self::stats::{RequestLog, Stats};
-use crate::endpoint::{Look, Recent};
+use crate::endpoint::{Recent, Spelling};
 use crate::lists;
 use crate::lists::contests::{self, ExpectedContest};
 use crate::lists::products::{self, ExpectedProduct};
@@ -140,8 +140,8 @@ impl Model {
     /// An event for the webhook, if there is one.
     fn push(&mut self, id: u64, status: &'static str) {
         if self.options.push.is_some() {
-            let look = Look::new(&self.options.behaviour);
-            let event = Event::new(&self.book, id, status, self.now(), &look, self.options.seed);
+            let spelling = Spelling::new(&self.options.behaviour);
+            let event = Event::new(&self.book, id, status, self.now(), &spelling, self.options.seed);
             event.into_iter().for_each(|event| self.queue.add(event));
         }
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::endpoint::{Look, Problem, Reader, Recent, Reply};
+use crate::endpoint::{Problem, Reader, Recent, Reply, Spelling};
 use crate::settings::Behaviour;
 use crate::shop::Shop;
 
@@ -45,8 +45,8 @@ impl<'m> Request<'m> {
         &self.shop.options.behaviour
     }
 
-    pub(crate) fn look(&self) -> Look<'m> {
-        Look::new(self.behaviour())
+    pub(crate) fn spelling(&self) -> Spelling<'m> {
+        Spelling::new(self.behaviour())
     }
 
     /// Reads the parameters.

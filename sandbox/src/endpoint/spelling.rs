@@ -1,24 +1,24 @@
-//! How values look: what is spelled the same in the rows of all resources.
+//! How values are spelled: what is spelled the same in the rows of all resources.
 
 use crate::settings::{Behaviour, Ids};
 use crate::shop::Row;
-use crate::shop::mistyped::{Odd, odd};
+use crate::shop::mistyped::{Mistyped, mistyped};
 use crate::shop::texts::{money, number};
 use crate::time;
 
-/// How rows look.
-pub(crate) struct Look<'b> {
+/// How rows are spelled.
+pub(crate) struct Spelling<'b> {
     pub(crate) behaviour: &'b Behaviour,
 }
 
-impl<'b> Look<'b> {
-    pub(crate) fn new(behaviour: &'b Behaviour) -> Look<'b> {
-        Look { behaviour }
+impl<'b> Spelling<'b> {
+    pub(crate) fn new(behaviour: &'b Behaviour) -> Spelling<'b> {
+        Spelling { behaviour }
     }
 
-    /// What is odd about an order.
-    pub(crate) fn odd(&self, row: &Row) -> Option<Odd> {
-        if self.behaviour.odd_values { odd(row) } else { None }
+    /// Which value of an order has the wrong type.
+    pub(crate) fn mistyped(&self, row: &Row) -> Option<Mistyped> {
+        if self.behaviour.odd_values { mistyped(row) } else { None }
     }
 
     /// An id that the samples show as a number.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::endpoint::{
-    Detail, List, Look, Problem, Recent, Reply, Request, Span, escaped, paging, price, quoted, values,
+    Detail, List, Problem, Recent, Reply, Request, Span, Spelling, escaped, paging, price, quoted, values,
 };
 use crate::orders::{CONTEST_STATUSES, Contest, Part, Placed};
 use crate::shop::texts::{self, number};
@@ -115,7 +115,7 @@ fn list(book: &Book, query: &Query) -> Vec<u32> {
 
 /// A page of the list.
 fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
-    let (query, look, book) = (Query::parse(request)?, request.look(), request.shop.book);
+    let (query, spelling, book) = (Query::parse(request)?, request.spelling(), request.shop.book);
     let key = format!("contests {:?}", query.list());
     let list = recent.list(book.changes, key, || list(book, &query));
     let part = paging::part(query.page.saturating_mul(query.page_size as u64), query.page_size, list.len());
@@ -123,21 +123,21 @@ fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
     let rows = list[part].iter().filter_map(|at| Contest::of(book, &book.rows[*at as usize]));
     Ok(Reply {
         before: Vec::new(),
-        rows: rows.map(|contest| look.contest_with_order(&contest)).collect(),
+        rows: rows.map(|contest| spelling.contest_with_order(&contest)).collect(),
         behind: format!(",{pagination}").into_bytes(),
     })
 }
 
 /// The contest of one order, with its items; by the id of the order's first version.
 fn detail(shop: &Shop, order_id: u64) -> Option<Reply> {
-    let (book, look) = (shop.book, Look::new(&shop.options.behaviour));
+    let (book, spelling) = (shop.book, Spelling::new(&shop.options.behaviour));
     let row = &book.rows[book.newest(order_id)?];
     let contest = Contest::of(book, row).filter(|_| row.id == order_id)?;
     let (mut before, mut behind) = (Vec::with_capacity(600), Vec::with_capacity(200));
-    look.contest(&mut before, &contest);
+    spelling.contest(&mut before, &contest);
     before.push(b',');
-    look.transaction(&mut behind, row);
-    let rows = row.placed(contest.first).map(|placed| look.contest_item(&contest, &placed)).collect();
+    spelling.transaction(&mut behind, row);
+    let rows = row.placed(contest.first).map(|placed| spelling.contest_item(&contest, &placed)).collect();
     Some(Reply { before, rows, behind })
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedContest> {
         .collect()
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     fn contest_with_order(&self, contest: &Contest) -> Vec<u8> {
         let mut out = Vec::with_capacity(1_400);
         out.push(b'{');

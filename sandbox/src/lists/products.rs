@@ -6,7 +6,8 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use crate::endpoint::{
-    List, Look, PRICE_SCALE, Problem, Recent, Reply, Request, Span, boolean, paging, price, quoted, values,
+    List, PRICE_SCALE, Problem, Recent, Reply, Request, Span, Spelling, boolean, paging, price, quoted,
+    values,
 };
 use crate::random::mix;
 use crate::settings::Options;
@@ -169,7 +170,7 @@ impl Query {
 
 /// A page.
 fn page(request: &Request, _: &mut Recent) -> Result<Reply, Vec<Problem>> {
-    let (query, look, options) = (Query::parse(request)?, request.look(), request.shop.options);
+    let (query, spelling, options) = (Query::parse(request)?, request.spelling(), request.shop.options);
     let all = (0..PRODUCTS).map(|at| Stock::new(at, options));
     let mut list: Vec<Stock> = all.filter(|stock| query.wants(stock)).collect();
     list.sort_by(|one, other| query.sort.order(one, other));
@@ -180,7 +181,7 @@ fn page(request: &Request, _: &mut Recent) -> Result<Reply, Vec<Problem>> {
     let pagination = paging::pagination(part.start, query.count, list.len());
     Ok(Reply {
         before: Vec::new(),
-        rows: list[part].iter().map(|stock| look.product(stock, options)).collect(),
+        rows: list[part].iter().map(|stock| spelling.product(stock, options)).collect(),
         behind: format!(",{pagination}").into_bytes(),
     })
 }
@@ -201,7 +202,7 @@ pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedProduct> {
     .collect()
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     /// A product. `createdAt` and `updatedAt` are INFERRED from the filters of the list.
     fn product(&self, stock: &Stock, options: &Options) -> Vec<u8> {
         let (mut out, product) = (Vec::with_capacity(1_000), stock.product);

@@ -206,7 +206,7 @@ fn list(book: &Book, filters: &Filters) -> Vec<u32> {
 
 /// A page of the list. What stands beside `data` is UNKNOWN.
 fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
-    let (query, look, book) = (Query::parse(request)?, request.look(), request.shop.book);
+    let (query, spelling, book) = (Query::parse(request)?, request.spelling(), request.shop.book);
     let key = format!("sessions {:?}", query.filters);
     let list = recent.list(book.changes, key, || list(book, &query.filters));
     let found = |at: &u32| session(book, *at).expect("it is in the list");
@@ -218,11 +218,11 @@ fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
         (earlier, later) = (later, earlier);
     }
     let mut behind = Vec::new();
-    if look.behaviour.envelope == Envelope::WithPagination {
+    if spelling.behaviour.envelope == Envelope::WithPagination {
         let (name, key) = ORDER_BY[query.filters.order_by];
         let cursor = |there: bool, session: Option<&Session>| match session {
             Some(session) if there => {
-                paging::cursor(session.id, name, &key(session).json(look.behaviour)).into()
+                paging::cursor(session.id, name, &key(session).json(spelling.behaviour)).into()
             }
             _ => serde_json::Value::Null,
         };
@@ -231,7 +231,7 @@ fn page(request: &Request, recent: &mut Recent) -> Result<Reply, Vec<Problem>> {
     }
     let rows = sessions.iter().map(|session| {
         let mut row = Vec::with_capacity(1_300);
-        look.session(&mut row, session);
+        spelling.session(&mut row, session);
         row
     });
     Ok(Reply { before: Vec::new(), rows: rows.collect(), behind })

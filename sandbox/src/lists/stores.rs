@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::endpoint::paging::{self, Between};
-use crate::endpoint::{List, Look, Problem, Recent, Reply, Request, escaped, quoted, values};
+use crate::endpoint::{List, Problem, Recent, Reply, Request, Spelling, escaped, quoted, values};
 use crate::shop::texts::number;
 use crate::shop::{DEPLOYMENTS, STORE_STATUSES, Shop, Store};
 
@@ -75,10 +75,10 @@ impl Query {
 
 /// A page. Something stands beside `stores` (KNOWN); what is UNKNOWN.
 fn page(request: &Request, _: &mut Recent) -> Result<Reply, Vec<Problem>> {
-    let (query, look) = (Query::parse(request)?, request.look());
+    let (query, spelling) = (Query::parse(request)?, request.spelling());
     let list: Vec<Store> = Store::every(request.shop.options).filter(|store| query.wants(*store)).collect();
     let part = query.between.part(&list, query.count, query.descending, |store| (store.id as i64, store.id));
-    let mut rows: Vec<Vec<u8>> = list[part].iter().map(|store| look.store(*store)).collect();
+    let mut rows: Vec<Vec<u8>> = list[part].iter().map(|store| spelling.store(*store)).collect();
     if query.descending {
         rows.reverse();
     }
@@ -99,7 +99,7 @@ pub(crate) fn expected(shop: &Shop) -> Vec<ExpectedStore> {
         .collect()
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     fn store(&self, store: Store) -> Vec<u8> {
         let mut out = Vec::with_capacity(700);
         let (city, region, country, code) = store.city();

@@ -1,6 +1,6 @@
 //! The body of a page of orders.
 
-use crate::endpoint::{Look, finished, paging};
+use crate::endpoint::{Spelling, finished, paging};
 use crate::orders::contest::Contest;
 use crate::orders::list::Page;
 use crate::orders::query::Query;
@@ -10,7 +10,7 @@ use crate::shop::Book;
 
 /// A page of orders as the body of an answer.
 pub(crate) fn body(book: &Book, page: &Page, query: &Query, behaviour: &Behaviour) -> Vec<u8> {
-    let look = Look::new(behaviour);
+    let spelling = Spelling::new(behaviour);
     let with_pagination = behaviour.envelope == Envelope::WithPagination;
     let before = with_pagination && query.page % 2 == 1;
     let mut out =
@@ -27,14 +27,14 @@ pub(crate) fn body(book: &Book, page: &Page, query: &Query, behaviour: &Behaviou
         }
         let row = &book.rows[*at as usize];
         out.push(b'{');
-        look.order(&mut out, row, Part::Whole);
+        spelling.order(&mut out, row, Part::Whole);
         if query.include_contest {
             out.extend_from_slice(b",\"contest\":");
-            look.contest_if(&mut out, Contest::of(book, row).as_ref());
+            spelling.contest_if(&mut out, Contest::of(book, row).as_ref());
         }
         if query.include_products {
             out.extend_from_slice(b",\"products\":");
-            look.products(&mut out, row);
+            spelling.products(&mut out, row);
         }
         out.push(b'}');
     }

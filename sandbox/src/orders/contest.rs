@@ -1,6 +1,6 @@
 //! The contest of an order.
 
-use crate::endpoint::{Look, boolean, escaped, price, quoted};
+use crate::endpoint::{Spelling, boolean, escaped, price, quoted};
 use crate::shop::{Book, Draw, Row, texts};
 
 /// The states of a contest (KNOWN).
@@ -41,7 +41,7 @@ impl<'b> Contest<'b> {
     }
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     /// Appends the contest in an order: key and shape are UNKNOWN; INFERRED like the rows of the list.
     pub(crate) fn contest_if(&self, out: &mut Vec<u8>, contest: Option<&Contest>) {
         let Some(contest) = contest else { return out.extend_from_slice(b"null") };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::endpoint::Look;
+use crate::endpoint::Spelling;
 use crate::settings::Versions;
 use crate::shop::{Filter, Row, Shop};
 
@@ -38,7 +38,7 @@ pub struct ExpectedDetail {
 }
 
 /// A line of the current version of an order. It has the same id in `products` of the list and in `lineItems` of the
-/// detail. Odd values are not told.
+/// detail. Mistyped values are not told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExpectedLine {
     /// `id`, as digits.
@@ -67,30 +67,30 @@ pub struct ExpectedLine {
 
 /// The current version of each order that a filter names, by (`draftCreatedAt`, id).
 pub(crate) fn expected(shop: &Shop, filter: &Filter) -> Vec<Expected> {
-    let look = Look::new(&shop.options.behaviour);
-    shop.book.named(filter).map(|row| look.expected(row)).collect()
+    let spelling = Spelling::new(&shop.options.behaviour);
+    shop.book.named(filter).map(|row| spelling.expected(row)).collect()
 }
 
 /// The lines of these orders as the list shows them, in the same order of orders.
 pub(crate) fn expected_lines(shop: &Shop, filter: &Filter) -> Vec<ExpectedLine> {
-    let look = Look::new(&shop.options.behaviour);
-    shop.book.named(filter).flat_map(|row| look.expected_lines(row, shop.book.first(row))).collect()
+    let spelling = Spelling::new(&shop.options.behaviour);
+    shop.book.named(filter).flat_map(|row| spelling.expected_lines(row, shop.book.first(row))).collect()
 }
 
 /// All versions that the list shows and a filter names, by (`draftCreatedAt`, id, version).
 pub(crate) fn expected_versions(shop: &Shop, filter: &Filter) -> Vec<Expected> {
     let behaviour = &shop.options.behaviour;
-    let look = Look::new(behaviour);
+    let spelling = Spelling::new(behaviour);
     let listed = |row: &&Row| behaviour.versions == Versions::All || row.is_latest();
-    shop.book.versions(filter).filter(listed).map(|row| look.expected(row)).collect()
+    shop.book.versions(filter).filter(listed).map(|row| spelling.expected(row)).collect()
 }
 
 /// The details of the orders that a filter names, by (`draftCreatedAt`, id).
 pub(crate) fn expected_details(shop: &Shop, filter: &Filter) -> Vec<ExpectedDetail> {
-    let look = Look::new(&shop.options.behaviour);
+    let spelling = Spelling::new(&shop.options.behaviour);
     let detail = |row| ExpectedDetail {
-        order: look.expected(row),
-        line_items: look.expected_items(row, shop.book.first(row)).collect(),
+        order: spelling.expected(row),
+        line_items: spelling.expected_items(row, shop.book.first(row)).collect(),
     };
     shop.book.named(filter).map(detail).collect()
 }

@@ -1,9 +1,9 @@
 //! The lines of an order: `products` in the list, `lineItems` in the detail.
 
-use crate::endpoint::{Look, boolean, price, quoted};
+use crate::endpoint::{Spelling, boolean, price, quoted};
 use crate::orders::ExpectedLine;
 use crate::orders::render::prices;
-use crate::shop::mistyped::Odd;
+use crate::shop::mistyped::Mistyped;
 use crate::shop::texts::{self, money, number};
 use crate::shop::{Draw, Line, Row};
 use crate::time;
@@ -43,11 +43,11 @@ impl Row {
     }
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     /// Appends the `products` of an order in the list.
     pub(crate) fn products(&self, out: &mut Vec<u8>, row: &Row) {
-        let odd = self.odd(row);
-        if odd == Some(Odd::Products) {
+        let mistyped = self.mistyped(row);
+        if mistyped == Some(Mistyped::Products) {
             out.extend_from_slice(b"null");
             return;
         }
@@ -56,12 +56,12 @@ impl Look<'_> {
             if place > 0 {
                 out.push(b',');
             }
-            self.line(out, row, place, &line, odd.filter(|_| place == 0));
+            self.line(out, row, place, &line, mistyped.filter(|_| place == 0));
         }
         out.push(b']');
     }
 
-    fn line(&self, out: &mut Vec<u8>, row: &Row, place: u8, line: &Line, odd: Option<Odd>) {
+    fn line(&self, out: &mut Vec<u8>, row: &Row, place: u8, line: &Line, mistyped: Option<Mistyped>) {
         let id = row.line_id(place);
         out.extend_from_slice(b"{\"id\":");
         self.id(out, id);
@@ -69,7 +69,7 @@ impl Look<'_> {
         self.text_id(out, line.product.id());
         out.push(b',');
         out.extend_from_slice(line.product.fragment());
-        price_and_weight(out, line, odd);
+        price_and_weight(out, line, mistyped);
         out.extend_from_slice(b",\"createdAt\":");
         self.moment(out, row.draft);
         out.extend_from_slice(b",\"updatedAt\":");
@@ -79,9 +79,9 @@ impl Look<'_> {
         out.extend_from_slice(b",\"orderProductExternalId\":\"line-");
         number(out, u64::from(place) + 1);
         out.push(b'"');
-        quantity(out, line, odd);
+        quantity(out, line, mistyped);
         prices(out, line.subtotal, line.tax, None);
-        tax_rates(out, line, odd);
+        tax_rates(out, line, mistyped);
         if self.behaviour.extra_fields {
             out.extend_from_slice(b",\"shelf\":{\"gondola\":4,\"bin\":\"B-12\"}");
         }
@@ -91,18 +91,18 @@ impl Look<'_> {
     /// A line of the detail. The prices are INFERRED from `products`.
     pub(crate) fn line_item(&self, row: &Row, placed: &Placed) -> Vec<u8> {
         let (mut out, line) = (Vec::with_capacity(900), &placed.line);
-        let odd = self.odd(row).filter(|_| placed.place == 0);
+        let mistyped = self.mistyped(row).filter(|_| placed.place == 0);
         out.extend_from_slice(b"{\"id\":");
         self.id(&mut out, placed.id);
         out.extend_from_slice(b",\"productSnapshot\":");
-        self.snapshot(&mut out, row, line, odd);
-        quantity(&mut out, line, odd);
+        self.snapshot(&mut out, row, line, mistyped);
+        quantity(&mut out, line, mistyped);
         out.extend_from_slice(b",\"status\":");
         quoted(&mut out, placed.status);
         out.extend_from_slice(b",\"isExternallyAdded\":");
         boolean(&mut out, placed.id.is_multiple_of(13));
         prices(&mut out, line.subtotal, line.tax, None);
-        tax_rates(&mut out, line, odd);
+        tax_rates(&mut out, line, mistyped);
         if self.behaviour.extra_fields {
             out.extend_from_slice(b",\"shelf\":{\"gondola\":4,\"bin\":\"B-12\"}");
         }
@@ -112,10 +112,10 @@ impl Look<'_> {
 
     /// What the product of a line was when it was sold. The keys are those of a contest's snapshot; what `id`
     /// identifies beside `productId` is a guess: the product in its state.
-    pub(crate) fn snapshot(&self, out: &mut Vec<u8>, row: &Row, line: &Line, odd: Option<Odd>) {
+    pub(crate) fn snapshot(&self, out: &mut Vec<u8>, row: &Row, line: &Line, mistyped: Option<Mistyped>) {
         out.push(b'{');
         out.extend_from_slice(line.product.fragment());
-        price_and_weight(out, line, odd);
+        price_and_weight(out, line, mistyped);
         out.extend_from_slice(b",\"id\":");
         self.id(out, 70_000 + line.product.id());
         out.extend_from_slice(b",\"productId\":");
@@ -127,9 +127,9 @@ impl Look<'_> {
         out.push(b'}');
     }
 
-    /// The lines in the list as a copy should hold them: those of [`Look::products`].
+    /// The lines in the list as a copy should hold them: those of [`Spelling::products`].
     pub(crate) fn expected_lines(&self, row: &Row, first: &Row) -> impl Iterator<Item = ExpectedLine> {
-        let shown = self.odd(row) != Some(Odd::Products);
+        let shown = self.mistyped(row) != Some(Mistyped::Products);
         self.expected_items(row, first).filter(move |line| shown && line.status != REMOVED)
     }
 
@@ -151,20 +151,20 @@ impl Look<'_> {
     }
 }
 
-fn price_and_weight(out: &mut Vec<u8>, line: &Line, odd: Option<Odd>) {
+fn price_and_weight(out: &mut Vec<u8>, line: &Line, mistyped: Option<Mistyped>) {
     out.extend_from_slice(b",\"price\":");
     price(out, line.product.price());
     out.extend_from_slice(b",\"weight\":");
-    if odd == Some(Odd::Weight) {
+    if mistyped == Some(Mistyped::Weight) {
         out.extend_from_slice(b"\"heavy\"");
     } else {
         money(out, line.product.grams() * 10);
     }
 }
 
-fn quantity(out: &mut Vec<u8>, line: &Line, odd: Option<Odd>) {
+fn quantity(out: &mut Vec<u8>, line: &Line, mistyped: Option<Mistyped>) {
     out.extend_from_slice(b",\"quantity\":");
-    let quote = odd == Some(Odd::Quantity);
+    let quote = mistyped == Some(Mistyped::Quantity);
     if quote {
         out.push(b'"');
     }
@@ -175,8 +175,8 @@ fn quantity(out: &mut Vec<u8>, line: &Line, odd: Option<Odd>) {
 }
 
 /// The shape is UNKNOWN; the sample of `products` is a text.
-fn tax_rates(out: &mut Vec<u8>, line: &Line, odd: Option<Odd>) {
-    if odd == Some(Odd::TaxRates) {
+fn tax_rates(out: &mut Vec<u8>, line: &Line, mistyped: Option<Mistyped>) {
+    if mistyped == Some(Mistyped::TaxRates) {
         out.extend_from_slice(b",\"taxRates\":[{\"rate\":0.07}]");
     } else {
         out.extend_from_slice(b",\"taxRates\":\"Tax breakdown: ");

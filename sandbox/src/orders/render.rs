@@ -1,10 +1,10 @@
 //! Orders as JSON, written by hand: most of a sandbox's time would go here.
 
-use crate::endpoint::{Look, quoted};
+use crate::endpoint::{Spelling, quoted};
 use crate::orders::expected::Expected;
 use crate::random::below;
 use crate::settings::IsLatest;
-use crate::shop::mistyped::{BIG_PRICE, Odd, ROUND_PRICE};
+use crate::shop::mistyped::{BIG_PRICE, Mistyped, ROUND_PRICE};
 use crate::shop::texts::{self, money, number};
 use crate::shop::{Draw, EXTERNAL_STATUSES, Row, STATUSES, Session, Status};
 use crate::time::{self, SECOND};
@@ -30,32 +30,32 @@ const EXTRA_TEXTS: [&[u8]; 8] = [
     b"\"caf\\u00e9 \\ud83d\\ude00\"",
 ];
 
-impl Look<'_> {
+impl Spelling<'_> {
     /// The order as a copy should hold it.
     pub(crate) fn expected(&self, row: &Row) -> Expected {
-        let odd = self.odd(row);
+        let mistyped = self.mistyped(row);
         Expected {
             id: row.shown_id(self.behaviour.version_ids).to_string(),
             version: u32::from(row.version),
             draft_created_at: time::text(row.draft, self.behaviour.stamps),
-            status: match odd {
-                Some(Odd::Status) => (row.status as u8).to_string(),
+            status: match mistyped {
+                Some(Mistyped::Status) => (row.status as u8).to_string(),
                 _ => STATUSES[row.status as usize].to_owned(),
             },
             store_id: row.store,
-            total_price: match odd {
-                Some(Odd::BigPrice) => BIG_PRICE.to_owned(),
-                Some(Odd::RoundPrice) => ROUND_PRICE.to_owned(),
+            total_price: match mistyped {
+                Some(Mistyped::BigPrice) => BIG_PRICE.to_owned(),
+                Some(Mistyped::RoundPrice) => ROUND_PRICE.to_owned(),
                 _ => texts::amount(row.total()),
             },
             updated_at: time::text(row.shown_updated(self.behaviour), self.behaviour.stamps),
-            products: if odd == Some(Odd::Products) { 0 } else { usize::from(row.lines) },
+            products: if mistyped == Some(Mistyped::Products) { 0 } else { usize::from(row.lines) },
         }
     }
 
     /// Appends the pairs of an order, without braces.
     pub(crate) fn order(&self, out: &mut Vec<u8>, row: &Row, part: Part) {
-        let odd = self.odd(row);
+        let mistyped = self.mistyped(row);
         out.extend_from_slice(b"\"createdAt\":");
         self.moment(out, row.created);
         out.extend_from_slice(b",\"updatedAt\":");
@@ -66,8 +66,8 @@ impl Look<'_> {
         self.id(out, u64::from(row.version));
         out.extend_from_slice(b",\"isLatest\":");
         out.extend_from_slice(
-            match (odd, self.behaviour.is_latest, row.shown_latest(self.behaviour.superseded)) {
-                (Some(Odd::IsLatest), _, _) => b"null",
+            match (mistyped, self.behaviour.is_latest, row.shown_latest(self.behaviour.superseded)) {
+                (Some(Mistyped::IsLatest), _, _) => b"null",
                 (_, IsLatest::Number, false) => b"0",
                 (_, IsLatest::Number, true) => b"1",
                 (_, IsLatest::Boolean, false) => b"false",
@@ -79,7 +79,7 @@ impl Look<'_> {
         out.extend_from_slice(b",\"storeId\":");
         self.id(out, u64::from(row.store));
         out.extend_from_slice(b",\"status\":");
-        if odd == Some(Odd::Status) {
+        if mistyped == Some(Mistyped::Status) {
             number(out, row.status as u64);
         } else {
             quoted(out, row.status_name());
@@ -90,14 +90,14 @@ impl Look<'_> {
         out.extend_from_slice(b",\"customerShoppingSessionId\":");
         self.id(out, Session::id_of(row));
         if part == Part::Whole {
-            self.session_id(out, row, odd);
+            self.session_id(out, row, mistyped);
         }
         out.extend_from_slice(b",\"externalId\":");
-        self.external_id(out, row, odd);
+        self.external_id(out, row, mistyped);
         out.extend_from_slice(b",\"externalStatus\":");
         quoted(out, EXTERNAL_STATUSES[usize::from(row.external)]);
-        prices(out, row.subtotal, row.tax, odd);
-        self.moments(out, row, odd);
+        prices(out, row.subtotal, row.tax, mistyped);
+        self.moments(out, row, mistyped);
         out.extend_from_slice(b",\"extraText\":");
         out.extend_from_slice(EXTRA_TEXTS[row.draw(Draw::Text) as usize % EXTRA_TEXTS.len()]);
         if part == Part::Whole {
@@ -111,9 +111,9 @@ impl Look<'_> {
         }
     }
 
-    fn session_id(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
+    fn session_id(&self, out: &mut Vec<u8>, row: &Row, mistyped: Option<Mistyped>) {
         out.extend_from_slice(b",\"sessionId\":");
-        if odd == Some(Odd::Session) {
+        if mistyped == Some(Mistyped::Session) {
             number(out, row.draw(Draw::Session) >> 32);
         } else {
             out.push(b'"');
@@ -122,8 +122,8 @@ impl Look<'_> {
         }
     }
 
-    fn external_id(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
-        if odd == Some(Odd::ExternalId) {
+    fn external_id(&self, out: &mut Vec<u8>, row: &Row, mistyped: Option<Mistyped>) {
+        if mistyped == Some(Mistyped::ExternalId) {
             out.extend_from_slice(b"{\"system\":\"erp\",\"value\":7}");
         } else if texts::has_external_id(row) {
             out.push(b'"');
@@ -134,10 +134,10 @@ impl Look<'_> {
         }
     }
 
-    fn moments(&self, out: &mut Vec<u8>, row: &Row, odd: Option<Odd>) {
+    fn moments(&self, out: &mut Vec<u8>, row: &Row, mistyped: Option<Mistyped>) {
         let completed = !matches!(row.status, Status::Draft | Status::CompletedSoFar);
         out.extend_from_slice(b",\"paidAt\":");
-        if odd == Some(Odd::PaidAt) {
+        if mistyped == Some(Mistyped::PaidAt) {
             out.extend_from_slice(b"\"\"");
         } else {
             self.moment_if(out, row.paid != 0, row.paid);
@@ -200,17 +200,17 @@ fn pays(out: &mut Vec<u8>, row: &Row) -> bool {
 }
 
 /// The three prices of an order or a line.
-pub(crate) fn prices(out: &mut Vec<u8>, subtotal: u32, tax: u32, odd: Option<Odd>) {
+pub(crate) fn prices(out: &mut Vec<u8>, subtotal: u32, tax: u32, mistyped: Option<Mistyped>) {
     out.extend_from_slice(b",\"subtotalPrice\":\"");
     money(out, subtotal);
     out.extend_from_slice(b"\",\"totalPrice\":\"");
-    match odd {
-        Some(Odd::BigPrice) => out.extend_from_slice(BIG_PRICE.as_bytes()),
-        Some(Odd::RoundPrice) => out.extend_from_slice(ROUND_PRICE.as_bytes()),
+    match mistyped {
+        Some(Mistyped::BigPrice) => out.extend_from_slice(BIG_PRICE.as_bytes()),
+        Some(Mistyped::RoundPrice) => out.extend_from_slice(ROUND_PRICE.as_bytes()),
         _ => money(out, subtotal + tax),
     }
     out.extend_from_slice(b"\",\"totalTax\":");
-    let quote = odd != Some(Odd::TotalTax);
+    let quote = mistyped != Some(Mistyped::TotalTax);
     if quote {
         out.push(b'"');
     }

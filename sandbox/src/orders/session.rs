@@ -1,11 +1,11 @@
 //! A session as JSON, in the list of sessions, in the detail of an order and in an event.
 
-use crate::endpoint::{Look, boolean, quoted};
+use crate::endpoint::{Spelling, boolean, quoted};
 use crate::random::{below, mix};
 use crate::shop::Session;
 use crate::shop::texts::{self, number};
 
-impl Look<'_> {
+impl Spelling<'_> {
     /// Appends a session. What its keys hold beyond the samples is a guess.
     pub(crate) fn session(&self, out: &mut Vec<u8>, session: &Session) {
         let draw = session.draw;

@@ -2,9 +2,9 @@
 
 use crate::shop::order::{Draw, Row};
 
-/// What is odd about an order.
+/// Which value of an order has the wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Odd {
+pub(crate) enum Mistyped {
     /// The weight of a line is the text `heavy`.
     Weight,
     /// `isLatest` is null.
@@ -31,27 +31,27 @@ pub(crate) enum Odd {
     TaxRates,
 }
 
-const ALL: [Odd; 12] = [
-    Odd::Weight,
-    Odd::IsLatest,
-    Odd::TotalTax,
-    Odd::Status,
-    Odd::ExternalId,
-    Odd::PaidAt,
-    Odd::Products,
-    Odd::BigPrice,
-    Odd::RoundPrice,
-    Odd::Session,
-    Odd::Quantity,
-    Odd::TaxRates,
+const ALL: [Mistyped; 12] = [
+    Mistyped::Weight,
+    Mistyped::IsLatest,
+    Mistyped::TotalTax,
+    Mistyped::Status,
+    Mistyped::ExternalId,
+    Mistyped::PaidAt,
+    Mistyped::Products,
+    Mistyped::BigPrice,
+    Mistyped::RoundPrice,
+    Mistyped::Session,
+    Mistyped::Quantity,
+    Mistyped::TaxRates,
 ];
 
-/// The price of [`Odd::BigPrice`].
+/// The price of [`Mistyped::BigPrice`].
 pub(crate) const BIG_PRICE: &str = "12345678901234567890.10";
-/// The price of [`Odd::RoundPrice`].
+/// The price of [`Mistyped::RoundPrice`].
 pub(crate) const ROUND_PRICE: &str = "12.10";
 
-/// What is odd about this order.
-pub(crate) fn odd(row: &Row) -> Option<Odd> {
-    ALL.get((row.draw(Draw::Odd) % (2 * ALL.len() as u64)) as usize).copied()
+/// Which value of this order has the wrong type.
+pub(crate) fn mistyped(row: &Row) -> Option<Mistyped> {
+    ALL.get((row.draw(Draw::Mistyped) % (2 * ALL.len() as u64)) as usize).copied()
 }

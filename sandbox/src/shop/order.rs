@@ -46,7 +46,7 @@ pub(crate) enum Draw {
     ExternalId,
     Card,
     Text,
-    Odd,
+    Mistyped,
     Payment,
     OutOfOrder,
     Visit,

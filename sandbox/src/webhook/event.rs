@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::endpoint::{Look, price, quoted};
+use crate::endpoint::{Spelling, price, quoted};
 use crate::shop::texts::{self, money, number};
 use crate::shop::{Book, Draw, ROLES, Row, Session, Status, Store};
 use crate::time;
@@ -25,31 +25,31 @@ impl Event {
         id: u64,
         status: &'static str,
         now: DateTime<Utc>,
-        look: &Look,
+        spelling: &Spelling,
         seed: u64,
     ) -> Option<Event> {
         let row = &book.rows[book.newest(id)?];
         let first = book.first(row);
-        let origin = time::text(now.timestamp_micros(), look.behaviour.stamps);
+        let origin = time::text(now.timestamp_micros(), spelling.behaviour.stamps);
         let (mut before, mut behind) = (Vec::with_capacity(3_000), Vec::with_capacity(200));
         before.extend_from_slice(b"{\"sessionId\":\"");
         texts::session_id(row, &mut before);
         before.extend_from_slice(b"\",\"session\":");
-        look.session(&mut before, &Session::of_order(first));
+        spelling.session(&mut before, &Session::of_order(first));
         customer(&mut before, row);
-        look.place(&mut before, row, seed);
+        spelling.place(&mut before, row, seed);
         before.extend_from_slice(b",\"timeOfOrigin\":");
         quoted(&mut before, &origin);
         before.extend_from_slice(b",\"timeOfIssue\":");
         behind.extend_from_slice(b",\"orderId\":");
-        look.id(&mut behind, row.shown_id(look.behaviour.version_ids));
+        spelling.id(&mut behind, row.shown_id(spelling.behaviour.version_ids));
         behind.extend_from_slice(b",\"status\":");
         quoted(&mut behind, status);
-        look.cart(&mut behind, row, first);
+        spelling.cart(&mut behind, row, first);
         amounts(&mut behind, row);
         payment(&mut behind, row, status);
         behind.push(b'}');
-        Some(Event { order: row.shown_id(look.behaviour.version_ids), status, origin, before, behind })
+        Some(Event { order: row.shown_id(spelling.behaviour.version_ids), status, origin, before, behind })
     }
 
     /// The body, issued at this time.
@@ -95,7 +95,7 @@ fn payment(out: &mut Vec<u8>, row: &Row, status: &str) {
     out.push(b'}');
 }
 
-impl Look<'_> {
+impl Spelling<'_> {
     fn place(&self, out: &mut Vec<u8>, row: &Row, seed: u64) {
         let store = Store::new(u64::from(row.store), seed);
         out.extend_from_slice(b",\"storeId\":");
