@@ -191,7 +191,7 @@ proptest! {
                 let config = sound_config();
                 let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, None, timestamp::parse("2025-12-01T00:00:00Z").unwrap());
                 for _ in 0..4 {
-                    let Some((ticket, _)) = sync.question() else { break };
+                    let Some((ticket, _)) = sync.request() else { break };
                     let again = reader.read(&body).unwrap();
                     if sync.answer(ticket, Response::read(Ok(again), None).0).is_err() {
                         break;
@@ -262,7 +262,7 @@ proptest! {
                 Err(failure) => prop_assert!(is_told(&failure, &[FailureKind::State]), "{failure:?}"),
                 Ok(saved) => {
                     let mut sync = Sync::new(&config, Scope::of(&config), mode, saved, now);
-                    while let Some((ticket, _)) = sync.question() {
+                    while let Some((ticket, _)) = sync.request() {
                         if sync.answer(ticket, Response::of(Ok(Vec::new()), Some(now))).is_err() {
                             break;
                         }

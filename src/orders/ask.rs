@@ -16,8 +16,8 @@ use crate::orders::sync::Response;
 use crate::orders::{DETAILS, NAME, PATH};
 use crate::record::findings::Findings;
 
-/// The question with this query.
-fn question(query: &str) -> Question<'_> {
+/// The request with this query.
+fn request(query: &str) -> Question<'_> {
     Question { what: NAME, path: PATH, query, guess: false }
 }
 
@@ -43,7 +43,7 @@ impl<'a> Asker<'a> {
         let mut attempt = 1;
         loop {
             let answer =
-                self.http.get(question(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
+                self.http.get(request(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
             match answer.value.map(|page| page.rows).and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
@@ -63,14 +63,14 @@ impl<'a> Asker<'a> {
         self.pages.borrow().findings().clone()
     }
 
-    /// Asks once; the answer may be doubtful. Before a question is asked again, it waits.
+    /// Asks once; the answer may be doubtful. Before a request is made again, it waits.
     pub(crate) async fn ask_once(&self, ask: &Request) -> Result<Response, Failure> {
         if ask.attempt > 1 {
             let doubted = "a response does not fit what is known";
             self.http.wait_before_look(NAME, ask.attempt - 1, doubted).await?;
         }
         let query = ask.query.encode();
-        let answer = self.http.get(question(&query), None, |body| self.pages.borrow_mut().read(body)).await?;
+        let answer = self.http.get(request(&query), None, |body| self.pages.borrow_mut().read(body)).await?;
         if answer.value.is_ok() {
             self.http.progressed();
         }
@@ -85,10 +85,10 @@ pub(crate) async fn detail(
     due: &Due,
 ) -> Result<Option<Detail>, Failure> {
     let path = format!("{PATH}/{}", due.id);
-    let question = Question { what: DETAILS, path: &path, query: "", guess: false };
+    let request = Question { what: DETAILS, path: &path, query: "", guess: false };
     let mut attempt = 1;
     loop {
-        let answer = match http.get(question, None, |body| pages.borrow_mut().read(body, due)).await {
+        let answer = match http.get(request, None, |body| pages.borrow_mut().read(body, due)).await {
             Ok(answer) => answer.value.into(),
             Err(failure) => DetailAnswer::Failed(failure),
         };

@@ -1,4 +1,4 @@
-//! Whether the stream can really be read: the questions of a sync, asked small.
+//! Whether the stream can really be read: the requests of a sync, made small.
 
 use std::cell::RefCell;
 
@@ -23,7 +23,7 @@ use crate::timestamp;
 /// So far after now that no order can be drafted there.
 const FAR: TimeDelta = TimeDelta::days(3650);
 
-/// How many orders a question asks for; one would do, a few show whether the answer is sorted.
+/// How many orders a request asks for; one would do, a few show whether the answer is sorted.
 const FEW: usize = 10;
 
 /// What was found.
@@ -49,12 +49,12 @@ pub(crate) struct ChangesFound {
 /// Proves that the stream can be read, and says in a sentence what was found.
 ///
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
-/// that the bounds are honoured, by a question whose answer must be empty.
+/// that the bounds are honoured, by a request whose answer must be empty.
 pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
     let asker = Asker::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest =
-        Query { page_size: FEW, products: false, ..NewestSearch::first_question(selection.clone(), 1) };
+        Query { page_size: FEW, products: false, ..NewestSearch::first_request(selection.clone(), 1) };
     let verified = |query: &Query| {
         let query = query.clone();
         move |rows: Vec<crate::orders::api::page::Row>| query.verify(&rows).map(|()| rows)

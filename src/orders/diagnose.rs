@@ -1,4 +1,4 @@
-//! What the API makes of a question for orders, for a diagnosis: what is not documented, asked.
+//! What the API makes of a request for orders, for a diagnosis: what is not documented, asked.
 //!
 //! A sync is right under each reading; this tells people which one it is.
 
@@ -108,14 +108,14 @@ async fn timed(http: &Http, asker: &Asker<'_>, query: &Query) -> Result<(Vec<Dur
     Ok((took, rows))
 }
 
-/// Whether `minUpdatedAt` filters: the question of a sync.
+/// Whether `minUpdatedAt` filters: the request of a sync.
 pub(crate) async fn filter(
     asker: &Asker<'_>,
     selection: Selection,
     now: DateTime<Utc>,
 ) -> Result<UpdatedFilter, Failure> {
     let mut probe = FilterProbe::new(selection, now);
-    while let Some(ask) = probe.question() {
+    while let Some(ask) = probe.request() {
         match asker.ask_once(&ask).await {
             Ok(answer) => probe.answer(answer.rows)?,
             Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),

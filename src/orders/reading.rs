@@ -178,18 +178,18 @@ impl<'c> Reading<'c> {
     /// never wait in numbers.
     pub(crate) fn next(&mut self) -> Option<Call> {
         let alone = self.first == OrderStream::Details;
-        if !alone && let Some((ticket, request)) = self.sync.question() {
+        if !alone && let Some((ticket, request)) = self.sync.request() {
             return Some(self.page_call(ticket, &request));
         }
         if let Some((due, attempt, doubted)) = self.again.pop_front() {
             return Some(self.detail_call(due, attempt, doubted));
         }
         let newest = self.sync.newest();
-        if let Some(due) = self.records.details.as_mut().and_then(|details| details.question(newest)) {
+        if let Some(due) = self.records.details.as_mut().and_then(|details| details.request(newest)) {
             self.details_asked += 1;
             return Some(self.detail_call(due, 1, String::new()));
         }
-        let (ticket, request) = self.sync.question().filter(|_| alone)?;
+        let (ticket, request) = self.sync.request().filter(|_| alone)?;
         Some(self.page_call(ticket, &request))
     }
 

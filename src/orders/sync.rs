@@ -1,4 +1,4 @@
-//! A whole sync of the stream, as a machine: questions out, answers in, records and states out. Pure.
+//! A whole sync of the stream, as a machine: requests out, answers in, records and states out. Pure.
 //!
 //! It knows neither network nor time, so the tests drive it against a model of the API: any order of answers, any fault,
 //! any moment of an end. The [`driver`](crate::engine::driver) drives it against the API itself.
@@ -230,35 +230,35 @@ impl<'c> Sync<'c> {
         self.writing.last_state()
     }
 
-    /// The next question worth asking now, with the ticket for its answer. None, while only answers bring it on.
-    pub(crate) fn question(&mut self) -> Option<(u64, Request)> {
+    /// The next request worth making now, with the ticket for its answer. None, while only answers bring it on.
+    pub(crate) fn request(&mut self) -> Option<(u64, Request)> {
         let ticket = self.next_ticket;
-        let (place, ask) = self.next_question(ticket)?;
+        let (place, ask) = self.next_request(ticket)?;
         self.next_ticket += 1;
         self.asked.insert(ticket, (place, ask.query.clone()));
         Some((ticket, ask))
     }
 
-    fn next_question(&mut self, ticket: u64) -> Option<(Route, Request)> {
+    fn next_request(&mut self, ticket: u64) -> Option<(Route, Request)> {
         if self.done {
             return None;
         }
         if self.times.is_none() && !self.asking_first {
             self.asking_first = true;
             self.first_attempts += 1;
-            let query = self.partitions[0].first_question();
+            let query = self.partitions[0].first_request();
             return Some((Route::First, Request { query, attempt: self.first_attempts }));
         }
-        if let Some(ask) = self.probe.as_mut().and_then(FilterProbe::question) {
+        if let Some(ask) = self.probe.as_mut().and_then(FilterProbe::request) {
             return Some((Route::Probe, ask));
         }
         // A page under way takes its bytes twice: as an answer, and as records.
         let room = (self.partitions.outstanding() + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
-        let (partition, part, ask) = self.partitions.question(ticket, room)?;
+        let (partition, part, ask) = self.partitions.request(ticket, room)?;
         Some((Route::Partition(partition, part), ask))
     }
 
-    /// Takes the answer to the question with this ticket.
+    /// Takes the answer to the request with this ticket.
     pub(crate) fn answer(&mut self, ticket: u64, answer: Response) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
         if self.times.is_none() && !self.told_before {
@@ -319,8 +319,8 @@ impl<'c> Sync<'c> {
         Ok(())
     }
 
-    /// The question with this ticket failed. It can be done without, if the API did not accept it and it was the probe, a
-    /// question for changes, or one for a page ahead. A page that is too large is asked for in halves.
+    /// The request with this ticket failed. It can be done without, if the API did not accept it and it was the probe, a
+    /// request for changes, or one for a page ahead. A page that is too large is asked for in halves.
     pub(crate) fn refused(&mut self, ticket: u64, failure: Failure) -> Result<(), Failure> {
         let asked = self.asked.remove(&ticket);
         if failure.kind == FailureKind::TooLarge {

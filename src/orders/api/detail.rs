@@ -68,7 +68,7 @@ impl Rows for Detail {
 /// How often a page that is not there, or older than the list, is asked for before that is believed.
 const ATTEMPTS: u32 = 3;
 
-/// What an answer to the question for the page of an order says.
+/// What an answer to the request for the page of an order says.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// The page.

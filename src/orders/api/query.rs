@@ -109,7 +109,7 @@ pub(crate) enum Sort {
     HighestId,
 }
 
-/// One question.
+/// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Query {
     /// Lower bound that is sent.
@@ -175,7 +175,7 @@ impl Query {
         query.finish()
     }
 
-    /// Holds an answer against the question: nothing that was not asked for, and in the order asked for.
+    /// Holds an answer against the request: nothing that was not asked for, and in the order asked for.
     pub(crate) fn verify(&self, rows: &[Row]) -> Result<(), Doubt> {
         for row in rows {
             let too_early = self.min.is_some_and(|min| row.at < min - BOUNDS_TOLERANCE);
@@ -215,10 +215,10 @@ impl Query {
     }
 }
 
-/// A question, and how often it has been asked already without an answer that could be believed.
+/// A request, and how often it has been made already without an answer that could be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The question.
+    /// The request.
     pub query: Query,
     /// 1 for the first time.
     pub attempt: u32,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_spelt_with_documented_parameters_only() {
+    fn a_request_is_spelt_with_documented_parameters_only() {
         let mut query = Query {
             min: Some(at("2025-11-01T00:00:00.5Z")),
             max: None,

@@ -91,7 +91,7 @@ impl Details {
     }
 
     /// The next page to ask for. `newest` is the newest order that is listed.
-    pub(crate) fn question(&mut self, newest: Option<&Row>) -> Option<Due> {
+    pub(crate) fn request(&mut self, newest: Option<&Row>) -> Option<Due> {
         match (self.trial, newest) {
             (Trial::Due, Some(newest)) if self.is_doubtful() => {
                 self.trial = Trial::UnderWay;
@@ -218,8 +218,8 @@ mod tests {
         details.state(state(2));
         details.push(&row(0, 3));
         details.state(state(3));
-        let dues = [(); 3].map(|()| details.question(None).unwrap());
-        assert_eq!((details.question(None), details.sayable()), (None, None));
+        let dues = [(); 3].map(|()| details.request(None).unwrap());
+        assert_eq!((details.request(None), details.sayable()), (None, None));
         details.written(&dues[2], false);
         details.written(&dues[0], false);
         assert_eq!(details.sayable(), None, "the second is under way");
@@ -236,7 +236,7 @@ mod tests {
         details.state(state(1_000));
         // What comes behind the state does not matter, though it was drafted before.
         details.push(&row(0, 250));
-        let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
+        let dues: Vec<Due> = std::iter::from_fn(|| details.request(None)).collect();
         let mut said = Vec::new();
         for (written, due) in dues.iter().enumerate().filter(|(number, _)| *number != 120) {
             details.written(due, false);
@@ -255,26 +255,26 @@ mod tests {
             details.push(&row(0, 1));
             let recent = Digests([1].into());
             details.state(StreamState { recent: recent.clone(), ..state(5) });
-            let due = details.question(None).unwrap();
+            let due = details.request(None).unwrap();
             details.written(&due, behind);
             let said = details.sayable().unwrap();
             assert_eq!((said.recent == recent, said.position), (!behind, state(5).position));
         }
     }
 
-    /// Details of which so many have vanished that it is doubtful whether there are any; and the question to see.
+    /// Details of which so many have vanished that it is doubtful whether there are any; and the request to see.
     fn doubtful() -> (Details, Due) {
         let mut details = Details::new(StreamState::default());
         for id in 0..=DOUBTFUL {
             details.push(&row(0, id));
         }
         for _ in 0..DOUBTFUL {
-            let due = details.question(None).unwrap();
+            let due = details.request(None).unwrap();
             details.vanished(&due).unwrap();
         }
-        let due = details.question(Some(&row(9, 99))).unwrap();
+        let due = details.request(Some(&row(9, 99))).unwrap();
         assert!(due.is_trial() && due.id == 99);
-        assert_eq!(details.question(Some(&row(9, 99))), None, "the others wait for the answer");
+        assert_eq!(details.request(Some(&row(9, 99))), None, "the others wait for the answer");
         (details, due)
     }
 
@@ -291,10 +291,10 @@ mod tests {
             details.push(&row(0, id));
         }
         details.state(state(7));
-        let dues: Vec<Due> = std::iter::from_fn(|| details.question(None)).collect();
+        let dues: Vec<Due> = std::iter::from_fn(|| details.request(None)).collect();
         dues.iter().for_each(|due| details.vanished(due).unwrap());
         assert_eq!((details.sayable(), details.is_idle()), (None, false));
-        assert!(details.question(Some(&row(9, 99))).unwrap().is_trial());
+        assert!(details.request(Some(&row(9, 99))).unwrap().is_trial());
         details.passed();
         assert_eq!((details.sayable(), details.is_idle()), (Some(state(7)), true));
     }
@@ -303,7 +303,7 @@ mod tests {
     fn where_only_old_orders_have_none_it_goes_on() {
         let (mut details, _) = doubtful();
         details.passed();
-        assert_eq!(details.question(None).unwrap().id, DOUBTFUL);
+        assert_eq!(details.request(None).unwrap().id, DOUBTFUL);
     }
 
     proptest! {
@@ -324,7 +324,7 @@ mod tests {
                 match step {
                     0 => { details.push(&row(0, pushed)); pushed += 1; }
                     1 => details.state(state(pushed.cast_signed())),
-                    2 => asked.extend(details.question(None)),
+                    2 => asked.extend(details.request(None)),
                     _ if !asked.is_empty() => {
                         let due: Due = asked.swap_remove(index.index(asked.len()));
                         details.written(&due, false);
@@ -335,7 +335,7 @@ mod tests {
                 check(&mut details, &done);
             }
             details.state(state(pushed.cast_signed()));
-            asked.extend(std::iter::from_fn(|| details.question(None)));
+            asked.extend(std::iter::from_fn(|| details.request(None)));
             for due in asked {
                 details.written(&due, false);
                 done.insert(due.id);

@@ -95,8 +95,8 @@ impl DenseSecond {
         self.until
     }
 
-    /// The next question.
-    pub(crate) fn question(&self) -> Query {
+    /// The next request.
+    pub(crate) fn request(&self) -> Query {
         let from_high_end = self.pass % 2 == 1;
         Query {
             min: Some(lower_bound(self.from)),
@@ -111,7 +111,7 @@ impl DenseSecond {
 
     /// Takes the answer. All rows, sorted, once they are known to be all.
     pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Option<Vec<Row>>, Doubt> {
-        self.question().verify(&rows)?;
+        self.request().verify(&rows)?;
         if rows.is_empty() {
             return self.end_pass();
         }
@@ -193,14 +193,14 @@ mod tests {
             let mut found = None;
             for _ in 0..1000 {
                 let empty = empties > 30 && rng.u32(..40) < 4;
-                let rows = if empty { Vec::new() } else { answer(&dense.question(), &rows, first_page, &mut rng) };
+                let rows = if empty { Vec::new() } else { answer(&dense.request(), &rows, first_page, &mut rng) };
                 match dense.accept(rows) {
                     Ok(None) => (),
                     Ok(Some(rows)) => { found = Some(rows); break }
                     Err(doubt) => { prop_assert_eq!(doubt.kind, FailureKind::Restless); return Ok(()); }
                 }
             }
-            let found = found.expect("a bounded number of questions");
+            let found = found.expect("a bounded number of requests");
             prop_assert_eq!(found.len() as u64, count);
         }
     }

@@ -1,6 +1,6 @@
 //! The walk by key through one slice: what may be believed, and handed out.
 //!
-//! Page numbers over a set that changes while it is read lose orders. So each question starts at the last timestamp
+//! Page numbers over a set that changes while it is read lose orders. So each request starts at the last timestamp
 //! seen, inclusive, and its answer is believed only if
 //!
 //! * it brings back every order of that timestamp which the answer before held (the *anchor*): so nothing lies
@@ -119,21 +119,21 @@ impl KeysetWalk {
         self.goal.rows.first().map_or(self.goal.at, |row| row.at)
     }
 
-    /// The next question; none, once the walk is done.
-    pub(crate) fn question(&self) -> Option<Query> {
+    /// The next request; none, once the walk is done.
+    pub(crate) fn request(&self) -> Option<Query> {
         if self.done {
             return None;
         }
         // A goal behind the slice has to come with the answer.
         let until = self.slice.end.max(self.goal.at + timestamp::MILLISECOND);
         Some(self.dense.as_ref().map_or_else(
-            || Self::question_from(self.position, Some(until), &self.selection),
-            DenseSecond::question,
+            || Self::request_from(self.position, Some(until), &self.selection),
+            DenseSecond::request,
         ))
     }
 
-    /// The question for the orders of a selection from `start` on.
-    pub(crate) fn question_from(
+    /// The request for the orders of a selection from `start` on.
+    pub(crate) fn request_from(
         start: DateTime<Utc>,
         end: Option<DateTime<Utc>>,
         selection: &Selection,
@@ -149,8 +149,8 @@ impl KeysetWalk {
         }
     }
 
-    /// Takes the answer to [`Self::question`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
-    /// of their instants. After a doubt the walk stands where it stood, and the same question is asked again.
+    /// Takes the answer to [`Self::request`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
+    /// of their instants. After a doubt the walk stands where it stood, and the same request is made again.
     pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         match &mut self.dense {
             Some(dense) => {
@@ -230,8 +230,8 @@ impl KeysetWalk {
     }
 
     fn accept_by_key(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
-        if let Some(question) = self.question() {
-            question.verify(&rows)?;
+        if let Some(request) = self.request() {
+            request.verify(&rows)?;
         }
         let Some(last) = rows.last().map(|row| row.at) else {
             if self.anchor.is_empty() && self.is_quiet() {

@@ -84,14 +84,14 @@ pub(crate) struct NewestSearch {
 }
 
 impl NewestSearch {
-    /// Nothing is known yet. `first` is the first question.
+    /// Nothing is known yet. `first` is the first request.
     pub(crate) fn new(end: DateTime<Utc>, first: Query) -> Self {
         Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: Newest::Unknown }
     }
 
-    /// The question without an upper bound, for one of so many selections: with its answer comes the server's clock, from
+    /// The request without an upper bound, for one of so many selections: with its answer comes the server's clock, from
     /// which the bound is made.
-    pub(crate) fn first_question(selection: Selection, selections: usize) -> Query {
+    pub(crate) fn first_request(selection: Selection, selections: usize) -> Query {
         Query {
             min: None,
             max: None,
@@ -103,8 +103,8 @@ impl NewestSearch {
         }
     }
 
-    /// The next question.
-    pub(crate) fn question(&self) -> Query {
+    /// The next request.
+    pub(crate) fn request(&self) -> Query {
         // One page is enough, unless many orders were drafted within the second after the end. Then larger pages are
         // turned, from the first one on.
         let page_size = if self.pages == 0 { self.first.page_size.min(self.most) } else { self.most };
@@ -113,9 +113,9 @@ impl NewestSearch {
         Query { max, page, page_size, ..self.first.clone() }
     }
 
-    /// Takes the answer to [`Self::question`].
+    /// Takes the answer to [`Self::request`].
     pub(crate) fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
-        self.question().verify(rows)?;
+        self.request().verify(rows)?;
         if let Some(goal) = Target::among(rows, self.end, self.pages <= 1) {
             self.found = Newest::At(goal);
         } else if rows.is_empty() {
@@ -130,16 +130,16 @@ impl NewestSearch {
         Ok(())
     }
 
-    /// The answer to [`Self::question`] is too large to be read. Whether smaller pages help.
+    /// The answer to [`Self::request`] is too large to be read. Whether smaller pages help.
     pub(crate) fn halve(&mut self) -> bool {
-        let size = self.question().page_size;
+        let size = self.request().page_size;
         // The numbers of pages depend on their size.
         self.pages = 0;
         self.most = (size / 2).max(1);
         size > 1
     }
 
-    /// The answer to [`Self::question`] held no order before the end, but other items: the next page has to show them.
+    /// The answer to [`Self::request`] held no order before the end, but other items: the next page has to show them.
     pub(crate) fn turn_page(&mut self) -> Result<(), Doubt> {
         self.pages += 1;
         if self.pages > MOST_PAGES {
@@ -148,7 +148,7 @@ impl NewestSearch {
         Ok(())
     }
 
-    /// Takes the answer to [`Self::first_question`]: it may hold the orders already.
+    /// Takes the answer to [`Self::first_request`]: it may hold the orders already.
     pub(crate) fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.first.verify(rows)?;
         if let Some(target) = Target::among(rows, self.end, true) {
@@ -169,7 +169,7 @@ mod tests {
     use crate::orders::api::testing::row;
 
     fn search(end: i64) -> NewestSearch {
-        NewestSearch::new(row(end, 0).at, NewestSearch::first_question(Selection::default(), 1))
+        NewestSearch::new(row(end, 0).at, NewestSearch::first_request(Selection::default(), 1))
     }
 
     #[test]
@@ -185,9 +185,9 @@ mod tests {
     fn pages_of_later_orders_only_are_turned() {
         let mut search = search(10);
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!((search.found(), search.question().page), (&Newest::Unknown, None));
+        assert_eq!((search.found(), search.request().page), (&Newest::Unknown, None));
         search.accept(&[row(11, 6), row(10, 5)]).unwrap();
-        assert_eq!((search.found(), search.question().page), (&Newest::Unknown, Some(1)));
+        assert_eq!((search.found(), search.request().page), (&Newest::Unknown, Some(1)));
         search.accept(&[row(10, 5), row(8, 1), row(8, 2), row(7, 3)]).unwrap();
         let goal = search.found().target().unwrap();
         assert_eq!((goal.at, &goal.ids, goal.rows.len()), (row(8, 0).at, &vec![1, 2], 3));
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn with_many_selections_few_orders_are_kept_of_each() {
-        let size = |selections| NewestSearch::first_question(Selection::default(), selections).page_size;
+        let size = |selections| NewestSearch::first_request(Selection::default(), selections).page_size;
         assert_eq!([1, 2, 3, 8, 500].map(size), [200, 200, 133, 50, 10]);
     }
 }

@@ -1,6 +1,6 @@
 //! Which pages to ask for ahead of the walk. Pure.
 //!
-//! The walk goes by key, so its next question is known only with the last answer: one round trip a page. What lies
+//! The walk goes by key, so its next request is known only with the last answer: one round trip a page. What lies
 //! some pages ahead has no key yet, but it has a number. So pages ahead are asked for by page number, counted from an
 //! order that is known already, such that each begins a few orders before the end of the one before it.
 //!
@@ -8,7 +8,7 @@
 //! decided by the walk, from the orders in it. A wrong guess (orders came or went, the first page is 1, pages are
 //! capped) costs a request and never an order: the walk asks for what lies between by key.
 //!
-//! How many are under way is not decided here: a question is asked for whenever the pacer lets a request start, so
+//! How many are under way is not decided here: there is a next one whenever the pacer lets a request start, so
 //! their number becomes rate times latency by itself (Little's law).
 
 use std::collections::VecDeque;
@@ -84,9 +84,9 @@ impl ReadAhead {
         self.asked_to = if alone { end } else { self.asked_to.max(end) };
     }
 
-    /// The page behind all that were asked for, made of `question`, and the number of the row it begins with. None, if
+    /// The page behind all that were asked for, made of `request`, and the number of the row it begins with. None, if
     /// it would begin at or behind row `limit`, or cannot be placed.
-    pub(crate) fn question(&mut self, question: &Query, limit: Option<i64>) -> Option<(Query, i64)> {
+    pub(crate) fn request(&mut self, request: &Query, limit: Option<i64>) -> Option<(Query, i64)> {
         let begin = self.asked_to - self.overlap;
         if begin <= 0 || limit.is_some_and(|limit| begin >= limit) {
             return None;
@@ -99,7 +99,7 @@ impl ReadAhead {
             Some((from, at)) => (from, Some(at), pages, size),
             None if self.count <= size => {
                 let pages = (begin + size - 1) / size;
-                (0, question.min, pages, begin / pages)
+                (0, request.min, pages, begin / pages)
             }
             None => return None,
         };
@@ -110,7 +110,7 @@ impl ReadAhead {
         self.asked_to = end;
         let page = u32::try_from(pages).ok()? + self.first_page;
         let page_size = usize::try_from(size).ok()?;
-        Some((Query { min, page: Some(page), page_size, ..question.clone() }, end - size))
+        Some((Query { min, page: Some(page), page_size, ..request.clone() }, end - size))
     }
 
     /// The known row at or before number `wanted` that is the first of its second, and where to ask from: under each
@@ -244,13 +244,13 @@ mod tests {
         row(second, 0).at
     }
 
-    fn question() -> Query {
-        KeysetWalk::question_from(at(0), None, &Selection::default())
+    fn request() -> Query {
+        KeysetWalk::request_from(at(0), None, &Selection::default())
     }
 
     /// Number of the first row, page number, and page size of the next page ahead.
     fn next(ahead: &mut ReadAhead) -> Option<(i64, u32, usize)> {
-        let (query, begin) = ahead.question(&question(), None)?;
+        let (query, begin) = ahead.request(&request(), None)?;
         Some((begin, query.page?, query.page_size))
     }
 
@@ -278,7 +278,7 @@ mod tests {
         ahead.ask_by_key(0, true);
         (0..5).for_each(|_| _ = next(&mut ahead));
         took(&mut ahead, 0..200);
-        let (query, begin) = ahead.question(&question(), None).unwrap();
+        let (query, begin) = ahead.request(&request(), None).unwrap();
         assert_eq!((begin, query.page, query.page_size), (1_162, Some(5), 200));
         assert_eq!(query.min, Some(at(162)), "row 162 and five pages of 200");
     }
@@ -291,7 +291,7 @@ mod tests {
         // Four orders a second.
         let rows: Vec<_> = (0..200).map(|n| at(n / 4) + TimeDelta::milliseconds(200 * (n % 4))).collect();
         ahead.took(&rows);
-        let (query, begin) = ahead.question(&question(), None).unwrap();
+        let (query, begin) = ahead.request(&request(), None).unwrap();
         assert_eq!(query.min, Some(at(48)), "the second of row 194");
         assert_eq!(begin, 4 * 48 + 200);
     }
@@ -370,7 +370,7 @@ mod tests {
     fn nothing_is_asked_for_beyond_the_limit() {
         let mut ahead = ReadAhead::new(at(0));
         ahead.ask_by_key(0, true);
-        assert!(ahead.question(&question(), Some(198)).is_none());
-        assert!(ahead.question(&question(), Some(199)).is_some());
+        assert!(ahead.request(&request(), Some(198)).is_none());
+        assert!(ahead.request(&request(), Some(199)).is_some());
     }
 }

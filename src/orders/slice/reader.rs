@@ -1,4 +1,4 @@
-//! One slice of one selection, read with pages ahead: questions out, answers in, rows in order. Pure.
+//! One slice of one selection, read with pages ahead: requests out, answers in, rows in order. Pure.
 //!
 //! The walk decides what may be believed and `ReadAhead` what to ask for next; this keeps the answers that arrived
 //! before their turn.
@@ -42,7 +42,7 @@ pub(crate) struct SliceReader {
     ahead: ReadAhead,
     /// In the order of their rows.
     asked: VecDeque<Asked>,
-    /// How often the present question by key was asked.
+    /// How often the present request by key was made.
     attempts: u32,
     /// How many pages ahead in a row were of no use.
     useless: u32,
@@ -96,7 +96,7 @@ impl SliceReader {
         self.walk.as_ref().is_some_and(KeysetWalk::is_done)
     }
 
-    /// How many questions are under way, or answered before their turn.
+    /// How many requests are under way, or answered before their turn.
     pub(crate) fn outstanding(&self) -> usize {
         self.asked.len()
     }
@@ -109,15 +109,15 @@ impl SliceReader {
         u64::try_from(estimate?).ok()
     }
 
-    /// The next question worth asking; with `room`, also one ahead of the walk.
-    pub(crate) fn question(&mut self, ticket: u64, room: bool) -> Option<Request> {
+    /// The next request worth making; with `room`, also one ahead of the walk.
+    pub(crate) fn request(&mut self, ticket: u64, room: bool) -> Option<Request> {
         let walk = self.walk.as_ref();
         if walk.is_some_and(KeysetWalk::is_done) {
             return None;
         }
         let mut query = match walk {
-            Some(walk) => walk.question()?,
-            None => KeysetWalk::question_from(self.ahead.start(), None, &self.selection),
+            Some(walk) => walk.request()?,
+            None => KeysetWalk::request_from(self.ahead.start(), None, &self.selection),
         };
         // Within one second pages are turned, whose numbers depend on their size.
         if !walk.is_some_and(KeysetWalk::is_dense) {
@@ -138,13 +138,13 @@ impl SliceReader {
             return None;
         }
         let limit = walk.and_then(|walk| self.ahead.limit(walk.tail_start()));
-        let (query, begin) = self.ahead.question(&query, limit)?;
+        let (query, begin) = self.ahead.request(&query, limit)?;
         let size = query.page_size;
         self.asked.push_back(Asked { ticket, size, by_key: false, begin, answer: None });
         Some(Request::first(query))
     }
 
-    /// Takes the answer to the question with this ticket. Hands out rows.
+    /// Takes the answer to the request with this ticket. Hands out rows.
     pub(crate) fn answer(
         &mut self,
         ticket: u64,
@@ -157,7 +157,7 @@ impl SliceReader {
         self.go_on()
     }
 
-    /// The API does not accept the question with this ticket. If it was one ahead, the rest is read by key; whether it was.
+    /// The API does not accept the request with this ticket. If it was one ahead, the rest is read by key; whether it was.
     pub(crate) fn refused(&mut self, ticket: u64) -> bool {
         let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
         if self.asked[place].by_key {
@@ -168,11 +168,11 @@ impl SliceReader {
         true
     }
 
-    /// The answer to the question with this ticket is too large to be read. Whether smaller pages help.
+    /// The answer to the request with this ticket is too large to be read. Whether smaller pages help.
     pub(crate) fn too_large(&mut self, ticket: u64) -> bool {
         let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
         let walk = self.walk.as_ref();
-        // A question by key has to bring known orders back, and one more.
+        // A request by key has to bring known orders back, and one more.
         let fewest = walk.map_or(0, KeysetWalk::held) + 1;
         let page = &self.asked[place];
         if walk.is_some_and(KeysetWalk::is_dense) || !self.page_size.too_large(page.size, fewest.max(2)) {
@@ -190,7 +190,7 @@ impl SliceReader {
         rows.flatten().map(|row| row.data.len()).sum()
     }
 
-    /// Whether the question with this ticket was asked ahead of the walk, so that it can do without the answer.
+    /// Whether the request with this ticket was made ahead of the walk, so that it can do without the answer.
     pub(crate) fn is_ahead(&self, ticket: u64) -> bool {
         self.asked.iter().any(|asked| asked.ticket == ticket && !asked.by_key)
     }
@@ -220,7 +220,7 @@ impl SliceReader {
         fed.map(|()| out)
     }
 
-    /// Feeds the walk with one answer. Hands out rows; none, if a question by key has to come first.
+    /// Feeds the walk with one answer. Hands out rows; none, if a request by key has to come first.
     fn feed(&mut self, walk: &mut KeysetWalk, mut page: Asked) -> Result<Option<Vec<Row>>, Failure> {
         let rows = match page.answer.take() {
             Some(Ok(rows)) => rows,

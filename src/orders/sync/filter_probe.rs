@@ -1,6 +1,6 @@
 //! Whether the API filters by update time, which is documented and not proven. Pure.
 //!
-//! Asked with a question whose answer must be empty: what has changed ten years from now. Not where the last sweep has proved it:
+//! Asked with a request whose answer must be empty: what has changed ten years from now. Not where the last sweep has proved it:
 //! see `sync::sweep`.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,11 +26,11 @@ pub(crate) enum UpdatedFilter {
     Honoured,
     /// It has no effect.
     Ignored,
-    /// A question with it is not accepted.
+    /// A request with it is not accepted.
     Refused,
 }
 
-/// The question, until it is answered.
+/// The request, until it is answered.
 #[derive(Debug)]
 pub(crate) struct FilterProbe {
     query: Query,
@@ -60,8 +60,8 @@ impl FilterProbe {
         self.verdict
     }
 
-    /// The question, unless it is under way or answered.
-    pub(crate) fn question(&mut self) -> Option<Request> {
+    /// The request, unless it is under way or answered.
+    pub(crate) fn request(&mut self) -> Option<Request> {
         if self.asking || self.verdict.is_some() {
             return None;
         }
@@ -96,7 +96,7 @@ impl FilterProbe {
         }
     }
 
-    /// The API did not accept the question.
+    /// The API did not accept the request.
     pub(crate) fn refused(&mut self) {
         self.asking = false;
         self.verdict = Some(UpdatedFilter::Refused);

@@ -13,7 +13,7 @@ use crate::orders::slice::reader::SliceReader;
 use crate::orders::sync::plan::SweepRange;
 use crate::orders::sync::sweep::{Sweep, Witness};
 
-/// Where a question belongs.
+/// Where a request belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The search for the newest orders.
@@ -59,7 +59,7 @@ impl Partition {
     /// Of one of so many selections. Nothing is known yet.
     pub(crate) fn new(selection: Selection, selections: usize, whole: bool) -> Self {
         Self {
-            first: NewestSearch::first_question(selection.clone(), selections),
+            first: NewestSearch::first_request(selection.clone(), selections),
             selection,
             search: None,
             searching: false,
@@ -79,12 +79,12 @@ impl Partition {
         }
     }
 
-    /// The first question of the sync, if this partition is to ask it.
-    pub(crate) fn first_question(&self) -> Query {
+    /// The first request of the sync, if this partition is to ask it.
+    pub(crate) fn first_request(&self) -> Query {
         self.first.clone()
     }
 
-    /// The end is known: the search can begin. `first` is the answer to the first question of the sync, if this partition
+    /// The end is known: the search can begin. `first` is the answer to the first request of the sync, if this partition
     /// asked it; it was verified as an answer to it, and may hold the orders already.
     pub(crate) fn search_before(&mut self, end: DateTime<Utc>, first: Option<&[Row]>) {
         let mut search = NewestSearch::new(end, self.first.clone());
@@ -105,7 +105,7 @@ impl Partition {
         self.goal == Newest::NoOrder
     }
 
-    /// How many questions are under way, or answered before their turn.
+    /// How many requests are under way, or answered before their turn.
     pub(crate) fn outstanding(&self) -> usize {
         let reading = |reading: &Option<SliceReader>| reading.as_ref().map_or(0, SliceReader::outstanding);
         usize::from(self.searching) + reading(&self.range) + reading(&self.sweep)
@@ -121,8 +121,8 @@ impl Partition {
         self.range.as_ref().is_some_and(SliceReader::is_done)
     }
 
-    /// The next question worth asking.
-    pub(crate) fn question(&mut self, ticket: u64, room: bool) -> Option<(Phase, Request)> {
+    /// The next request worth making.
+    pub(crate) fn request(&mut self, ticket: u64, room: bool) -> Option<(Phase, Request)> {
         if self.goal == Newest::Unknown
             && let Some(search) = &self.search
         {
@@ -131,15 +131,15 @@ impl Partition {
             }
             self.searching = true;
             self.attempts += 1;
-            return Some((Phase::Search, Request { query: search.question(), attempt: self.attempts }));
+            return Some((Phase::Search, Request { query: search.request(), attempt: self.attempts }));
         }
         if let Some(sweep) = &mut self.sweep {
-            return sweep.question(ticket, room).map(|ask| (Phase::Sweep, ask));
+            return sweep.request(ticket, room).map(|ask| (Phase::Sweep, ask));
         }
-        self.range.as_mut()?.question(ticket, room).map(|ask| (Phase::Range, ask))
+        self.range.as_mut()?.request(ticket, room).map(|ask| (Phase::Range, ask))
     }
 
-    /// Takes the answer to a question of the search.
+    /// Takes the answer to a request of the search.
     pub(crate) fn searched(&mut self, answer: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.searching = false;
         let Some(search) = &mut self.search else { return Ok(()) };
@@ -246,7 +246,7 @@ impl Partition {
         rows
     }
 
-    /// Takes the answer to a question of the sweep. An API that does not filter ends it.
+    /// Takes the answer to a request of the sweep. An API that does not filter ends it.
     pub(crate) fn swept(
         &mut self,
         ticket: u64,
@@ -267,7 +267,7 @@ impl Partition {
         }
     }
 
-    /// The API does not accept the question with this ticket. Whether that can be done without.
+    /// The API does not accept the request with this ticket. Whether that can be done without.
     pub(crate) fn refused(&mut self, ticket: u64, part: Phase) -> bool {
         match part {
             Phase::Search => false,
@@ -281,7 +281,7 @@ impl Partition {
         }
     }
 
-    /// The answer to the question with this ticket is too large to be read. Whether smaller pages help.
+    /// The answer to the request with this ticket is too large to be read. Whether smaller pages help.
     pub(crate) fn too_large(&mut self, ticket: u64, part: Phase) -> bool {
         let reading = match part {
             Phase::Search => {
@@ -295,7 +295,7 @@ impl Partition {
         reading.as_mut().is_some_and(|reading| reading.too_large(ticket))
     }
 
-    /// The answer to the first question is too large to be read. Whether a smaller page helps.
+    /// The answer to the first request is too large to be read. Whether a smaller page helps.
     pub(crate) fn first_too_large(&mut self) -> bool {
         let larger = self.first.page_size > 1;
         self.first.page_size = (self.first.page_size / 2).max(1);
@@ -315,7 +315,7 @@ impl Partition {
         [&self.range, &self.sweep].into_iter().flatten().map(SliceReader::held_bytes).sum()
     }
 
-    /// Whether the question with this ticket was asked ahead, so that it can be done without its answer.
+    /// Whether the request with this ticket was made ahead, so that it can be done without its answer.
     pub(crate) fn is_ahead(&self, ticket: u64, part: Phase) -> bool {
         self.reading(part).is_some_and(|reading| reading.is_ahead(ticket))
     }

@@ -40,19 +40,19 @@ impl Partitions {
         Self(selections.into_iter().map(partition).collect())
     }
 
-    /// How many questions are under way, or answered before their turn.
+    /// How many requests are under way, or answered before their turn.
     pub(crate) fn outstanding(&self) -> usize {
         self.iter().map(Partition::outstanding).sum()
     }
 
-    /// The next question worth asking, and of which partition.
-    pub(crate) fn question(&mut self, ticket: u64, room: bool) -> Option<(usize, Phase, Request)> {
-        // The one with the fewest questions first, and of these the one furthest behind: the state is the lowest
+    /// The next request worth making, and of which partition.
+    pub(crate) fn request(&mut self, ticket: u64, room: bool) -> Option<(usize, Phase, Request)> {
+        // The one with the fewest requests first, and of these the one furthest behind: the state is the lowest
         // position, so it gets on too.
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|partition| (self[*partition].outstanding(), self[*partition].position()));
         order.into_iter().find_map(|partition| {
-            let (part, ask) = self[partition].question(ticket, room)?;
+            let (part, ask) = self[partition].request(ticket, room)?;
             Some((partition, part, ask))
         })
     }

@@ -104,7 +104,7 @@ impl Api {
         }
     }
 
-    /// Answers a question of a sync.
+    /// Answers a request of a sync.
     fn reply(&mut self, sync: &mut Sync<'_>, ticket: u64, ask: &Request, wrong: bool) -> Result<(), Failure> {
         let by_update = ask.query.selection.updated_from.is_some();
         if by_update && self.readings.filter == Filter::Refused {
@@ -213,7 +213,7 @@ struct World {
 }
 
 impl World {
-    /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many questions were asked.
+    /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many requests were made.
     fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
         let config = self.config.clone();
         let state = self.warehouse.state.as_ref();
@@ -259,10 +259,10 @@ impl World {
                 break Ok(true);
             }
             while waiting.len() < most
-                && let Some(question) = sync.question()
+                && let Some(request) = sync.request()
             {
                 *asked += 1;
-                waiting.push(question);
+                waiting.push(request);
             }
             assert!(!waiting.is_empty() && *asked < 30_000, "it goes on");
             let (ticket, ask) = waiting.swap_remove(self.api.rng.usize(..waiting.len()));

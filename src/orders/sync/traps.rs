@@ -85,7 +85,7 @@ impl Warehouse {
         Some(StreamState::parse(&state, OrderStream::Orders).unwrap())
     }
 
-    /// A sync with `flight` questions under way, answered in order. How many were asked; it is ended after `most`, or
+    /// A sync with `flight` requests under way, answered in order. How many were made; it is ended after `most`, or
     /// with the first state if `cut`.
     fn sync(
         &mut self,
@@ -101,10 +101,10 @@ impl Warehouse {
         let mut asked = 0;
         while !sync.is_done() && asked < most {
             while waiting.len() < flight
-                && let Some(question) = sync.question()
+                && let Some(request) = sync.request()
             {
                 asked += 1;
-                waiting.push_back(question);
+                waiting.push_back(request);
             }
             let (ticket, ask) = waiting.pop_front().expect("it goes on");
             let rows = Ok(answer(&ask.query, asked));
@@ -128,16 +128,16 @@ fn minutes(minutes: i64) -> TimeDelta {
     TimeDelta::minutes(minutes)
 }
 
-/// A first sync: pages are asked for and answered at 12:00, but the first question, which fixes the horizon, is
+/// A first sync: pages are asked for and answered at 12:00, but the first request, which fixes the horizon, is
 /// refused for four minutes and answered at 12:04. What happened meanwhile is `later`.
-fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row]) -> Warehouse {
+fn first_request_answered_late(config: &Config, earlier: &[Row], later: &[Row]) -> Warehouse {
     let mut warehouse = Warehouse::default();
     let now = at(NOW);
     let mut sync = Sync::new(config, Scope::of(config), SyncMode::Incremental, None, now);
-    let (first, ask) = sync.question().unwrap();
+    let (first, ask) = sync.request().unwrap();
     let first_query = ask.query;
     assert_eq!(first_query.sort, Sort::NewestFirst);
-    let pages: Vec<(u64, Request)> = std::iter::from_fn(|| sync.question()).collect();
+    let pages: Vec<(u64, Request)> = std::iter::from_fn(|| sync.request()).collect();
     for (ticket, ask) in pages {
         let rows = Ok(list(earlier, &ask.query));
         sync.answer(ticket, Response::of(rows, Some(now))).unwrap();
@@ -145,7 +145,7 @@ fn first_question_answered_late(config: &Config, earlier: &[Row], later: &[Row])
     let now = now + minutes(4);
     sync.answer(first, Response::of(Ok(list(later, &first_query)), Some(now))).unwrap();
     while !sync.is_done() {
-        let (ticket, ask) = sync.question().expect("it goes on");
+        let (ticket, ask) = sync.request().expect("it goes on");
         let rows = Ok(list(later, &ask.query));
         sync.answer(ticket, Response::of(rows, Some(now))).unwrap();
     }
@@ -161,7 +161,7 @@ fn an_order_that_surfaces_within_the_settle_delay_is_not_lost_where_pages_came_b
     // Drafted 30 s before, and listed 20 s after the page was answered: well within two minutes.
     let late = order(3, at(NOW) - TimeDelta::seconds(30), "late");
     let later = [earlier.to_vec(), vec![late, order(4, at(NOW) + minutes(1), "c")]].concat();
-    let mut warehouse = first_question_answered_late(&config, &earlier, &later);
+    let mut warehouse = first_request_answered_late(&config, &earlier, &later);
     warehouse.quiet(&config, at(NOW) + minutes(30), &later);
     warehouse.quiet(&config, at(NOW) + minutes(60 * 30), &later);
     assert_eq!(warehouse.table.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
@@ -219,7 +219,7 @@ fn a_change_between_a_page_and_the_horizon_is_not_lost_where_pages_came_before_t
     let mut later = earlier.clone();
     // Changed one minute after its page was answered, and before 12:02, which the state says changes are followed from.
     later[0] = Row { updated: Some(at(NOW) + minutes(1)), ..order(1, old, "paid") };
-    let mut warehouse = first_question_answered_late(&config, &earlier, &later);
+    let mut warehouse = first_request_answered_late(&config, &earlier, &later);
     for hours in [1, 30, 60] {
         warehouse.quiet(&config, at(NOW) + minutes(60 * hours), &later);
     }
@@ -245,7 +245,7 @@ fn the_window_is_read_again_also_where_the_end_date_has_been_reached() {
 
 #[test]
 fn a_sweep_that_ends_behind_a_dense_second_ends() {
-    // With one question under way no page ahead comes to the rescue, and with more than 400 orders none can be placed.
+    // With one request under way no page ahead comes to the rescue, and with more than 400 orders none can be placed.
     for (count, flight) in [(250, 1), (450, 4)] {
         let config = config(&json!({"changes": "updated"}));
         let cursor = at(NOW) - minutes(2);
@@ -261,14 +261,14 @@ fn a_sweep_that_ends_behind_a_dense_second_ends() {
         orders.push(order(1_000, at(NOW) + minutes(6), "new"));
         let now = at(NOW) + minutes(30);
         let asked = warehouse.sync(&config, now, flight, 5_000, false, |query, _| list(&orders, query));
-        println!("{count} changed orders, {flight} under way: {asked} questions");
-        assert!(asked < 100, "{asked} questions for {count} changed orders, and no end");
+        println!("{count} changed orders, {flight} under way: {asked} requests");
+        assert!(asked < 100, "{asked} requests for {count} changed orders, and no end");
         assert_eq!(warehouse.table[&7], "paid");
     }
 }
 
-/// How many questions a first sync of so many orders takes, with `page` what the API makes of page numbers.
-fn questions(count: u64, flight: usize, answer: impl Fn(&[Row], &Query, usize) -> Vec<Row>) -> usize {
+/// How many requests a first sync of so many orders takes, with `page` what the API makes of page numbers.
+fn requests(count: u64, flight: usize, answer: impl Fn(&[Row], &Query, usize) -> Vec<Row>) -> usize {
     let config = config(&json!({}));
     let orders: Vec<Row> =
         (0..count).map(|n| order(n, at(NOW) - minutes(5 * (count - n) as i64), "x")).collect();
@@ -278,7 +278,7 @@ fn questions(count: u64, flight: usize, answer: impl Fn(&[Row], &Query, usize) -
 
 #[test]
 fn an_api_that_gives_nothing_behind_the_first_page_is_not_asked_for_every_page_again_and_again() {
-    let asked = questions(
+    let asked = requests(
         40_000,
         6,
         |orders, query, _| {
@@ -291,14 +291,14 @@ fn an_api_that_gives_nothing_behind_the_first_page_is_not_asked_for_every_page_a
 #[test]
 fn one_wrong_answer_at_the_beginning_of_a_small_list_is_no_storm() {
     let wrong = std::cell::Cell::new(true);
-    let asked = questions(50, 6, |orders, query, _| {
+    let asked = requests(50, 6, |orders, query, _| {
         if query.sort == Sort::OldestFirst && query.page.is_none() && wrong.take() {
             Vec::new()
         } else {
             list(orders, query)
         }
     });
-    assert!(asked < 40, "{asked} questions for 50 orders");
+    assert!(asked < 40, "{asked} requests for 50 orders");
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn one_answer_of_a_server_whose_clock_is_ahead_leaves_no_change_stale() {
     warehouse.quiet(&config, at(NOW) - minutes(30), &orders);
     // One of several servers is ten minutes ahead; this machine's clock is right, and nobody asks it.
     let mut sync = Sync::new(&config, Scope::of(&config), SyncMode::Incremental, warehouse.saved(), at(NOW));
-    while let Some((ticket, ask)) = sync.question() {
+    while let Some((ticket, ask)) = sync.request() {
         let answer = Response::of(Ok(list(&orders, &ask.query)), Some(at(NOW) + minutes(10)));
         sync.answer(ticket, answer).unwrap();
     }
@@ -405,11 +405,11 @@ fn a_sweep_that_is_cut_off_again_and_again_gets_on() {
         *order = Row { updated: Some(at(NOW) + minutes(5)), data: "paid".into(), ..order.clone() };
     }
     for n in 1..=10 {
-        // Each sync may ask 60 questions; the sweep alone takes 100.
+        // Each sync may ask 60 requests; the sweep alone takes 100.
         warehouse.sync(&config, at(NOW) + minutes(60 * n), 4, 60, false, |query, _| list(&orders, query));
     }
     let stale = warehouse.table.values().filter(|data| *data != "paid").count();
-    assert_eq!(stale, 0, "orders are stale after ten syncs of 60 questions each");
+    assert_eq!(stale, 0, "orders are stale after ten syncs of 60 requests each");
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn a_second_walk_ends_at_the_horizon_of_the_first_whichever_clock_answers() {
     let mut sync =
         Sync::new(&config, Scope::of(&config), SyncMode::Incremental, None, first).after(Some(first));
     for _ in 0..2 {
-        let (ticket, _) = sync.question().unwrap();
+        let (ticket, _) = sync.request().unwrap();
         let date = Some(first - TimeDelta::seconds(5));
         sync.answer(ticket, Response::of(Ok(Vec::new()), date)).unwrap();
     }

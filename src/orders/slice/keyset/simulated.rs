@@ -98,7 +98,7 @@ proptest! {
         let mut walk = KeysetWalk::new(slice, Selection::default(), goal);
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut handed_out, mut asked) = (Vec::new(), 0);
-        while let Some(query) = walk.question() {
+        while let Some(query) = walk.request() {
             asked += 1;
             prop_assert!(asked < 20_000, "the walk does not end");
             let position = walk.position();

@@ -18,7 +18,7 @@ fn every_order_of_the_goal_has_to_arrive() {
     let mut walk = KeysetWalk::new(slice, Selection::default(), Some(goal(7, &[4, 5])));
     walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
     assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
-    assert!(walk.question().is_some());
+    assert!(walk.request().is_some());
 }
 
 fn ids(rows: &[Row]) -> Vec<u64> {
@@ -30,10 +30,10 @@ fn the_last_instant_is_held_back_until_the_next_answer_has_it_whole() {
     let mut walk = walk(0, 100, 7);
     assert_eq!(ids(&walk.accept(vec![row(1, 1), row(5, 2)]).unwrap()), [1]);
     assert_eq!(walk.position(), row(5, 0).at);
-    assert_eq!(walk.question().unwrap().min, Some(lower_bound(row(5, 0).at)));
+    assert_eq!(walk.request().unwrap().min, Some(lower_bound(row(5, 0).at)));
     assert_eq!(ids(&walk.accept(vec![row(5, 2), row(5, 3), row(7, 4)]).unwrap()), [2, 3]);
     assert_eq!(ids(&walk.accept(vec![row(7, 4)]).unwrap()), [4]);
-    assert_eq!((walk.question(), walk.position()), (None, row(100, 0).at));
+    assert_eq!((walk.request(), walk.position()), (None, row(100, 0).at));
 }
 
 #[test]
@@ -41,18 +41,18 @@ fn membership_is_decided_by_the_records_own_timestamp() {
     let mut walk = walk(5, 10, 9);
     let rows = vec![row(4, 1), row(5, 2), row(9, 3), row(10, 4), row(11, 5)];
     assert_eq!(ids(&walk.accept(rows).unwrap()), [2, 3]);
-    assert!(walk.question().is_none(), "an order at or after the end proves that the slice is complete");
+    assert!(walk.request().is_none(), "an order at or after the end proves that the slice is complete");
 }
 
 #[test]
 fn an_answer_without_the_order_it_continues_from_is_doubted_and_changes_nothing() {
     let mut walk = walk(0, 100, 9);
     walk.accept(vec![row(1, 1), row(5, 2)]).unwrap();
-    let question = walk.question();
+    let request = walk.request();
     for rows in [vec![], vec![row(6, 3)], vec![row(5, 7), row(6, 3)], vec![row(5, 2)]] {
         let doubt = walk.accept(rows).unwrap_err();
         assert_eq!(doubt.kind, FailureKind::MissingOrder);
-        assert_eq!(walk.question(), question);
+        assert_eq!(walk.request(), request);
     }
 }
 
@@ -63,9 +63,9 @@ fn an_empty_first_answer_is_doubted_while_an_order_is_known() {
 
 #[test]
 fn without_an_order_in_the_slice_nothing_is_asked() {
-    assert!(walk(10, 100, 9).question().is_none());
+    assert!(walk(10, 100, 9).request().is_none());
     let slice = Slice { start: row(0, 0).at, end: row(9, 0).at };
-    assert!(KeysetWalk::new(slice, Selection::default(), None).question().is_none());
+    assert!(KeysetWalk::new(slice, Selection::default(), None).request().is_none());
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn an_instant_that_one_answer_cannot_get_past_is_read_by_page_numbers() {
     let mut walk = walk(0, 100, 50);
     walk.accept(vec![row(1, 1), row(5, 2)]).unwrap();
     assert!(walk.accept(vec![row(5, 2), row(5, 3)]).unwrap().is_empty());
-    assert_eq!(walk.question().unwrap().sort, Sort::LowestId);
+    assert_eq!(walk.request().unwrap().sort, Sort::LowestId);
     for rows in [vec![row(5, 2), row(5, 3), row(5, 4)], vec![], vec![row(5, 4), row(5, 3), row(5, 2)]] {
         assert!(walk.accept(rows).unwrap().is_empty());
     }
     assert_eq!(ids(&walk.accept(vec![]).unwrap()), [2, 3, 4]);
     assert_eq!(walk.position(), row(6, 0).at);
-    assert_eq!(walk.question().unwrap().sort, Sort::OldestFirst);
+    assert_eq!(walk.request().unwrap().sort, Sort::OldestFirst);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn every_version_that_was_seen_has_to_come_back() {
     let version = |version| Row { version, ..row(7, 4) };
     walk.accept(vec![version(1), version(2)]).unwrap();
     assert_eq!(walk.accept(vec![version(1)]).unwrap_err().kind, FailureKind::MissingOrder);
-    assert!(walk.question().is_some());
+    assert!(walk.request().is_some());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn every_version_of_the_goal_has_to_arrive() {
     let mut walk = KeysetWalk::new(slice, Selection::default(), Some(goal(7, &[4, 4])));
     walk.accept(vec![row(1, 1), row(7, 4)]).unwrap();
     assert_eq!(walk.accept(vec![row(7, 4)]).unwrap_err().kind, FailureKind::MissingOrder);
-    assert!(walk.question().is_some());
+    assert!(walk.request().is_some());
 }
 
 /// A server that takes the lower bound for the time of another zone begins hours too late.
