@@ -1,7 +1,7 @@
 //! Lists that are kept for the next pages.
 
-/// How many lists are kept.
-const KEPT: usize = 8;
+/// How many lists are kept: those of all streams that are read at once, by store and role.
+const KEPT: usize = 16;
 
 /// Filtered and sorted lists of recent queries, as long as no order changes.
 #[derive(Clone, Debug, Default)]
