@@ -24,8 +24,9 @@ use crate::failure::FailureKind;
 use crate::orders::api::page::Row;
 use crate::orders::api::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound, upper_bound};
 
-/// Sizes of the pages from the low end and from the high end. They differ, so that the two kinds of passes do not
-/// cut the set at the same places.
+/// Sizes of the pages of the first passes, from the low end and from the high end. They differ, so that the two do not cut
+/// the set at the same places. Later passes cut it elsewhere again: where two versions of an order have one id, and a page ends
+/// between them, each pass may meet one of them twice.
 const PAGE_SIZES: [usize; 2] = [PAGE_SIZE, 150];
 
 /// How often the second is read before we give up. Two are enough where nothing moves.
@@ -48,6 +49,8 @@ pub(crate) struct DenseSecond {
     seen_twice: bool,
     /// Rows of the pages of this pass: the fewest but for the last page, the most, and those of the last.
     lengths: (usize, usize, usize),
+    /// The API gives so many rows at a time, and no more; none, where that was not seen.
+    cap: Option<usize>,
     /// Whether the pass before this one, from the other end, saw everything known.
     last_whole: bool,
     /// Rows from around the range are kept too: they are proof that an answer was given.
@@ -79,6 +82,7 @@ impl DenseSecond {
             seen: HashSet::new(),
             seen_twice: false,
             lengths: NO_PAGE,
+            cap: None,
             last_whole: false,
             all: BTreeMap::new(),
         };
@@ -103,10 +107,19 @@ impl DenseSecond {
             max: Some(upper_bound(self.until)),
             sort: if from_high_end { Sort::HighestId } else { Sort::LowestId },
             page: (self.page > 0).then_some(self.page),
-            page_size: PAGE_SIZES[usize::from(from_high_end)],
+            page_size: self.page_size(PAGE_SIZES[usize::from(from_high_end)]),
             products: true,
             selection: self.selection.clone(),
         }
+    }
+
+    /// That of this pass, of at most `size`.
+    fn page_size(&self, size: usize) -> usize {
+        if self.pass < 2 {
+            return size;
+        }
+        let size = self.cap.map_or(size, |cap| cap.min(size));
+        size - self.pass as usize % (size / 2 + 1)
     }
 
     /// Takes the answer. All rows, sorted, once they are known to be all.
@@ -140,6 +153,9 @@ impl DenseSecond {
     fn end_pass(&mut self) -> Result<Option<Vec<Row>>, Doubt> {
         let (fewest, most, _) = self.lengths;
         let cut = fewest < most;
+        if fewest < usize::MAX && most < self.request().page_size {
+            self.cap = Some(most);
+        }
         let whole = !self.seen_twice && !cut && self.all.keys().all(|key| self.seen.contains(key));
         if whole && self.last_whole {
             let rows = std::mem::take(&mut self.all).into_values();
@@ -202,6 +218,25 @@ mod tests {
             }
             let found = found.expect("a bounded number of requests");
             prop_assert_eq!(found.len() as u64, count);
+        }
+    }
+
+    #[test]
+    fn versions_with_one_id_at_the_ends_of_pages_do_not_keep_a_second_from_being_read() {
+        // Pages of 20 end between two versions, whichever end a pass begins at.
+        let pairs = [20, 40, 60, 130, 150, 170];
+        let id = |n: usize| n as u64 - u64::from(pairs.contains(&n));
+        let rows: Vec<Row> = (0..190).map(|n| Row { version: n as u64 - id(n), ..row(0, id(n)) }).collect();
+        for seed in 0..500 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let known = rows[..1].to_vec();
+            let mut dense = DenseSecond::new(row(0, 0).at, row(1, 0).at, Selection::default(), known);
+            let found = (0..1_000).find_map(|_| {
+                let mut query = dense.request();
+                query.page_size = query.page_size.min(20);
+                dense.accept(answer(&query, &rows, 0, &mut rng)).expect("it is read")
+            });
+            assert_eq!(found.map(|rows| rows.len()), Some(190));
         }
     }
 
