@@ -319,8 +319,8 @@ fn assert_true(plan: &Plan) {
 }
 
 proptest! {
-    // Two tests, so that two cores share the 256 cases.
-    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    // Two tests, so that two cores share the cases.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn after_quiet_syncs_every_table_is_the_truth(plan in any_plan()) {
