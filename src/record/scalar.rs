@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
 use serde_json::Value;
 
 use super::compact::compact;
@@ -61,7 +62,8 @@ fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// A string token may hold an escape that stands for no character (half of a surrogate pair): not to be passed on.
 fn string(raw: &str) -> Option<Cow<'_, str>> {
-    (!raw.contains("\\u") || serde_json::from_str::<Cow<'_, str>>(raw).is_ok()).then_some(raw.into())
+    let has_escapes = memchr(b'\\', raw.as_bytes()).is_some();
+    (!has_escapes || serde_json::from_str::<Cow<'_, str>>(raw).is_ok()).then_some(raw.into())
 }
 
 fn json_text(raw: &str) -> Option<Cow<'_, str>> {
@@ -85,8 +87,14 @@ fn date_time(raw: &str) -> Option<Cow<'_, str>> {
 /// A number that every reader takes: of what is beyond a double's range, some make infinity, and some nothing.
 fn number(token: &str) -> Option<&str> {
     let is_finite =
-        || token.len() < LONG && !token.contains(['e', 'E']) || token.parse().is_ok_and(f64::is_finite);
+        || token.len() < LONG && exponent_of(token).1.is_none() || token.parse().is_ok_and(f64::is_finite);
     (is_number(token) && is_finite()).then_some(token)
+}
+
+/// The part before the exponent, and the exponent, if there is one.
+fn exponent_of(token: &str) -> (&str, Option<&str>) {
+    let at = token.bytes().position(|byte| matches!(byte, b'e' | b'E'));
+    at.map_or((token, None), |at| (&token[..at], Some(&token[at + 1..])))
 }
 
 fn unquoted(raw: &str) -> &str {
@@ -96,11 +104,12 @@ fn unquoted(raw: &str) -> &str {
 /// The digits of a whole number, also of one written `12.0`, `7E+3` or `"0012"`.
 fn integer(token: &str) -> Option<Cow<'_, str>> {
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if (1..=MOST_DIGITS).contains(&token.len()) && digits(token) && !token.starts_with('0') {
+        return Some(token.into());
+    }
     let (sign, number) = token.strip_prefix('-').map_or(("", token), |number| ("-", number));
-    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (number, 0),
-    };
+    let (mantissa, exponent) = exponent_of(number);
+    let exponent = exponent.map_or(Some(0), |exponent| exponent.parse::<i32>().ok())?;
     let (whole, fraction) = match mantissa.split_once('.') {
         Some((_, "")) => return None,
         Some(parts) => parts,
@@ -146,10 +155,8 @@ fn shifted(whole: &str, fraction: &str, exponent: i32) -> Option<String> {
 
 fn is_number(token: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (mantissa, exponent) = match token.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
-        None => (token, None),
-    };
+    let (mantissa, exponent) = exponent_of(token);
+    let exponent = exponent.map(|exponent| exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
     let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
     let (whole, fraction) = match mantissa.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
