@@ -10,7 +10,7 @@ const LONGEST_NAME: usize = 100;
 
 /// The findings in the answers so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Fields that the schema does not know, with their path.
     pub unknown: BTreeSet<String>,
     /// Columns that held values which do not fit them, and how many.

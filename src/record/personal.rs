@@ -1,6 +1,6 @@
 //! What leaves of personal data: the setting `personal_data`, applied to each value before a record is written. Pure.
 //!
-//! A column is personal where its schema file has the marker [`super::schema::PERSONAL`]. A field that no schema declares may
+//! A column is personal where its schema file has the marker [`super::shape::PERSONAL`]. A field that no schema declares may
 //! be personal, and so may a value that does not fit its column and an item that no record can be made of: all three are
 //! treated as personal. Names of unknown fields are kept, unless they look like data.
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::digest;
 use super::schema::Schema;
-use super::shape::{Property, Shape};
+use super::shape::{ADDITIONAL_FIELDS, Property, Shape};
 
 /// Prefix of what is signed for [`Personal::mark`], so that no value of a column has the same hash.
 const MARK: &str = "source-aifi personal_data salt\n";
@@ -139,7 +139,7 @@ fn declare_text(shape: &Shape, schema: &mut Value) {
             for Property { name, shape, personal, .. } in properties {
                 let field = &mut schema["properties"][name];
                 // Unknown fields are hashed one by one, so what holds them stays an object.
-                if *personal && name != super::transcode::ADDITIONAL_FIELDS {
+                if *personal && name != ADDITIONAL_FIELDS {
                     let description = field["description"].take();
                     *field = serde_json::json!({"type": ["null", "string"], "description": description});
                 } else {

@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
+pub use super::shape::PERSONAL;
 use super::shape::{AIFI_NAME, Shape};
-
-/// Keyword of a schema file: the field holds, or may hold, what belongs to a person.
-pub const PERSONAL: &str = "personal";
 
 /// A stream's schema.
 #[derive(Debug)]

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::schema::PERSONAL;
-
 /// Keyword of a schema file: what the API calls a field whose column has another name.
 pub(crate) const AIFI_NAME: &str = "aifiName";
+
+/// Keyword of a schema file: the field holds, or may hold, what belongs to a person.
+pub const PERSONAL: &str = "personal";
+
+/// The top-level field that keeps what the schema does not know, and what does not fit its column.
+pub(crate) const ADDITIONAL_FIELDS: &str = "additionalFields";
 
 /// What a value has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,11 +12,8 @@ use super::findings::Findings;
 use super::key::{Key, KeySeed};
 use super::personal::Personal;
 use super::scalar::{self, Fit};
-use super::shape::{Property, Shape};
+use super::shape::{ADDITIONAL_FIELDS, Property, Shape};
 use crate::protocol::output::Change;
-
-/// The top-level field that keeps what the schema does not know, and what does not fit its column.
-pub(crate) const ADDITIONAL_FIELDS: &str = "additionalFields";
 
 /// The deepest value of an unknown field that is passed on as it is. Readers of our lines give up at 128 levels, those of
 /// the message and the record included; what is deeper is kept as a text of JSON.

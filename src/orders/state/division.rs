@@ -2,9 +2,9 @@
 
 use crate::orders::api::query::Selection;
 use crate::orders::state::digests::Digests;
-use crate::orders::state::parts::{Part, Scope};
+use crate::orders::state::parts::Scope;
 use crate::orders::state::saved_window::SavedWindow;
-use crate::orders::state::stream_state::StreamState;
+use crate::orders::state::stream_state::{Part, StreamState};
 use crate::protocol::start_date;
 
 /// Most parts of a state. What goes beyond is forgotten, the one with the earliest position first: such a partition is read from

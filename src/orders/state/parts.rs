@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::orders::api::query::Selection;
 use crate::orders::state::digests::Digests;
-use crate::orders::state::stream_state::{self, StreamState};
+use crate::orders::state::stream_state::{self, Part, StreamState};
 use crate::orders::streams::OrderStream;
 use crate::timestamp;
 
@@ -23,17 +23,6 @@ use crate::timestamp;
 const UNTIL: &str = "until";
 /// Where a part says when it first showed no order.
 const EMPTY_SINCE: &str = "emptySince";
-
-/// See the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// What it says. It has no parts itself.
-    pub(crate) state: StreamState,
-    /// It speaks of what was drafted before it. None for a partition that was removed.
-    pub(crate) until: Option<DateTime<Utc>>,
-    /// Some of its partitions showed no order when they were read, first at this time.
-    pub(crate) empty_since: Option<DateTime<Utc>>,
-}
 
 impl Part {
     /// A part of everything that these partitions have from `start_date` until `until`, of which nothing is read.

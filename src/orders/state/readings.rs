@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::orders::api::query::Selection;
 use crate::orders::state::digests::Digests;
 use crate::orders::state::division::divide;
-use crate::orders::state::parts::{Part, Scope};
-use crate::orders::state::stream_state::StreamState;
+use crate::orders::state::parts::Scope;
+use crate::orders::state::stream_state::{Part, StreamState};
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::start_date;
 

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::orders::api::page::Row;
 use crate::orders::state::inventory::Items;
 use crate::orders::state::missing::{Finding, MissingSearch};
-use crate::orders::state::window::{Form, Window};
+use crate::orders::state::saved_window::Form;
+use crate::orders::state::window::Window;
 
 /// Most bytes of records that wait for the end of their span.
 const LARGEST_SPAN: usize = 16 * 1024 * 1024;

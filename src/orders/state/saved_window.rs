@@ -6,14 +6,33 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::orders::api::page::{Row, digest_of_bytes};
 use crate::orders::state::digests;
 use crate::orders::state::lagging::LaggingDetails;
 use crate::orders::state::listing::SavedListing;
-use crate::orders::state::window::Form;
 use crate::timestamp;
 
 /// Marks [`Form::Content`] in a state.
 const CONTENT: u64 = 2;
+
+/// What the digests of a state are digests of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Of the bytes of records, until the window is read again: states of version 0.3.0 and before.
+    Bytes,
+    /// Of what records say.
+    Content,
+}
+
+impl Form {
+    /// The digest of a row whose record has the digest `content`.
+    pub(super) fn digest(self, row: &Row, content: u64) -> u64 {
+        match self {
+            Self::Bytes => digest_of_bytes(row),
+            Self::Content => content,
+        }
+    }
+}
 
 /// See the module, and [`Window`](super::window::Window).
 #[derive(Clone, Debug, PartialEq, Eq)]

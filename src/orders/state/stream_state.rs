@@ -14,7 +14,6 @@ use crate::orders::CURSOR_FIELD;
 use crate::orders::api::query::Selection;
 use crate::orders::state::digests::Digests;
 use crate::orders::state::lagging::LaggingDetails;
-use crate::orders::state::parts::Part;
 use crate::orders::state::saved_window::SavedWindow;
 use crate::orders::streams::OrderStream;
 use crate::protocol::catalog::SyncMode;
@@ -123,6 +122,17 @@ pub(crate) struct StreamState {
     pub start_date: Option<DateTime<Utc>>,
     /// Which kind of sync wrote it.
     pub writer: Writer,
+}
+
+/// What a state says of other orders than those that its position speaks of: see [`parts`](super::parts).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// What it says. It has no parts itself.
+    pub(crate) state: StreamState,
+    /// It speaks of what was drafted before it. None for a partition that was removed.
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// Some of its partitions showed no order when they were read, first at this time.
+    pub(crate) empty_since: Option<DateTime<Utc>>,
 }
 
 impl StreamState {

@@ -13,34 +13,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::orders::api::page::Row;
-use crate::orders::api::page::digest_of_bytes;
 use crate::orders::state::listing::Listing;
-use crate::orders::state::saved_window::SavedWindow;
+use crate::orders::state::saved_window::{Form, SavedWindow};
 
 /// Most digests in a state: 16 kB of text. Only with hundreds of selections there are a few more.
 const MOST: i64 = 1_000;
 
 /// Spans of a digest, in hours.
 const SPANS: [i64; 9] = [1, 2, 4, 8, 24, 72, 168, 720, 2_160];
-
-/// What the digests of a state are digests of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Of the bytes of records, until the window is read again: states of version 0.3.0 and before.
-    Bytes,
-    /// Of what records say.
-    Content,
-}
-
-impl Form {
-    /// The digest of a row whose record has the digest `content`.
-    pub(super) fn digest(self, row: &Row, content: u64) -> u64 {
-        match self {
-            Self::Bytes => digest_of_bytes(row),
-            Self::Content => content,
-        }
-    }
-}
 
 /// Digests of the records before some instant, of the last days before it.
 #[derive(Clone, Debug, PartialEq, Eq)]

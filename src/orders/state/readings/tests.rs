@@ -237,7 +237,7 @@ fn a_state_of_five_hundred_stores_that_come_and_go_stays_small() {
         read_at: day(5),
         from: day(1),
         hours: 1,
-        form: crate::orders::state::window::Form::Content,
+        form: crate::orders::state::saved_window::Form::Content,
         digests: vec![vec![u64::MAX; 2]; partitions],
         listing: None,
     };
