@@ -9,7 +9,7 @@ pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 /// What is doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub(crate) struct Doubt {
     /// The failure it becomes.
     pub kind: FailureKind,
     /// As a clause: "the page is not sorted".
@@ -18,12 +18,12 @@ pub struct Doubt {
 
 impl Doubt {
     /// A doubt of this kind.
-    pub fn new(kind: FailureKind, what: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: FailureKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into() }
     }
 
     /// The failure that a doubt about a list becomes after so many attempts.
-    pub fn into_failure(self, list: &str, looks: u32) -> Failure {
+    pub(crate) fn into_failure(self, list: &str, looks: u32) -> Failure {
         let advice = match self.kind {
             FailureKind::MissingOrder | FailureKind::Restless => {
                 "Nothing was skipped: the state ends before this point, and the next sync starts there."
@@ -47,7 +47,7 @@ impl Doubt {
 
 /// Why nothing can be used of a body.
 #[derive(Debug)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// It is not whole JSON, as after a connection that broke: the request is retried like one without a response.
     Unreadable(anyhow::Error),
     /// It is JSON that cannot be believed: the family that asked decides.

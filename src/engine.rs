@@ -22,7 +22,7 @@ use crate::unreadable::UnreadableRows;
 use ending::Endings;
 
 /// What a family writes to, and asks of the driver.
-pub struct Doors<'a> {
+pub(crate) struct Doors<'a> {
     /// Where messages go.
     pub output: &'a mut Output,
     /// Where items go that no record can be made of.

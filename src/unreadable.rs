@@ -42,7 +42,7 @@ pub(crate) fn catalog_entry(personal: &Personal) -> Value {
 
 /// Why no record can be made of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// It is not an object.
     NotAnObject,
     /// It has no primary key that can be read.
@@ -67,7 +67,7 @@ impl Reason {
 
 /// An item of an answer that no record can be made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// Its number in the answer, from 0.
     pub position: usize,
     /// Why.
@@ -82,7 +82,7 @@ pub struct Item {
 
 /// The unreadable rows of one sync, of all streams.
 #[derive(Debug)]
-pub struct UnreadableRows {
+pub(crate) struct UnreadableRows {
     selected: bool,
     seen_at: DateTime<Utc>,
     personal: Personal,
@@ -93,12 +93,12 @@ pub struct UnreadableRows {
 impl UnreadableRows {
     /// Of a sync that begins at `seen_at`; `selected` says whether the stream is, `personal` what is done to the items, which
     /// may hold anything.
-    pub fn new(selected: bool, seen_at: DateTime<Utc>, personal: Personal) -> Self {
+    pub(crate) fn new(selected: bool, seen_at: DateTime<Utc>, personal: Personal) -> Self {
         Self { selected, seen_at, personal, seen: HashSet::new() }
     }
 
     /// Whether the stream is selected.
-    pub fn is_selected(&self) -> bool {
+    pub(crate) fn is_selected(&self) -> bool {
         self.selected
     }
 
@@ -106,7 +106,7 @@ impl UnreadableRows {
     ///
     /// # Errors
     /// Where the output cannot be written.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         output: &mut Output,
         stream: &str,
@@ -171,7 +171,7 @@ impl UnreadableRows {
     ///
     /// # Errors
     /// Where the output cannot be written.
-    pub fn finish(&self, output: &mut Output) -> Result<(), Failure> {
+    pub(crate) fn finish(&self, output: &mut Output) -> Result<(), Failure> {
         let count = self.seen.len();
         if count as u64 > LOGGED {
             let text = format!(

@@ -7,7 +7,7 @@ use crate::plural::plural;
 
 /// A request that was sent.
 #[derive(Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Method, path below the base URL and query. The token endpoint has neither: its path is the user's.
     pub request: String,
     /// How often it was sent, this time included.
@@ -38,7 +38,7 @@ impl fmt::Display for Attempt {
 }
 
 /// What was read from a body, as something that has rows.
-pub trait Rows {
+pub(crate) trait Rows {
     /// How many items the body held. None where what it held cannot be believed.
     fn rows(&self) -> Option<usize>;
 }

@@ -7,7 +7,7 @@ use super::lock;
 
 /// How much was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asks {
+pub(crate) struct Asks {
     /// Requests to the Admin API, all attempts counted.
     pub requests: u64,
     /// Requests that the API refused as too many.
@@ -19,7 +19,7 @@ pub struct Asks {
 impl Asks {
     /// How much of it came after `before`.
     #[must_use]
-    pub fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             requests: self.requests - before.requests,
             refused: self.refused - before.refused,
@@ -29,7 +29,7 @@ impl Asks {
 
     /// The sum of the two.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             requests: self.requests + other.requests,
             refused: self.refused + other.refused,
@@ -40,25 +40,25 @@ impl Asks {
 
 /// The counts, by kind: "orders".
 #[derive(Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     kinds: Mutex<HashMap<&'static str, (Asks, u32)>>,
 }
 
 impl Counts {
     /// How much was asked so far, of all kinds.
-    pub fn asks(&self) -> Asks {
+    pub(crate) fn asks(&self) -> Asks {
         lock(&self.kinds).values().fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
     }
 
     /// How much was asked so far, of these kinds.
-    pub fn asks_of(&self, kinds: &[&'static str]) -> Asks {
+    pub(crate) fn asks_of(&self, kinds: &[&'static str]) -> Asks {
         let counts = lock(&self.kinds);
         let asks = kinds.iter().filter_map(|kind| counts.get(kind));
         asks.fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
     }
 
     /// Whether a request of one of these kinds has failed several times: further ones would only add to the trouble.
-    pub fn are_in_trouble(&self, kinds: &[&'static str]) -> bool {
+    pub(crate) fn are_in_trouble(&self, kinds: &[&'static str]) -> bool {
         let counts = lock(&self.kinds);
         kinds.iter().any(|kind| counts.get(kind).is_some_and(|(_, troubled)| *troubled > 0))
     }

@@ -42,7 +42,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// What the reader of the streams should know while questions are being asked.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// We wait before we ask again.
     Waiting(Waiting),
     /// A token was fetched, which no output may show.
@@ -53,7 +53,7 @@ pub enum Event {
 
 /// A wait before a question is asked again.
 #[derive(Debug)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// What is asked for, as in [`Question::what`].
     pub of: &'static str,
     /// For how long from now.
@@ -68,7 +68,7 @@ pub struct Waiting {
 
 /// What to ask the API.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// What is asked for, as people call it: "orders".
     pub what: &'static str,
     /// The path below the base URL.
@@ -81,7 +81,7 @@ pub struct Question<'a> {
 
 /// An answer that is whole JSON.
 #[derive(Debug)]
-pub struct Answer<T> {
+pub(crate) struct Answer<T> {
     /// What was read from the body, unless it cannot be believed.
     pub value: Result<T, Doubt>,
     /// The server's clock.
@@ -93,7 +93,7 @@ const INBOX_REQUESTS_PER_SECOND: u32 = 20;
 
 /// The API, or the checkout inbox, as a thing to ask.
 #[derive(Debug)]
-pub struct Http {
+pub(crate) struct Http {
     transport: Rc<dyn Transport>,
     base_url: String,
     /// Which of the two, and how we sign in.
@@ -184,7 +184,7 @@ impl From<Result<Trouble, Failure>> for Outcome {
 
 impl Http {
     /// A client for the API of this configuration. It gives up after `patience` without progress, and when `stop` becomes true.
-    pub fn new(
+    pub(crate) fn new(
         servers: &Servers,
         config: &Config,
         patience: Duration,
@@ -200,7 +200,7 @@ impl Http {
     }
 
     /// A client for the checkout inbox of this configuration, with a pace and a patience of its own.
-    pub fn to_inbox(
+    pub(crate) fn to_inbox(
         servers: &Servers,
         inbox: &Inbox,
         config: &Config,
@@ -248,7 +248,7 @@ impl Http {
     }
 
     /// Notes a step forward: patience starts anew.
-    pub fn progressed(&self) {
+    pub(crate) fn progressed(&self) {
         *lock(&self.progress) = clock::instant();
     }
 
@@ -258,12 +258,12 @@ impl Http {
     }
 
     /// How much was asked so far.
-    pub fn counts(&self) -> &Counts {
+    pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
     /// Waits for the turn of one more request. It is nobody else's until the request has started, or the turn is dropped.
-    pub async fn turn(&self) -> Turn<'_> {
+    pub(crate) async fn turn(&self) -> Turn<'_> {
         let queue = self.turns.lock().await;
         let next = lock(&self.pace).next(clock::instant());
         clock::sleep_until(next).await;
@@ -272,7 +272,7 @@ impl Http {
 
     /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
     /// for its own.
-    pub async fn get<T: Rows>(
+    pub(crate) async fn get<T: Rows>(
         &self,
         question: Question<'_>,
         mut turn: Option<Turn<'_>>,
@@ -321,7 +321,12 @@ impl Http {
 
     /// Waits before a question is asked again that had an answer which cannot be believed. `look` counts from 1.
     /// `of` is what it asked for.
-    pub async fn wait_before_look(&self, of: &'static str, look: u32, what: &str) -> Result<(), Failure> {
+    pub(crate) async fn wait_before_look(
+        &self,
+        of: &'static str,
+        look: u32,
+        what: &str,
+    ) -> Result<(), Failure> {
         self.counts.count(of, |asks| asks.repeated += 1);
         self.wait(of, retry::backoff(look, fastrand::f64()), false, what, look).await
     }
@@ -647,7 +652,7 @@ fn request(method: Method, url: &str, name: HeaderName, value: &str) -> Result<R
 
 /// The turn of one request: see [`Http::turn`].
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     http: &'a Http,
     _queue: tokio::sync::MutexGuard<'a, ()>,
 }

@@ -6,7 +6,7 @@ use crate::protocol::output::Output;
 
 /// How the streams ended so far.
 #[derive(Debug)]
-pub struct Endings {
+pub(crate) struct Endings {
     /// The first failure of a stream.
     pub failed: Result<(), Failure>,
     /// That we were asked to stop has been logged.
@@ -21,7 +21,7 @@ impl Default for Endings {
 
 impl Endings {
     /// Says how a stream ended. Being asked to stop is not an error, and whoever closed our output cannot read it.
-    pub fn end(
+    pub(crate) fn end(
         &mut self,
         output: &mut Output,
         stream: &str,
@@ -40,7 +40,7 @@ impl Endings {
     }
 
     /// Says how a stream ended that shares its reading with no other, and keeps its failure.
-    pub fn close(
+    pub(crate) fn close(
         &mut self,
         output: &mut Output,
         stream: &str,
@@ -51,7 +51,7 @@ impl Endings {
     }
 
     /// Keeps the first failure. One that the other streams would share comes back: it ends the sync.
-    pub fn keep(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn keep(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
         match result {
             Err(failure) if failure.kind.ends_the_sync() => Err(failure),
             Err(failure) if self.failed.is_ok() => {

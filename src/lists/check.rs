@@ -11,7 +11,7 @@ use crate::doubt::MAX_ATTEMPTS;
 use crate::failure::Failure;
 
 /// Proves that the token may read the list, and that an answer is one.
-pub async fn check(list: &'static List, config: &Config, http: &Http) -> Result<(), Failure> {
+pub(crate) async fn check(list: &'static List, config: &Config, http: &Http) -> Result<(), Failure> {
     let pages = RefCell::new(PageReader::new(list, &config.personal));
     let query = encode(list, &PageRequest::first(list.paging, 1), None);
     let question = Question { what: list.name, path: list.path, query: &query, guess: false };

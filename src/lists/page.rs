@@ -19,7 +19,7 @@ use crate::unreadable::{self, Item, Reason};
 
 /// What the body of an answer held.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     /// The rows, in the order of the answer.
     pub rows: Vec<Row>,
     /// Items without a primary key.
@@ -35,7 +35,7 @@ impl Rows for Page {
 
 /// A listed row: the record, and what the reader needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// The primary key, as text.
     pub id: Box<str>,
     /// When it was changed last, where the list tells it: its creation, where it says nothing of a change.
@@ -49,7 +49,7 @@ pub struct Row {
 }
 
 /// Reads pages of a list.
-pub struct PageReader {
+pub(crate) struct PageReader {
     list: &'static List,
     transcoder: Transcoder<'static>,
     /// Where the declarations of the fields we look at are in the schema.
@@ -61,7 +61,7 @@ pub struct PageReader {
 
 impl PageReader {
     /// For a list. `personal` says what is done to personal values.
-    pub fn new(list: &'static List, personal: &Personal) -> Self {
+    pub(crate) fn new(list: &'static List, personal: &Personal) -> Self {
         let shape = &list.schema.shape;
         Self {
             list,
@@ -74,12 +74,12 @@ impl PageReader {
     }
 
     /// What the schema does not expect, so far.
-    pub fn findings(&self) -> &Findings {
+    pub(crate) fn findings(&self) -> &Findings {
         &self.transcoder.findings
     }
 
     /// Reads a body. It is unreadable when it is not whole JSON, and doubtful when it is JSON but not this list.
-    pub fn read(&mut self, body: &[u8]) -> Result<Page, Unusable> {
+    pub(crate) fn read(&mut self, body: &[u8]) -> Result<Page, Unusable> {
         let List { name, rows: list, key, .. } = *self.list;
         let (out, written) =
             list::read(body, list, &mut self.transcoder).map_err(|why| why.of(name, list))?;
@@ -141,7 +141,7 @@ impl Row {
     }
 
     /// Whether it only takes a place, and is not a record.
-    pub fn is_stand_in(&self) -> bool {
+    pub(crate) fn is_stand_in(&self) -> bool {
         self.id.starts_with('\0')
     }
 }

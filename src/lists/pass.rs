@@ -50,7 +50,7 @@ struct Held {
 
 /// The reading of one list.
 #[derive(Debug)]
-pub struct Pass {
+pub(crate) struct Pass {
     place: Box<dyn Position>,
     aim: Aim,
     longest: usize,
@@ -71,7 +71,7 @@ pub struct Pass {
 
 impl Pass {
     /// From the start of a list, with pages of `size` rows at most.
-    pub fn new(paging: Paging, size: usize) -> Self {
+    pub(crate) fn new(paging: Paging, size: usize) -> Self {
         match paging {
             Paging::After => Self::of(Box::new(Keyed::new(None, size))),
             Paging::Offset => Self::of(Box::new(Numbered::new(false, size))),
@@ -80,7 +80,7 @@ impl Pass {
     }
 
     /// From behind the row with this id, of a list that is asked for by key.
-    pub fn behind(after: &str, size: usize) -> Self {
+    pub(crate) fn behind(after: &str, size: usize) -> Self {
         Self::of(Box::new(Keyed::new(Some(after.into()), size)))
     }
 
@@ -101,39 +101,39 @@ impl Pass {
     }
 
     /// The next question.
-    pub fn question(&self) -> PageRequest {
+    pub(crate) fn question(&self) -> PageRequest {
         self.place.ask(self.aim, self.longest).part
     }
 
     /// Whether the next question is for new rows.
-    pub fn advances(&self) -> bool {
+    pub(crate) fn advances(&self) -> bool {
         self.aim == Aim::Advance && !self.done
     }
 
     /// Whether everything has been handed out.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.done
     }
 
     /// Where another pass may begin: behind the row with this id comes the last one that was handed out. None, where no
     /// place holds.
-    pub fn resume(&self) -> Option<&str> {
+    pub(crate) fn resume(&self) -> Option<&str> {
         self.place.resume()
     }
 
     /// How many places the list has, as far as answers have shown; 0, where they have no numbers.
-    pub fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.place.places()
     }
 
     /// Whether the list has more rows than an answer holds.
-    pub fn is_longer_than_a_page(&self) -> bool {
+    pub(crate) fn is_longer_than_a_page(&self) -> bool {
         self.handed_out > self.longest
     }
 
     /// The answer to [`Self::question`] is too large to be read: from now on half as many rows are asked for. False where so
     /// few are asked for that a single row is too large.
-    pub fn halve(&mut self) -> bool {
+    pub(crate) fn halve(&mut self) -> bool {
         let size = self.question().count();
         if size <= SMALLEST_CAP {
             return false;
@@ -147,7 +147,7 @@ impl Pass {
 
     /// Takes the answer to [`Self::question`], and hands out the rows that are new. After a doubt, [`Self::question`] is
     /// asked again; it may reach further back then.
-    pub fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+    pub(crate) fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         self.answers += 1;
         if self.answers > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
             return Err(restless());

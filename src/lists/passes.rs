@@ -33,7 +33,7 @@ enum PassKind {
 
 /// The reading of one list in one sync.
 #[derive(Debug)]
-pub struct Passes {
+pub(crate) struct Passes {
     list: &'static List,
     /// What is due, and what the state says.
     pub sync: Sync,
@@ -53,7 +53,7 @@ pub struct Passes {
 
 impl Passes {
     /// Nothing is read yet.
-    pub fn new(list: &'static List, sync: Sync) -> Self {
+    pub(crate) fn new(list: &'static List, sync: Sync) -> Self {
         let manner = RequestShape::wished(list.incremental);
         let pass = sync.pass(manner.size);
         Self {
@@ -71,7 +71,7 @@ impl Passes {
     }
 
     /// Whether there is more to ask. After a pass, another one is begun where it takes one.
-    pub fn go_on(&mut self) -> Result<bool, Doubt> {
+    pub(crate) fn go_on(&mut self) -> Result<bool, Doubt> {
         if !self.pass.is_done() {
             return Ok(true);
         }
@@ -110,7 +110,7 @@ impl Passes {
     }
 
     /// The next question: the part, and the bound of the update time.
-    pub fn question(&self) -> (PageRequest, Option<DateTime<Utc>>) {
+    pub(crate) fn question(&self) -> (PageRequest, Option<DateTime<Utc>>) {
         let bound = match self.kind {
             PassKind::Due => self.sync.bound(),
             PassKind::Meanwhile => self.sync.closing_bound(),
@@ -119,28 +119,28 @@ impl Passes {
     }
 
     /// Whether the next question is for new rows.
-    pub fn advances(&self) -> bool {
+    pub(crate) fn advances(&self) -> bool {
         self.pass.advances()
     }
 
     /// Whether the API has answered.
-    pub fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.answered
     }
 
     /// Whether changes are asked for.
-    pub fn is_filtered(&self) -> bool {
+    pub(crate) fn is_filtered(&self) -> bool {
         self.manner.filtered
     }
 
     /// The first answer has come; it fixes the horizon.
-    pub fn begin(&mut self, horizon: DateTime<Utc>) {
+    pub(crate) fn begin(&mut self, horizon: DateTime<Utc>) {
         self.answered = true;
         self.sync.begin(horizon);
     }
 
     /// Takes the answer to [`Self::question`]; the rows that are to be written. After a doubt, the question is asked again.
-    pub fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
+    pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         let mut rows = self.pass.accept(rows)?;
         if self.list.paging != Paging::Page {
             return Ok(self.sync.due(rows));
@@ -156,7 +156,7 @@ impl Passes {
     }
 
     /// The answer is too large to be read. Whether a smaller part helps; the passes of this sync ask for no larger ones.
-    pub fn asks_for_less(&mut self) -> bool {
+    pub(crate) fn asks_for_less(&mut self) -> bool {
         let halved = self.pass.halve();
         self.manner.size = self.manner.size.min(self.pass.question().count());
         halved
@@ -164,7 +164,7 @@ impl Passes {
 
     /// The question was refused. Whether there is another way to ask: from the beginning, so only the first question may
     /// have been refused.
-    pub fn asks_otherwise(&mut self, refused: FailureKind) -> bool {
+    pub(crate) fn asks_otherwise(&mut self, refused: FailureKind) -> bool {
         let manner = match refused {
             _ if self.answered => None,
             FailureKind::Rejected => self.sync.after_refusal(self.manner),
@@ -178,12 +178,12 @@ impl Passes {
     }
 
     /// Whether the pass is at a place where another one may begin.
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.pass.resume().is_some()
     }
 
     /// The state for now.
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         self.sync.under_way(self.pass.resume())
     }
 }

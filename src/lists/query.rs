@@ -7,7 +7,7 @@ use crate::timestamp;
 
 /// Which part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PageRequest {
+pub(crate) enum PageRequest {
     /// Rows behind the one with this id; none for the list's start.
     After {
         /// The id.
@@ -33,7 +33,7 @@ pub enum PageRequest {
 
 impl PageRequest {
     /// The first `count` rows.
-    pub fn first(paging: Paging, count: usize) -> Self {
+    pub(crate) fn first(paging: Paging, count: usize) -> Self {
         match paging {
             Paging::After => Self::After { after: None, count },
             Paging::Offset => Self::Offset { offset: 0, count },
@@ -42,7 +42,7 @@ impl PageRequest {
     }
 
     /// Most rows in the answer.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match self {
             Self::After { count, .. } | Self::Offset { count, .. } | Self::Page { size: count, .. } => *count,
         }
@@ -50,7 +50,7 @@ impl PageRequest {
 }
 
 /// The query string for a part of a list, of the rows that were changed at `changed_from` or later.
-pub fn encode(list: &List, part: &PageRequest, changed_from: Option<DateTime<Utc>>) -> String {
+pub(crate) fn encode(list: &List, part: &PageRequest, changed_from: Option<DateTime<Utc>>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(from) = changed_from {
         query.append_pair("minUpdatedAt", &timestamp::write(from));
@@ -77,7 +77,7 @@ pub fn encode(list: &List, part: &PageRequest, changed_from: Option<DateTime<Utc
 
 /// How the first question is asked, where the API may refuse it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestShape {
+pub(crate) struct RequestShape {
     /// By update time.
     pub filtered: bool,
     /// Rows in a page.
@@ -90,12 +90,12 @@ const SIZES: [usize; 5] = [200, 100, 50, 20, 10];
 
 impl RequestShape {
     /// As we wish.
-    pub fn wished(filtered: bool) -> Self {
+    pub(crate) fn wished(filtered: bool) -> Self {
         Self { filtered, size: SIZES[0] }
     }
 
     /// What to try after this one was refused. `filters` says whether the list has a filter at all.
-    pub fn next(self, filters: bool) -> Option<Self> {
+    pub(crate) fn next(self, filters: bool) -> Option<Self> {
         if self.filtered {
             return Some(Self { filtered: false, ..self });
         }

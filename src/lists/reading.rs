@@ -34,7 +34,7 @@ struct Asked {
 }
 
 /// See the module.
-pub struct Reading {
+pub(crate) struct Reading {
     list: &'static List,
     passes: Passes,
     pages: Rc<RefCell<PageReader>>,
@@ -53,7 +53,7 @@ pub struct Reading {
 
 impl Reading {
     /// Begins to read what is due, and says so.
-    pub fn new(
+    pub(crate) fn new(
         list: &'static List,
         config: &Config,
         mode: SyncMode,

@@ -22,7 +22,7 @@ const MOST: usize = 64;
 
 /// The rows that were changed at or after a time, and what was made of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recent {
+pub(crate) struct Recent {
     /// A whole millisecond. All rows that were seen and were changed at or after it are named.
     from: DateTime<Utc>,
     /// When they were changed, to the millisecond, by a digest of the id and of whether they are written.
@@ -31,31 +31,31 @@ pub struct Recent {
 
 impl Recent {
     /// Of rows that were changed at or after `from` none is handled.
-    pub fn since(from: DateTime<Utc>) -> Self {
+    pub(crate) fn since(from: DateTime<Utc>) -> Self {
         Self { from: from.trunc_subsecs(3), rows: BTreeMap::new() }
     }
 
     /// Rows that were changed before it are not named.
-    pub fn from(&self) -> DateTime<Utc> {
+    pub(crate) fn from(&self) -> DateTime<Utc> {
         self.from
     }
 
     /// The same for rows that were changed at or after another time: of those before `from`, if there are any, none is handled.
     #[must_use]
-    pub fn seen_from(mut self, from: DateTime<Utc>) -> Self {
+    pub(crate) fn seen_from(mut self, from: DateTime<Utc>) -> Self {
         self.from = from.trunc_subsecs(3);
         self.rows.retain(|_, updated| *updated >= self.from);
         self
     }
 
     /// Whether a row is not written as it was at `updated` or later, although it would be named.
-    pub fn lacks(&self, id: &str, updated: DateTime<Utc>) -> bool {
+    pub(crate) fn lacks(&self, id: &str, updated: DateTime<Utc>) -> bool {
         let updated = updated.trunc_subsecs(3);
         updated >= self.from && self.rows.get(&digest(id, true)).is_none_or(|known| *known < updated)
     }
 
     /// A row was seen, and is written, or was left out.
-    pub fn note(&mut self, id: &str, updated: DateTime<Utc>, is_written: bool) {
+    pub(crate) fn note(&mut self, id: &str, updated: DateTime<Utc>, is_written: bool) {
         let updated = updated.trunc_subsecs(3);
         if updated < self.from {
             return;
@@ -77,7 +77,7 @@ impl Recent {
     }
 
     /// Reads what [`Self::write`] wrote. Where anything else is, nothing is known.
-    pub fn parse(state: &Value) -> Option<Self> {
+    pub(crate) fn parse(state: &Value) -> Option<Self> {
         let time = |value: &Value| value.as_str().and_then(timestamp::parse);
         let row = |(digest, updated): (&String, &Value)| {
             Some((u64::from_str_radix(digest, 16).ok()?, time(updated)?))
@@ -90,7 +90,7 @@ impl Recent {
     }
 
     /// As it is in a state.
-    pub fn write(&self) -> Value {
+    pub(crate) fn write(&self) -> Value {
         let row = |(digest, updated): (&u64, &DateTime<Utc>)| {
             (format!("{digest:016x}"), Value::from(timestamp::write(*updated)))
         };

@@ -35,7 +35,7 @@ const RECENT: &str = "recent";
 
 /// How far a pass is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResumePoint {
+pub(crate) struct ResumePoint {
     /// The id of the row before the last one that is written.
     pub after: String,
     /// The horizon when the pass began.
@@ -48,7 +48,7 @@ pub struct ResumePoint {
 
 /// What a state of such a list says: one type, for reading and writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListState {
+pub(crate) struct ListState {
     /// Every row that was changed before it is written. None in a state of a full refresh that is complete.
     pub updated: Option<DateTime<Utc>>,
     /// The newest rows of those. None, where none is known, and in states of version 0.3.0 and before.
@@ -71,7 +71,7 @@ impl ListState {
     /// # Errors
     ///
     /// [`FailureKind::State`], where an incremental state has no position.
-    pub fn parse(list: &List, state: &Value) -> Result<Self, Failure> {
+    pub(crate) fn parse(list: &List, state: &Value) -> Result<Self, Failure> {
         let time = |value: &Value| value.as_str().and_then(timestamp::parse);
         let updated = time(&state[UPDATED_FIELD]);
         let writer = match Writer::of(state) {
@@ -106,7 +106,7 @@ impl ListState {
     }
 
     /// As it is written.
-    pub fn write(&self) -> Value {
+    pub(crate) fn write(&self) -> Value {
         let mut state = json!({});
         if let Some(updated) = self.updated {
             state[UPDATED_FIELD] = timestamp::write(updated).into();
@@ -143,14 +143,14 @@ impl ListState {
     }
 
     /// Whether it speaks of all rows of these stores; of all rows, if there are none.
-    pub fn covers(&self, stores: &[u64]) -> bool {
+    pub(crate) fn covers(&self, stores: &[u64]) -> bool {
         let all = |stores: &[u64]| stores.iter().all(|store| self.stores.contains(store));
         self.stores.is_empty() || (!stores.is_empty() && all(stores))
     }
 }
 
 /// There is nothing to resume from.
-pub fn without_cursor() -> Value {
+pub(crate) fn without_cursor() -> Value {
     json!({NO_CURSOR: true})
 }
 

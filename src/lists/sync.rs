@@ -21,11 +21,11 @@ use crate::protocol::start_date;
 use crate::timestamp::MILLISECOND;
 
 /// A state is written after this many records of a list that is read by key.
-pub const RECORDS_PER_STATE: u64 = 1_000;
+pub(crate) const RECORDS_PER_STATE: u64 = 1_000;
 
 /// One sync of one list.
 #[derive(Debug)]
-pub struct Sync {
+pub(crate) struct Sync {
     list: &'static List,
     /// None for a list without changes to ask for: it has a full refresh only.
     mode: Option<SyncMode>,
@@ -53,7 +53,7 @@ pub struct Sync {
 
 impl Sync {
     /// From the saved state on, or from the start date.
-    pub fn new(
+    pub(crate) fn new(
         list: &'static List,
         config: &Config,
         mode: SyncMode,
@@ -107,37 +107,37 @@ impl Sync {
     }
 
     /// Whether a full refresh is complete already, so that nothing is left.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.resumed.as_ref().is_some_and(|saved| saved.writer == Writer::FullRefreshComplete)
     }
 
     /// Rows changed before it are not written, as a rule; none for a list without changes to ask for.
-    pub fn from(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn from(&self) -> Option<DateTime<Utc>> {
         self.mode.map(|_| self.from)
     }
 
     /// Whether it resumes from a state.
-    pub fn is_resumed(&self) -> bool {
+    pub(crate) fn is_resumed(&self) -> bool {
         self.resumed.as_ref().is_some_and(|saved| saved.updated.is_some())
     }
 
     /// Whether stores were added since the last sync.
-    pub fn has_added_stores(&self) -> bool {
+    pub(crate) fn has_added_stores(&self) -> bool {
         self.has_added_stores
     }
 
     /// The start date before it was moved to an earlier day since the last sync; none, if it was not.
-    pub fn moved_back_from(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn moved_back_from(&self) -> Option<DateTime<Utc>> {
         self.moved_back_from
     }
 
     /// Rows of other stores than those that are wanted.
-    pub fn left_out(&self) -> u64 {
+    pub(crate) fn left_out(&self) -> u64 {
         self.left_out
     }
 
     /// The pass, from the place where an earlier one was cut off.
-    pub fn pass(&self, size: usize) -> Pass {
+    pub(crate) fn pass(&self, size: usize) -> Pass {
         match &self.place {
             Some(place) => Pass::behind(&place.after, size),
             None => Pass::new(self.list.paging, size),
@@ -146,19 +146,19 @@ impl Sync {
 
     /// How to ask after the first question was refused. The row that a place is named by may be no more: where there is
     /// nothing else to try, the list is begun anew.
-    pub fn after_refusal(&mut self, manner: RequestShape) -> Option<RequestShape> {
+    pub(crate) fn after_refusal(&mut self, manner: RequestShape) -> Option<RequestShape> {
         let filters = self.list.incremental;
         manner.next(filters).or_else(|| self.forget_place().then(|| RequestShape::wished(filters)))
     }
 
     /// From now on the pass begins at the list's start. Whether there was another place.
-    pub fn forget_place(&mut self) -> bool {
+    pub(crate) fn forget_place(&mut self) -> bool {
         self.place.take().is_some()
     }
 
     /// The bound to ask with. The row that the state was taken from lies a millisecond before it, and a bound may be
     /// exclusive: so one more, and that row comes back.
-    pub fn bound(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn bound(&self) -> Option<DateTime<Utc>> {
         self.from().map(|_| self.lowest() - MILLISECOND - MILLISECOND)
     }
 
@@ -186,24 +186,24 @@ impl Sync {
     }
 
     /// Whether nothing is left to a next sync.
-    pub fn is_full_refresh(&self) -> bool {
+    pub(crate) fn is_full_refresh(&self) -> bool {
         self.mode != Some(SyncMode::Incremental)
     }
 
     /// The bound to ask with for rows that moved while the list was read: they were changed after the horizon. The newest
     /// known row has to come back with them.
-    pub fn closing_bound(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn closing_bound(&self) -> Option<DateTime<Utc>> {
         let newest = self.newest.into_iter().chain(self.horizon).min();
         self.mode.and(newest).map(|at| at - MILLISECOND - MILLISECOND)
     }
 
     /// Fixes the horizon, with the first answer.
-    pub fn begin(&mut self, horizon: DateTime<Utc>) {
+    pub(crate) fn begin(&mut self, horizon: DateTime<Utc>) {
         self.horizon.get_or_insert(horizon);
     }
 
     /// The rows that are to be written. One without any date is due whenever it comes: nothing says that it is as it was.
-    pub fn due(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
+    pub(crate) fn due(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
         rows.retain(|row| !row.is_stand_in() && self.is_due(row));
         rows
     }
@@ -255,7 +255,7 @@ impl Sync {
     }
 
     /// The state while the list is being read. `after` is where the pass may be resumed.
-    pub fn under_way(&self, after: Option<&str>) -> Value {
+    pub(crate) fn under_way(&self, after: Option<&str>) -> Value {
         let Some(mode) = self.mode else { return state::without_cursor() };
         let place = after.zip(self.horizon).map(|(after, until)| ResumePoint {
             after: after.to_owned(),
@@ -300,7 +300,7 @@ impl Sync {
     /// The state at the end. It says no more than was seen: should the API have cut off the newest rows, the next sync
     /// finds them. All of the newest row's millisecond lies before the horizon, which is a whole second, so all of it is
     /// settled.
-    pub fn end(&self) -> Value {
+    pub(crate) fn end(&self) -> Value {
         match self.mode {
             None => state::without_cursor(),
             Some(SyncMode::FullRefresh) => self.complete().write(),

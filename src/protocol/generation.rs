@@ -22,7 +22,7 @@ pub(crate) const FULL_REFRESH_COMPLETE: &str = "__ab_full_refresh_sync_complete"
 
 /// Which kind of sync wrote a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Writer {
+pub(crate) enum Writer {
     /// An incremental sync.
     #[default]
     Incremental,
@@ -34,7 +34,7 @@ pub enum Writer {
 
 impl Writer {
     /// A sync in this mode; `complete`, where everything is written.
-    pub fn new(mode: SyncMode, complete: bool) -> Self {
+    pub(crate) fn new(mode: SyncMode, complete: bool) -> Self {
         match (mode, complete) {
             (SyncMode::Incremental, _) => Self::Incremental,
             (SyncMode::FullRefresh, false) => Self::FullRefresh,
@@ -43,7 +43,7 @@ impl Writer {
     }
 
     /// That of a state, by its mark.
-    pub fn of(state: &Value) -> Self {
+    pub(crate) fn of(state: &Value) -> Self {
         match (state[FULL_REFRESH_COMPLETE] == true, state[FULL_REFRESH] == true) {
             (true, _) => Self::FullRefreshComplete,
             (false, true) => Self::FullRefresh,
@@ -52,7 +52,7 @@ impl Writer {
     }
 
     /// Its mark; none for an incremental sync.
-    pub fn mark(self) -> Option<&'static str> {
+    pub(crate) fn mark(self) -> Option<&'static str> {
         match self {
             Self::Incremental => None,
             Self::FullRefresh => Some(FULL_REFRESH),
