@@ -231,6 +231,7 @@ fn only_the_doors_name_what_is_behind_them() {
         let may = [
             "aifi/answer.rs",
             "aifi/http.rs",
+            "aifi/http/turn.rs",
             "engine/driver.rs",
             "run.rs",
             "aifi/dns.rs",

@@ -1,13 +1,18 @@
 //! Asks the API.
 //!
 //! A question is asked until it has a usable answer, or a failure that asking again cannot mend, or until there has
-//! been no progress for too long. Everything that is decided is decided elsewhere: [`super::pace`] when a request
+//! been no progress for too long. Each attempt takes its `turn`, may need one of the `tokens`, and is followed by a `wait` where
+//! it failed. Everything that is decided is decided elsewhere: [`super::pace`] when a request
 //! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
+
+mod tokens;
+mod turn;
+mod wait;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -15,30 +20,32 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue
 use reqwest::{Method, Request, Response, Url};
 use tokio::sync::{mpsc, watch};
 
+use self::tokens::Fetching;
 use super::answer::{Body, body, header};
 use super::attempt::{Attempt, Rows};
 use super::counts::Counts;
 use super::lock;
 use super::pace::Pace;
 use super::refusal::{self, Answered, Asked, Refused, Trouble};
-use super::retry::{self, Decision, Hope};
-use super::sign_in::{self, SignIn};
+use super::retry::{self, Hope};
+use super::sign_in::SignIn;
 use super::transport::{Servers, Transport};
 use super::transport_error;
 use crate::clock;
 use crate::config::inbox::Inbox;
 use crate::config::secret::Secret;
-use crate::config::{Client, Config, Credentials};
+use crate::config::{Config, Credentials};
 use crate::doubt::{Doubt, Unusable};
 use crate::failure::{Failure, FailureKind};
 use crate::protocol::scrub::Scrubber;
+
+pub(crate) use self::turn::Turn;
+pub(crate) use self::wait::Waiting;
 
 /// For a whole answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 /// From this attempt on, a question is in trouble.
 const TROUBLE: u32 = 3;
-/// While we wait, a sign of life at least this often.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// What the reader of the streams should know while questions are being asked.
 #[derive(Debug)]
@@ -49,21 +56,6 @@ pub(crate) enum Event {
     Fetched(Secret),
     /// A request has ended.
     Attempted(Attempt),
-}
-
-/// A wait before a question is asked again.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    /// What is asked for, as in [`Question::what`].
-    pub of: &'static str,
-    /// For how long from now.
-    pub wait: Duration,
-    /// Whether the API refused the request as one too many.
-    pub rate_limited: bool,
-    /// What happened, in a few words.
-    pub what: String,
-    /// Which attempt it was, from 1; 0 for a further sign of life during one wait.
-    pub attempt: u32,
 }
 
 /// What to ask the API.
@@ -139,19 +131,6 @@ struct Sent {
     at: Option<Instant>,
     status: Option<u16>,
     rows: Option<usize>,
-}
-
-/// How fetching tokens went.
-#[derive(Debug, Default)]
-struct Fetching {
-    /// Whether the endpoint has issued one.
-    issued: bool,
-    /// How often in a row it has not.
-    failures: u32,
-    /// The last failure, for all who waited for the same token.
-    failed: Option<Outcome>,
-    /// When it may be asked again.
-    not_before: Option<Instant>,
 }
 
 /// Why an attempt brought nothing.
@@ -262,14 +241,6 @@ impl Http {
         &self.counts
     }
 
-    /// Waits for the turn of one more request. It is nobody else's until the request has started, or the turn is dropped.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
-        let queue = self.turns.lock().await;
-        let next = lock(&self.pace).next(clock::instant());
-        clock::sleep_until(next).await;
-        Turn { http: self, _queue: queue }
-    }
-
     /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
     /// for its own.
     pub(crate) async fn get<T: Rows>(
@@ -319,18 +290,6 @@ impl Http {
         }
     }
 
-    /// Waits before a question is asked again that had an answer which cannot be believed. `look` counts from 1.
-    /// `of` is what it asked for.
-    pub(crate) async fn wait_before_look(
-        &self,
-        of: &'static str,
-        look: u32,
-        what: &str,
-    ) -> Result<(), Failure> {
-        self.counts.count(of, |asks| asks.repeated += 1);
-        self.wait(of, retry::backoff(look, fastrand::f64()), false, what, look).await
-    }
-
     /// Notes that a question was answered.
     fn note(&self, question: Question<'_>) {
         let mut answered = lock(&self.answered);
@@ -353,54 +312,6 @@ impl Http {
             Answered::Nothing
         } else {
             Answered::Some
-        }
-    }
-
-    async fn wait_or_give_up(
-        &self,
-        trouble: Trouble,
-        attempt: u32,
-        counted: u32,
-        Question { what, path, .. }: Question<'_>,
-    ) -> Result<(), Failure> {
-        let refused = trouble.is_refusal();
-        self.counts.count(what, |asks| if refused { asks.refused += 1 } else { asks.repeated += 1 });
-        let since = self.since_progress();
-        let (hope, asked) = (trouble.hope, trouble.retry_after);
-        match retry::decide(hope, counted, since, asked, self.patience, fastrand::f64()) {
-            Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
-            Decision::AskedTooLong(asked) => {
-                Err(trouble.into_long_wait(asked, self.patience, attempt).at(format!("GET {path}")))
-            }
-            Decision::Wait(wait) => self.wait(what, wait, refused, &trouble.what, attempt).await,
-        }
-    }
-
-    async fn wait(
-        &self,
-        of: &'static str,
-        wait: Duration,
-        rate_limited: bool,
-        what: &str,
-        attempt: u32,
-    ) -> Result<(), Failure> {
-        let until = clock::instant() + wait;
-        let mut attempt = attempt;
-        loop {
-            let left = until.saturating_duration_since(clock::instant());
-            if left.is_zero() {
-                return Ok(());
-            }
-            // Nobody listens when the reader has gone; then nobody needs to know.
-            _ = self.events.send(Event::Waiting(Waiting {
-                of,
-                wait: left,
-                rate_limited,
-                what: what.to_owned(),
-                attempt,
-            }));
-            attempt = 0;
-            self.unless_stopped(clock::sleep_until(until.min(clock::instant() + SIGN_OF_LIFE))).await?;
         }
     }
 
@@ -483,100 +394,6 @@ impl Http {
         Ok(Answer { value, date })
     }
 
-    /// The token of this attempt; fetched, when there is none that is still good.
-    async fn token(&self) -> Result<Secret, Outcome> {
-        if let Some(token) = lock(&self.sign_in).token(clock::instant()) {
-            return Ok(token);
-        }
-        let failed_before = self.failed_fetches.load(Ordering::Relaxed);
-        let mut fetching = self.fetching.lock().await;
-        // Another request may have fetched it meanwhile.
-        let (token, credentials) = {
-            let sign_in = lock(&self.sign_in);
-            (sign_in.token(clock::instant()), sign_in.credentials().clone())
-        };
-        match (token, credentials) {
-            (Some(token), _) | (None, Credentials::AccessToken(token)) => Ok(token),
-            (None, Credentials::Client(client)) => {
-                // One failure is the failure of all who waited for it.
-                if let Some(failed) = &fetching.failed
-                    && self.failed_fetches.load(Ordering::Relaxed) != failed_before
-                {
-                    return Err(failed.shared());
-                }
-                if let Some(not_before) = fetching.not_before {
-                    clock::sleep_until(not_before).await;
-                }
-                let fetched = self.fetch_token(&client, fetching.issued, fetching.failures + 1).await;
-                if let Err(failed) = &fetched {
-                    fetching.failures += 1;
-                    fetching.failed = Some(failed.shared());
-                    let wait = retry::backoff(fetching.failures, fastrand::f64());
-                    fetching.not_before = Some(clock::instant() + wait);
-                    self.failed_fetches.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    *fetching = Fetching { issued: true, ..Fetching::default() };
-                }
-                fetched
-            }
-        }
-    }
-
-    /// Fetches a token. `issued`: it has worked before; `attempt` counts from 1.
-    async fn fetch_token(&self, client: &Client, issued: bool, attempt: u32) -> Result<Secret, Outcome> {
-        let mut sent = Sent::default();
-        let fetched = self.ask_for_token(client, issued, &mut sent).await;
-        self.attempted(&sent, attempt, || "POST to the token endpoint".to_owned());
-        fetched
-    }
-
-    async fn ask_for_token(
-        &self,
-        client: &Client,
-        issued: bool,
-        noted: &mut Sent,
-    ) -> Result<Secret, Outcome> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        form.append_pair("client_id", &client.id).append_pair("client_secret", client.secret.expose());
-        if let Some(scope) = &client.scope {
-            form.append_pair("scope", scope);
-        }
-        let coded = "application/x-www-form-urlencoded";
-        let mut request = request(Method::POST, client.token_url.as_str(), CONTENT_TYPE, coded)?;
-        *request.body_mut() = Some(form.finish().into());
-        let asked_at = self.turn().await.start().await;
-        noted.at = Some(asked_at);
-        let answered = || if issued { Answered::Form } else { Answered::Nothing };
-        let response = self.send(request, Asked::TokenEndpoint, answered).await?;
-        noted.status = Some(response.status().as_u16());
-        if !response.status().is_success() {
-            let question = Question { what: "tokens", path: "", query: "", guess: false };
-            return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);
-        }
-        let Body { bytes: body, .. } = &body(response, Asked::TokenEndpoint, &self.large).await?;
-        let fetched = sign_in::read(body, asked_at).map_err(|why| {
-            let text = String::from_utf8_lossy(body);
-            match refusal::error_in_place_of_a_token(&text, &lock(&self.scrubber)) {
-                Some(failure) if issued => {
-                    Outcome::Again(Trouble::contradiction(failure, "the token endpoint answers an error"))
-                }
-                Some(failure) => Outcome::Fail(failure),
-                // Not shown and not quoted: it may hold a token.
-                None => Outcome::Again(Trouble::new(
-                    FailureKind::Garbled,
-                    why,
-                    "Check Token URL (credentials.token_url).",
-                )),
-            }
-        })?;
-        lock(&self.scrubber).learn(fetched.token.expose());
-        _ = self.events.send(Event::Fetched(fetched.token.clone()));
-        let token = fetched.token.clone();
-        lock(&self.sign_in).keep(fetched);
-        Ok(token)
-    }
-
     async fn send(
         &self,
         mut request: Request,
@@ -648,28 +465,4 @@ fn request(method: Method, url: &str, name: HeaderName, value: &str) -> Result<R
     let mut request = Request::new(method, url);
     request.headers_mut().insert(name, value);
     Ok(request)
-}
-
-/// The turn of one request: see [`Http::turn`].
-#[derive(Debug)]
-pub(crate) struct Turn<'a> {
-    http: &'a Http,
-    _queue: tokio::sync::MutexGuard<'a, ()>,
-}
-
-impl Turn<'_> {
-    /// Takes the moment at which the request starts, which is now, unless a refusal has moved it meanwhile.
-    async fn start(self) -> Instant {
-        loop {
-            let now = clock::instant();
-            let next = {
-                let mut pace = lock(&self.http.pace);
-                if pace.take(now) {
-                    return now;
-                }
-                pace.next(now)
-            };
-            clock::sleep_until(next).await;
-        }
-    }
 }
