@@ -107,14 +107,15 @@ impl DenseSecond {
             max: Some(upper_bound(self.until)),
             sort: if from_high_end { Sort::HighestId } else { Sort::LowestId },
             page: (self.page > 0).then_some(self.page),
-            page_size: self.page_size(PAGE_SIZES[usize::from(from_high_end)]),
+            page_size: self.page_size(),
             products: true,
             selection: self.selection.clone(),
         }
     }
 
-    /// That of this pass, of at most `size`.
-    fn page_size(&self, size: usize) -> usize {
+    /// Of the pages of this pass.
+    fn page_size(&self) -> usize {
+        let size = PAGE_SIZES[self.pass as usize % 2];
         if self.pass < 2 {
             return size;
         }
@@ -153,7 +154,7 @@ impl DenseSecond {
     fn end_pass(&mut self) -> Result<Option<Vec<Row>>, Doubt> {
         let (fewest, most, _) = self.lengths;
         let cut = fewest < most;
-        if fewest < usize::MAX && most < self.request().page_size {
+        if fewest < usize::MAX && most < self.page_size() {
             self.cap = Some(most);
         }
         let whole = !self.seen_twice && !cut && self.all.keys().all(|key| self.seen.contains(key));

@@ -3,8 +3,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 
 use crate::config::{Changes, Config};
-use crate::orders::api::page::Row;
-use crate::orders::api::page::{digest, digest_of_bytes};
+use crate::orders::api::page::{Row, digest, digest_of_bytes};
 use crate::orders::api::totals::Totals;
 use crate::orders::state::cursor::Cursor;
 use crate::orders::state::inventory::{Item, Items};
