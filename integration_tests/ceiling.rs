@@ -18,8 +18,7 @@ fn sync(world: &mut World, destination: &mut Destination, latency: u64) -> (Stat
     world.api().latency = (Duration::from_millis(latency), Duration::ZERO);
     let begun = world.elapsed();
     world.sync(destination, End::Own).unwrap();
-    let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let expected = world.settled();
     destination.assert_orders(&expected, "after the sync");
     let stats = world.api().model.stats();
     (stats, world.elapsed() - begun)

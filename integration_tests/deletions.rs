@@ -19,8 +19,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The tables hold the newest version of each order and its lines, nothing else, each as the API has it.
 fn assert_true(destination: &Destination, world: &World, name: &str) {
-    let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let expected = world.settled();
     let orders: BTreeMap<u64, &Value> =
         destination.rows("orders").map(|(_, row)| (row["id"].as_u64().unwrap(), row)).collect();
     let ids: BTreeSet<u64> = expected.iter().map(|order| order.id.parse().unwrap()).collect();

@@ -20,8 +20,7 @@ fn reads_all_the_same(faults: Faults) -> Stats {
     let options = Options { faults, ..fewer(Behaviour::default()) };
     let mut world = World::new(options, &json!({"start_date": "2025-01-01T00:00:00Z"}));
     let outcome = world.outcome(&[]).succeeded();
-    let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let expected = world.settled();
     assert_holds(&outcome.records(), &expected, true);
     world.api().model.stats()
 }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use aifi_sandbox::{
-    Behaviour, Bounds, Envelope, Fault, Faults, Filter, FirstPage, Ids, IsLatest, Options, Stamps,
-    Superseded, Ties, UnknownParameters, UpdatedAt, UpdatedFilter, VersionIds, Versions,
+    Behaviour, Bounds, Envelope, Fault, Faults, FirstPage, Ids, IsLatest, Options, Stamps, Superseded, Ties,
+    UnknownParameters, UpdatedAt, UpdatedFilter, VersionIds, Versions,
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -63,8 +63,7 @@ fn month(name: &str, behaviour: Behaviour, config: &Value) -> TimeDelta {
     world.api().model.set_faults(Faults::default());
     world.pass(DAY + QUARTER);
     world.sync(&mut destination, End::Own).expect("nothing goes wrong any more");
-    let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let expected = world.settled();
     destination.assert_orders(&expected, name);
 
     let mut delays = destination.delays.clone();

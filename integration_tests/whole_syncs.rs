@@ -455,7 +455,6 @@ fn an_api_that_is_down_for_half_an_hour_is_hardly_asked_and_costs_no_order() {
     destination.take(messages, world.clock());
     world.api().model.set_faults(Faults::default());
     world.sync(&mut destination, End::Own).unwrap();
-    let until = Some(world.clock() - TimeDelta::minutes(2));
-    let expected = world.api().model.expected(&Filter { until, ..Filter::default() });
+    let expected = world.settled();
     destination.assert_orders(&expected, "after the outage");
 }

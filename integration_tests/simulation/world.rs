@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aifi_sandbox::{Filter, Model, Options};
+use aifi_sandbox::{Expected, Filter, Model, Options};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use source_aifi::aifi::transport::Servers;
@@ -156,6 +156,12 @@ impl World {
     /// The time of the API.
     pub fn clock(&self) -> DateTime<Utc> {
         self.api.borrow().model.now()
+    }
+
+    /// The orders that a sync may have written by now: those drafted before the horizon.
+    pub fn settled(&self) -> Vec<Expected> {
+        let until = Some(self.clock() - TimeDelta::minutes(2));
+        self.api.borrow().model.expected(&Filter { until, ..Filter::default() })
     }
 
     /// How much virtual time has passed.
