@@ -9,6 +9,7 @@
 //! in each stretch, or sixty where lines are followed. Of more, the number is known, and none is named wrongly.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -306,18 +307,21 @@ fn peel(table: &mut [Cell], stretch: i64) -> Vec<(Parts, i64)> {
 }
 
 fn text(table: &[Cell]) -> String {
-    let cell = |cell: &Cell| {
-        if *cell == Cell::default() {
-            return String::new();
+    let mut text = String::new();
+    for (place, cell) in table.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
         }
-        let Cell { count, order, line, offset, check } = cell;
-        if *line == 0 && *offset == 0 {
-            format!("{count}.{order:x}.{check:x}")
-        } else {
-            format!("{count}.{order:x}.{check:x}.{line:x}.{offset:x}")
+        if *cell != Cell::default() {
+            let Cell { count, order, line, offset, check } = cell;
+            // Writing to a text does not fail.
+            _ = write!(text, "{count}.{order:x}.{check:x}");
+            if (*line, *offset) != (0, 0) {
+                _ = write!(text, ".{line:x}.{offset:x}");
+            }
         }
-    };
-    table.iter().map(cell).collect::<Vec<_>>().join(",")
+    }
+    text
 }
 
 fn cell(text: &str) -> Option<Cell> {

@@ -118,18 +118,17 @@ impl Api {
         let readings = self.readings.clone();
         let bound =
             |at: DateTime<Utc>| if readings.cut_to_seconds { timestamp::floor_second(at) } else { at };
-        let above = |min: DateTime<Utc>, at| bound(min) < at || (readings.inclusive && bound(min) == at);
-        let below = |max: DateTime<Utc>, at| at < bound(max) || (readings.inclusive && bound(max) == at);
+        let above = |min: DateTime<Utc>, at| min < at || (readings.inclusive && min == at);
+        let below = |max: DateTime<Utc>, at| at < max || (readings.inclusive && at == max);
         let ignored = (2 * readings.wrong..3 * readings.wrong).contains(&draw);
         let filtered = !ignored && readings.filter == Filter::Honoured;
+        let (min, max) = (query.min.map(bound), query.max.map(bound));
         let updated = query.selection.updated_from.filter(|_| filtered);
+        let updated = updated.map(|from| bound(from - timestamp::MILLISECOND));
         let inside = |row: &&Row| {
-            (ignored
-                || query.min.is_none_or(|min| above(min, row.at))
-                    && query.max.is_none_or(|max| below(max, row.at)))
+            (ignored || min.is_none_or(|min| above(min, row.at)) && max.is_none_or(|max| below(max, row.at)))
                 && query.selection.store_id.is_none_or(|store| row.store_id == Some(store))
-                && updated
-                    .is_none_or(|from| row.updated.is_some_and(|at| above(from - timestamp::MILLISECOND, at)))
+                && updated.is_none_or(|from| row.updated.is_some_and(|at| above(from, at)))
         };
         let mut rows: Vec<&Row> = self.orders.iter().filter(inside).collect();
         if readings.unstable {
