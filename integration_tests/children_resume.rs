@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::children::{a_quarter_of_an_hour, few, sync};
 use crate::complete::settled;
-use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, config, sandbox};
+use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, config, sandbox, side_by_side};
 
 /// Many orders, of which few are wanted: so there are many states, and few pages of orders to ask for.
 fn few_of(orders: usize, seed: u64) -> (Sandbox, Value, Truth) {
@@ -42,13 +42,6 @@ fn killed_again_and_again(config: &Value, truth: &Truth, after: &[usize]) {
     }
     take(truth, &from(config, &warehouse).finish().succeeded(), &mut warehouse);
     truth.assert_holds(&warehouse, &FAMILY);
-}
-
-/// Does it with all of these, a few at a time: they wait for the pace more than they compute.
-fn side_by_side<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
-    for some in all.chunks(6) {
-        std::thread::scope(|scope| some.iter().for_each(|one| _ = scope.spawn(|| each(one))));
-    }
 }
 
 fn draws(seed: u64, most: u64, count: usize) -> Vec<usize> {

@@ -6,7 +6,7 @@ use aifi_sandbox::Options;
 use serde_json::Value;
 
 use crate::complete::settled;
-use crate::harness::{Run, Truth, Warehouse, config, sandbox};
+use crate::harness::{Run, Truth, Warehouse, config, sandbox, side_by_side};
 
 #[test]
 fn nothing_waits_for_the_details_of_a_long_backfill() {
@@ -56,24 +56,25 @@ fn killed_after(run: &Run, details: usize) -> Vec<Value> {
 
 #[test]
 fn details_that_were_cut_off_go_on_where_they_were() {
-    for sync_mode in ["incremental", "full_refresh"] {
-        for streams in [&["order_details"][..], &["orders", "order_details"]] {
-            let sandbox = sandbox(Options { orders: 300, products: false, ..Options::default() });
-            let config = config(&sandbox);
-            let (mut warehouse, truth) = (Warehouse::default(), Truth::of(&sandbox, &settled(&sandbox)));
-            for message in killed_after(&Run::of_streams(&config, sync_mode, streams), 180) {
-                warehouse.take(&message);
-                if message["type"] == "STATE" {
-                    truth.assert_proven(&message, &warehouse);
-                }
+    let cases = ["incremental", "full_refresh"].map(|sync_mode| {
+        [&["order_details"][..], &["orders", "order_details"]].map(|streams| (sync_mode, streams))
+    });
+    side_by_side(cases.as_flattened(), |(sync_mode, streams)| {
+        let sandbox = sandbox(Options { orders: 300, products: false, ..Options::default() });
+        let config = config(&sandbox);
+        let (mut warehouse, truth) = (Warehouse::default(), Truth::of(&sandbox, &settled(&sandbox)));
+        for message in killed_after(&Run::of_streams(&config, sync_mode, streams), 180) {
+            warehouse.take(&message);
+            if message["type"] == "STATE" {
+                truth.assert_proven(&message, &warehouse);
             }
-            sandbox.reset_stats();
-            let rest = Run::of_streams(&config, sync_mode, streams).resuming_all(&warehouse.states());
-            warehouse.take_all(&rest.finish().succeeded());
-            truth.assert_holds(&warehouse, streams);
-            let requests = sandbox.requests();
-            let pages = requests.iter().filter(|request| request.path.contains("/orders/")).count();
-            assert!(pages <= 300 - 180 + 110, "{sync_mode} {streams:?}: {pages} pages were asked for again");
         }
-    }
+        sandbox.reset_stats();
+        let rest = Run::of_streams(&config, sync_mode, streams).resuming_all(&warehouse.states());
+        warehouse.take_all(&rest.finish().succeeded());
+        truth.assert_holds(&warehouse, streams);
+        let requests = sandbox.requests();
+        let pages = requests.iter().filter(|request| request.path.contains("/orders/")).count();
+        assert!(pages <= 300 - 180 + 110, "{sync_mode} {streams:?}: {pages} pages were asked for again");
+    });
 }

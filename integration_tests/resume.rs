@@ -5,11 +5,10 @@ use std::process::Command;
 
 use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Options};
 use chrono::DateTime;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::complete::{many, settled};
-use crate::harness::{Outcome, Run, assert_holds, config, sandbox};
+use crate::harness::{Outcome, Run, assert_holds, config, sandbox, side_by_side};
 
 #[test]
 fn every_single_state_is_a_place_to_go_on_from() {
@@ -57,21 +56,20 @@ fn killed_again_and_again(config: &Value, after: &[usize]) -> Vec<Outcome> {
     outcomes
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn killed_at_any_byte_and_restarted_every_order_arrives(
-        after in prop::collection::vec(1_usize..3_000_000, 1..5),
-        seed in 0_u64..1_000,
-        faulty: bool,
-    ) {
-        let faults = if faulty { Faults::rate(Fault::Cut, 0.1, seed) } else { Faults::default() };
-        let sandbox = sandbox(Options { orders: 3_000, seed, faults, ties: vec![3, 250], ..Options::default() });
+#[test]
+fn killed_at_any_byte_and_restarted_every_order_arrives() {
+    let cases: Vec<u64> = (0..24).collect();
+    side_by_side(&cases, |seed| {
+        let mut rng = fastrand::Rng::with_seed(*seed);
+        let after: Vec<usize> = (0..rng.usize(1..5)).map(|_| rng.usize(1..3_000_000)).collect();
+        let faults = if rng.bool() { Faults::rate(Fault::Cut, 0.1, *seed) } else { Faults::default() };
+        let options =
+            Options { orders: 3_000, seed: *seed, faults, ties: vec![3, 250], ..Options::default() };
+        let sandbox = sandbox(options);
         let outcomes = killed_again_and_again(&config(&sandbox), &after);
         let records: Vec<&Value> = outcomes.iter().flat_map(Outcome::records).collect();
         assert_holds(&records, &sandbox.expected(&settled(&sandbox)), false);
-    }
+    });
 }
 
 #[test]
