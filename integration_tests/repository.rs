@@ -229,7 +229,7 @@ fn only_the_doors_name_what_is_behind_them() {
         assert!(!network || ends(&["aifi/transport.rs"]), "{}: the network has one door", path.display());
         let runtime = code.contains("tokio::");
         let may = [
-            "aifi/answer.rs",
+            "aifi/body.rs",
             "aifi/http.rs",
             "aifi/http/turn.rs",
             "engine/driver.rs",

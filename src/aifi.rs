@@ -14,8 +14,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-mod answer;
 pub(crate) mod attempt;
+mod body;
 pub(crate) mod counts;
 pub(crate) mod dns;
 pub(crate) mod http;

@@ -1,10 +1,10 @@
-//! An answer that cannot be believed: it contradicts what the API says of itself, or what is known already.
+//! A response that cannot be believed: it contradicts what the API says of itself, or what is known already.
 //!
-//! The same question is asked again a few times; a doubt that persists becomes a failure with a name.
+//! The same request is repeated a few times; a doubt that persists becomes a failure with a name.
 
 use crate::failure::{Failure, FailureKind};
 
-/// How often a question is asked whose answer is doubtful, before the doubt becomes a failure.
+/// How often a request is made whose response is doubtful, before the doubt becomes a failure.
 pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 /// What is doubtful.
@@ -83,7 +83,7 @@ impl Unusable {
     }
 }
 
-/// How often the same question is asked, and why it is asked again.
+/// How often the same request is asked, and why it is repeated.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     number: u32,
@@ -102,22 +102,22 @@ impl Attempts {
         self.number
     }
 
-    /// Whether no answer was doubted since the last one that was believed.
+    /// Whether no response was doubted since the last one that was believed.
     pub(crate) fn is_first(&self) -> bool {
         self.number == 1
     }
 
-    /// What was wrong with the answer before, as a clause; it is given once.
+    /// What was wrong with the response before, as a clause; it is given once.
     pub(crate) fn take_doubted(&mut self) -> String {
         std::mem::take(&mut self.doubted)
     }
 
-    /// The next question is another one.
+    /// The next request is another one.
     pub(crate) fn begin_anew(&mut self) {
         self.number = 1;
     }
 
-    /// The answer is doubtful, so the question is asked again.
+    /// The response is doubtful, so the request is repeated.
     ///
     /// # Errors
     /// The doubt, where that was done often enough.

@@ -75,7 +75,7 @@ impl<T: Rows + 'static> Slot<T> {
 
 /// A request that is to be made.
 pub(crate) struct Call {
-    /// Names the answer: see [`Family::answered`].
+    /// Names the response: see [`Family::answered`].
     pub ticket: u64,
     /// What is asked for, as people call it. One of [`Family::kinds`].
     pub what: &'static str,
@@ -85,7 +85,7 @@ pub(crate) struct Call {
     pub query: String,
     /// How often it has been made, this time included. It waits before it is made again.
     pub attempt: u32,
-    /// What was wrong with the answer before, as a clause.
+    /// What was wrong with the response before, as a clause.
     pub doubted: String,
     /// It is asked for ahead, on a guess: a refusal is not argued with.
     pub guess: bool,
@@ -93,7 +93,7 @@ pub(crate) struct Call {
     pub read: BodyReader,
 }
 
-/// What an answer was good for.
+/// What a response was good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     /// It brought the reading on.
@@ -117,7 +117,7 @@ pub(crate) trait Family {
     fn progress(&self) -> (u64, Option<DateTime<Utc>>);
 
     /// Whether it can make use of any number of turns in a row, so that it catches up later what it is passed over now. Others
-    /// have to wait for answers: a turn that they do not get makes the sync longer.
+    /// have to wait for responses: a turn that they do not get makes the sync longer.
     fn catches_up(&self) -> bool {
         false
     }
@@ -127,7 +127,7 @@ pub(crate) trait Family {
         false
     }
 
-    /// What is most worth asking now. None, while only answers bring it on.
+    /// What is most worth asking now. None, while only responses bring it on.
     fn next(&mut self) -> Result<Option<Call>, Failure>;
 
     /// What may be asked with a turn that no family needs: a guess.

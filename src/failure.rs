@@ -48,7 +48,7 @@ pub enum FailureKind {
     Forbidden,
     /// 404: there is no such API at the base URL.
     NotFound,
-    /// 400, 422 and the other 4xx: the API does not accept the question.
+    /// 400, 422 and the other 4xx: the API does not accept the request.
     Rejected,
     /// 3xx: the API is elsewhere.
     Redirected,
@@ -60,7 +60,7 @@ pub enum FailureKind {
     Proxy,
     /// No connection: name not found, refused, or cut.
     Unreachable,
-    /// The server took the question and gave no whole answer in time.
+    /// The server took the request and gave no whole answer in time.
     NoAnswer,
     /// 503 or 429 for longer than we are willing to wait.
     RateLimited,
@@ -78,9 +78,9 @@ pub enum FailureKind {
     OutOfRange,
     /// The filter by update time is ignored or refused.
     UpdatedFilter,
-    /// An order that must be in the answer is not.
+    /// An order that must be in the response is not.
     MissingOrder,
-    /// Events that must be in the answer of the checkout inbox are not, or it is the answer to another question.
+    /// Events that must be in the response of the checkout inbox are not, or it is the response to another request.
     MissingEvent,
     /// The set of orders at one moment does not hold still.
     Restless,
@@ -120,7 +120,7 @@ impl FailureKind {
 }
 
 impl FailureKind {
-    /// Whether single rows of an answer are meant, and not the answer.
+    /// Whether single rows of a response are meant, and not the response.
     pub fn is_of_single_rows(self) -> bool {
         matches!(self, Self::NoId | Self::NoCursor)
     }

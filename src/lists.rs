@@ -3,9 +3,9 @@
 //! A further list needs a schema file and a declaration. How a list is read completely:
 //!
 //! 1. `pass` says which part to ask for next. Every part after the first is asked for so that it brings rows back that
-//!    are known. So neither a gap, nor an empty answer, nor a parameter that the API ignores can be taken for the end.
+//!    are known. So neither a gap, nor an empty response, nor a parameter that the API ignores can be taken for the end.
 //!    `keyed` and `numbered` are the two kinds of `position`s in a list.
-//! 2. `query` spells the question, `page` reads the answer.
+//! 2. `query` spells the request, `page` reads the response.
 //! 3. `sync` decides what of it is written, and what the state says; `state` is its form. `recent` names the newest rows,
 //!    so that one that was overlooked is found. `passes` decides how many passes it takes.
 //!    `leads` says what is asked for ahead; `stride` is how far the ids of one page are from those of the next.

@@ -26,7 +26,7 @@
 //! | [`sync`] | one sync as a machine: requests out, responses in, effects out |
 //! | [`records`] | what leaves, by stream |
 //! | `reading`, [`family`] | the machine that the driver runs |
-//! | `ask`, [`check`], [`diagnose`] | the only files that wait |
+//! | `page_client`, [`check`], [`diagnose`] | the only files that wait |
 //!
 //! # How the orders are read completely
 //!
@@ -47,10 +47,10 @@
 //!    reading after the other, as the states of the streams need it. The [`driver`](crate::engine::driver) runs it.
 
 pub(crate) mod api;
-mod ask;
 pub(crate) mod check;
 pub(crate) mod diagnose;
 pub(crate) mod family;
+mod page_client;
 pub(crate) mod reading;
 pub(crate) mod records;
 pub(crate) mod slice;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 
-/// The finest step we speak of, in a question to the API and in a state: the API's examples have milliseconds.
+/// The finest step we speak of, in a request to the API and in a state: the API's examples have milliseconds.
 pub(crate) const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
 
 /// The forms of ISO 8601 beside that of RFC 3339: a blank for the `T`, no seconds, the basic form.

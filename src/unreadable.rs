@@ -65,16 +65,16 @@ impl Reason {
     }
 }
 
-/// An item of an answer that no record can be made of.
+/// An item of a response that no record can be made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// Its number in the answer, from 0.
+    /// Its number in the response, from 0.
     pub position: usize,
     /// Why.
     pub reason: Reason,
-    /// The key of the record before it in the answer.
+    /// The key of the record before it in the response.
     pub previous: Option<String>,
-    /// The key of the record behind it in the answer.
+    /// The key of the record behind it in the response.
     pub next: Option<String>,
     /// The JSON that the API sent.
     pub raw: String,
@@ -86,7 +86,7 @@ pub(crate) struct UnreadableRows {
     selected: bool,
     seen_at: DateTime<Utc>,
     personal: Personal,
-    /// Digests of those that were written or logged: an item comes with each answer that covers its place.
+    /// Digests of those that were written or logged: an item comes with each response that covers its place.
     seen: HashSet<u64>,
 }
 
@@ -187,7 +187,7 @@ impl UnreadableRows {
     }
 }
 
-/// The unreadable items of an answer. `keys` are those of all its items, or the reason why there is none; `raw` gives the
+/// The unreadable items of a response. `keys` are those of all its items, or the reason why there is none; `raw` gives the
 /// items at these positions as they came.
 pub(crate) fn items(keys: &[Result<String, Reason>], raw: impl Fn(&[usize]) -> Vec<String>) -> Vec<Item> {
     let key = |position: usize| keys.get(position).and_then(|key| key.as_ref().ok()).cloned();

@@ -278,7 +278,7 @@ proptest! {
                 Ok(sync) => {
                     let mut passes = Passes::new(list, sync);
                     passes.begin(now);
-                    _ = (passes.question(), passes.accept(Vec::new()), passes.state());
+                    _ = (passes.request(), passes.accept(Vec::new()), passes.state());
                 }
             }
         }

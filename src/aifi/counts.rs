@@ -7,7 +7,7 @@ use super::lock;
 
 /// How much was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asks {
+pub(crate) struct RequestCounts {
     /// Requests to the Admin API, all attempts counted.
     pub requests: u64,
     /// Requests that the API refused as too many.
@@ -16,7 +16,7 @@ pub(crate) struct Asks {
     pub repeated: u64,
 }
 
-impl Asks {
+impl RequestCounts {
     /// How much of it came after `before`.
     #[must_use]
     pub(crate) fn since(self, before: Self) -> Self {
@@ -41,20 +41,20 @@ impl Asks {
 /// The counts, by kind: "orders".
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    kinds: Mutex<HashMap<&'static str, (Asks, u32)>>,
+    kinds: Mutex<HashMap<&'static str, (RequestCounts, u32)>>,
 }
 
 impl Counts {
     /// How much was asked so far, of all kinds.
-    pub(crate) fn asks(&self) -> Asks {
-        lock(&self.kinds).values().fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
+    pub(crate) fn counts(&self) -> RequestCounts {
+        lock(&self.kinds).values().fold(RequestCounts::default(), |sum, (counts, _)| sum.and(*counts))
     }
 
     /// How much was asked so far, of these kinds.
-    pub(crate) fn asks_of(&self, kinds: &[&'static str]) -> Asks {
+    pub(crate) fn counts_of(&self, kinds: &[&'static str]) -> RequestCounts {
         let counts = lock(&self.kinds);
-        let asks = kinds.iter().filter_map(|kind| counts.get(kind));
-        asks.fold(Asks::default(), |sum, (asks, _)| sum.and(*asks))
+        let counts = kinds.iter().filter_map(|kind| counts.get(kind));
+        counts.fold(RequestCounts::default(), |sum, (counts, _)| sum.and(*counts))
     }
 
     /// Whether a request of one of these kinds has failed several times: further ones would only add to the trouble.
@@ -64,7 +64,7 @@ impl Counts {
     }
 
     /// Counts something of this kind.
-    pub(super) fn count(&self, kind: &'static str, count: impl FnOnce(&mut Asks)) {
+    pub(super) fn count(&self, kind: &'static str, count: impl FnOnce(&mut RequestCounts)) {
         count(&mut lock(&self.kinds).entry(kind).or_default().0);
     }
 
@@ -94,11 +94,14 @@ mod tests {
     #[test]
     fn each_kind_has_counts_and_trouble_of_its_own() {
         let counts = Counts::default();
-        counts.count("orders", |asks| asks.requests += 2);
-        counts.count("contests", |asks| asks.refused += 1);
+        counts.count("orders", |counts| counts.requests += 2);
+        counts.count("contests", |counts| counts.refused += 1);
         let trouble = counts.in_trouble("contests");
-        assert_eq!(counts.asks(), Asks { requests: 2, refused: 1, repeated: 0 });
-        assert_eq!(counts.asks_of(&["orders", "stores"]), Asks { requests: 2, ..Asks::default() });
+        assert_eq!(counts.counts(), RequestCounts { requests: 2, refused: 1, repeated: 0 });
+        assert_eq!(
+            counts.counts_of(&["orders", "stores"]),
+            RequestCounts { requests: 2, ..RequestCounts::default() }
+        );
         assert!(counts.are_in_trouble(&["stores", "contests"]) && !counts.are_in_trouble(&["orders"]));
         drop(trouble);
         assert!(!counts.are_in_trouble(&["contests"]));

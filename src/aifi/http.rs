@@ -1,6 +1,6 @@
 //! Asks the API.
 //!
-//! A question is asked until it has a usable answer, or a failure that asking again cannot mend, or until there has
+//! A request is repeated until it has a usable response, or a failure that asking again cannot mend, or until there has
 //! been no progress for too long. Each attempt takes its `turn`, may need one of the `tokens`, and is followed by a `wait` where
 //! it failed. Everything that is decided is decided elsewhere: [`super::pace`] when a request
 //! may start, [`super::retry`] whether it is repeated, [`super::refusal`] what a status means.
@@ -21,12 +21,12 @@ use reqwest::{Method, Request, Response, Url};
 use tokio::sync::{mpsc, watch};
 
 use self::tokens::Fetching;
-use super::answer::{Body, body, header};
 use super::attempt::{Attempt, Rows};
+use super::body::{Body, body, header};
 use super::counts::Counts;
 use super::lock;
 use super::pace::Pace;
-use super::refusal::{self, Answered, Asked, Refused, Trouble};
+use super::refusal::{self, Precedent, Refused, Server, Trouble};
 use super::retry::{self, Hope};
 use super::sign_in::SignIn;
 use super::transport::{Servers, Transport};
@@ -44,10 +44,10 @@ pub(crate) use self::wait::Waiting;
 
 /// For a whole answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
-/// From this attempt on, a question is in trouble.
+/// From this attempt on, a request is in trouble.
 const TROUBLE: u32 = 3;
 
-/// What the reader of the streams should know while questions are being asked.
+/// What the reader of the streams should know while requests are under way.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// We wait before we ask again.
@@ -60,20 +60,20 @@ pub(crate) enum Event {
 
 /// What to ask the API.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct ApiRequest<'a> {
     /// What is asked for, as people call it: "orders".
     pub what: &'static str,
     /// The path below the base URL.
     pub path: &'a str,
     /// The query, encoded.
     pub query: &'a str,
-    /// Nothing depends on the answer: what hardly passes is not repeated.
+    /// Nothing depends on the response: what hardly passes is not repeated.
     pub guess: bool,
 }
 
-/// An answer that is whole JSON.
+/// A response that is whole JSON.
 #[derive(Debug)]
-pub(crate) struct Answer<T> {
+pub(crate) struct ApiResponse<T> {
     /// What was read from the body, unless it cannot be believed.
     pub value: Result<T, Doubt>,
     /// The server's clock.
@@ -89,7 +89,7 @@ pub(crate) struct Http {
     transport: Rc<dyn Transport>,
     base_url: String,
     /// Which of the two, and how we sign in.
-    asked: Asked,
+    server: Server,
     sign_in: Mutex<SignIn>,
     pace: Mutex<Pace>,
     patience: Duration,
@@ -103,7 +103,7 @@ pub(crate) struct Http {
     fetching: tokio::sync::Mutex<Fetching>,
     /// How often no token could be fetched.
     failed_fetches: AtomicU64,
-    /// What was answered so far: what was asked for, and each form of a question.
+    /// What was answered so far: what was asked for, and each form of a request.
     answered: Mutex<HashSet<String>>,
     /// Takes the secrets out of what is quoted.
     scrubber: Mutex<Scrubber>,
@@ -117,7 +117,7 @@ pub(crate) struct Http {
 /// Who is asked.
 struct Target<'c> {
     /// Which of the two servers, and how we sign in.
-    asked: Asked,
+    server: Server,
     base_url: &'c Url,
     credentials: Credentials,
     /// Requests in a second, at most.
@@ -145,7 +145,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// The same for another question that waited for the same thing.
+    /// The same for another request that waited for the same thing.
     fn shared(&self) -> Self {
         match self {
             Self::Again(trouble) => Self::Again(trouble.shared()),
@@ -169,12 +169,12 @@ impl Http {
         patience: Duration,
         stop: watch::Receiver<bool>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
-        let asked = match &config.credentials {
-            Credentials::AccessToken(_) => Asked::WithToken,
-            Credentials::Client(_) => Asked::AsApplication,
+        let server = match &config.credentials {
+            Credentials::AccessToken(_) => Server::WithToken,
+            Credentials::Client(_) => Server::AsApplication,
         };
         let Config { base_url, credentials, requests_per_second: rate, .. } = config;
-        let target = Target { asked, base_url, credentials: credentials.clone(), rate: *rate };
+        let target = Target { server, base_url, credentials: credentials.clone(), rate: *rate };
         Self::to(target, servers, config, patience, stop)
     }
 
@@ -188,7 +188,7 @@ impl Http {
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
         let credentials = Credentials::AccessToken(inbox.read_token.clone());
         let rate = INBOX_REQUESTS_PER_SECOND;
-        let target = Target { asked: Asked::Inbox, base_url: &inbox.url, credentials, rate };
+        let target = Target { server: Server::Inbox, base_url: &inbox.url, credentials, rate };
         Self::to(target, servers, config, patience, stop)
     }
 
@@ -199,7 +199,7 @@ impl Http {
         patience: Duration,
         stop: watch::Receiver<bool>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Event>), Failure> {
-        let Target { asked, base_url, credentials, rate } = target;
+        let Target { server, base_url, credentials, rate } = target;
         let transport = servers.transport(base_url, &credentials, config)?;
         let (events, receiver) = mpsc::unbounded_channel();
         let mut scrubber = Scrubber::default();
@@ -207,7 +207,7 @@ impl Http {
         let http = Self {
             transport,
             base_url: base_url.as_str().trim_end_matches('/').to_owned(),
-            asked,
+            server,
             sign_in: Mutex::new(SignIn::new(credentials)),
             pace: Mutex::new(Pace::new(rate)),
             patience,
@@ -241,15 +241,15 @@ impl Http {
         &self.counts
     }
 
-    /// Asks a question until `read` can make something of the answer. The first attempt takes `turn`; without one, it waits
+    /// Repeats a request until `read` can make something of the response. The first attempt takes `turn`; without one, it waits
     /// for its own.
     pub(crate) async fn get<T: Rows>(
         &self,
-        question: Question<'_>,
+        request: ApiRequest<'_>,
         mut turn: Option<Turn<'_>>,
         mut read: impl FnMut(&[u8]) -> Result<T, Unusable>,
-    ) -> Result<Answer<T>, Failure> {
-        let Question { path, query, .. } = question;
+    ) -> Result<ApiResponse<T>, Failure> {
+        let ApiRequest { path, query, .. } = request;
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{path}{mark}{query}", self.base_url);
         let mut renewed = false;
@@ -259,23 +259,23 @@ impl Http {
         loop {
             attempt += 1;
             if attempt == TROUBLE {
-                trouble = Some(self.counts.in_trouble(question.what));
+                trouble = Some(self.counts.in_trouble(request.what));
             }
             let mut sent = Sent::default();
-            let work = self.attempt(question, &url, turn.take(), renewed, &mut sent, &mut read);
+            let work = self.attempt(request, &url, turn.take(), renewed, &mut sent, &mut read);
             let outcome = self.unless_stopped(work).await?;
             self.attempted(&sent, attempt, || format!("GET {path}{mark}{query}"));
             match outcome {
                 Ok(answer) => {
                     drop(trouble);
-                    self.note(question);
+                    self.note(request);
                     return Ok(answer);
                 }
                 Err(Outcome::Fail(failure)) => {
                     return Err(failure.at(format!("GET {path}, attempt {attempt}")));
                 }
                 Err(Outcome::Renew) => renewed = true,
-                Err(Outcome::Again(trouble)) if question.guess && trouble.hope != Hope::Passes => {
+                Err(Outcome::Again(trouble)) if request.guess && trouble.hope != Hope::Passes => {
                     return Err(trouble
                         .into_failure(self.since_progress(), attempt)
                         .at(format!("GET {path}")));
@@ -284,34 +284,32 @@ impl Http {
                     // Of what hardly passes only its own attempts count.
                     unlikely += u32::from(trouble.hope != Hope::Passes);
                     let counted = if trouble.hope == Hope::Passes { attempt } else { unlikely };
-                    self.wait_or_give_up(trouble, attempt, counted, question).await?;
+                    self.wait_or_give_up(trouble, attempt, counted, request).await?;
                 }
             }
         }
     }
 
-    /// Notes that a question was answered.
-    fn note(&self, question: Question<'_>) {
+    /// Notes that a request was answered.
+    fn note(&self, request: ApiRequest<'_>) {
         let mut answered = lock(&self.answered);
-        if !answered.contains(question.what) {
-            answered.insert(question.what.to_owned());
+        if !answered.contains(request.what) {
+            answered.insert(request.what.to_owned());
         }
-        answered.insert(refusal::form(question.what, question.query));
+        answered.insert(refusal::form(request.what, request.query));
     }
 
-    /// What was answered before of what concerns a question.
-    fn answered(&self, question: Question<'_>) -> Answered {
+    /// What was answered before of what concerns a request.
+    fn precedent(&self, request: ApiRequest<'_>) -> Precedent {
         let answered = lock(&self.answered);
-        if answered.contains(&refusal::form(question.what, question.query))
-            && answered.contains(question.what)
-        {
-            Answered::Form
-        } else if answered.contains(question.what) {
-            Answered::Kind
+        if answered.contains(&refusal::form(request.what, request.query)) && answered.contains(request.what) {
+            Precedent::Form
+        } else if answered.contains(request.what) {
+            Precedent::Kind
         } else if answered.is_empty() {
-            Answered::Nothing
+            Precedent::Nothing
         } else {
-            Answered::Some
+            Precedent::Some
         }
     }
 
@@ -346,13 +344,13 @@ impl Http {
 
     async fn attempt<T: Rows>(
         &self,
-        question: Question<'_>,
+        request: ApiRequest<'_>,
         url: &str,
         turn: Option<Turn<'_>>,
         renewed: bool,
         noted: &mut Sent,
         read: &mut impl FnMut(&[u8]) -> Result<T, Unusable>,
-    ) -> Result<Answer<T>, Outcome> {
+    ) -> Result<ApiResponse<T>, Outcome> {
         let mut turn = turn;
         let known = lock(&self.sign_in).token(clock::instant());
         let token = match known {
@@ -368,44 +366,44 @@ impl Http {
             None => self.turn().await.start().await,
         };
         noted.at = Some(sent);
-        self.counts.count(question.what, |asks| asks.requests += 1);
-        let request = request(Method::GET, url, AUTHORIZATION, &format!("Bearer {}", token.expose()))?;
-        let answered = || self.answered(question);
-        let response = self.send(request, self.asked, answered).await?;
+        self.counts.count(request.what, |counts| counts.requests += 1);
+        let prepared = prepare(Method::GET, url, AUTHORIZATION, &format!("Bearer {}", token.expose()))?;
+        let precedent = || self.precedent(request);
+        let response = self.send(prepared, self.server, precedent).await?;
         let status = response.status().as_u16();
         noted.status = Some(status);
         if status == 401 && lock(&self.sign_in).refuse(&token) && !renewed {
             return Err(Outcome::Renew);
         }
-        if !response.status().is_success() && !self.asked.answers_with(status) {
-            return Err(self.refused(response, self.asked, question, sent, answered).await);
+        if !response.status().is_success() && !self.server.answers_with(status) {
+            return Err(self.refused(response, self.server, request, sent, precedent).await);
         }
         let date = header(&response, DATE).and_then(retry::http_date);
-        let Body { bytes: body, .. } = &body(response, self.asked, &self.large).await?;
+        let Body { bytes: body, .. } = &body(response, self.server, &self.large).await?;
         lock(&self.pace).accepted(clock::instant(), sent);
         let value = match read(body) {
             Ok(value) => Ok(value),
             Err(Unusable::Doubtful(doubt)) => Err(doubt),
             Err(Unusable::Unreadable(cause)) => {
-                return Err(Outcome::Again(transport_error::unreadable(body, self.asked, cause)));
+                return Err(Outcome::Again(transport_error::unreadable(body, self.server, cause)));
             }
         };
         noted.rows = value.as_ref().ok().and_then(Rows::rows);
-        Ok(Answer { value, date })
+        Ok(ApiResponse { value, date })
     }
 
     async fn send(
         &self,
         mut request: Request,
-        asked: Asked,
-        answered: impl Fn() -> Answered,
+        server: Server,
+        precedent: impl Fn() -> Precedent,
     ) -> Result<Response, Outcome> {
         // An attempt does not outlast our patience, or a check would.
         let left = self.patience.saturating_sub(self.since_progress());
         let timeout = TOTAL_TIMEOUT.min(left.max(Duration::from_secs(1)));
         *request.timeout_mut() = Some(timeout);
-        self.transport.execute(request).await.map_err(|error| match transport_error::sort(error, asked) {
-            Err(failure) if answered() >= Answered::Some => Outcome::Again(Trouble::contradiction(
+        self.transport.execute(request).await.map_err(|error| match transport_error::sort(error, server) {
+            Err(failure) if precedent() >= Precedent::Some => Outcome::Again(Trouble::contradiction(
                 failure,
                 "the server or the proxy cannot be used any more",
             )),
@@ -416,10 +414,10 @@ impl Http {
     async fn refused(
         &self,
         response: Response,
-        asked: Asked,
-        question: Question<'_>,
+        server: Server,
+        request: ApiRequest<'_>,
         sent: Instant,
-        answered: impl Fn() -> Answered,
+        precedent: impl Fn() -> Precedent,
     ) -> Outcome {
         let status = response.status().as_u16();
         let date = header(&response, DATE).and_then(retry::http_date).unwrap_or_else(clock::now);
@@ -427,24 +425,24 @@ impl Http {
         let location = header(&response, LOCATION).map(str::to_owned);
         let content_type = header(&response, CONTENT_TYPE).map(str::to_owned);
         // What the API says is an extra; the status alone decides.
-        let body = body(response, asked, &self.large).await.map(|body| body.bytes).unwrap_or_default();
+        let body = body(response, server, &self.large).await.map(|body| body.bytes).unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
         let answer = Refused {
             status,
-            body: if self.quotes || asked == Asked::TokenEndpoint { &text } else { "" },
+            body: if self.quotes || server == Server::TokenEndpoint { &text } else { "" },
             content_type: content_type.as_deref(),
             location: location.as_deref(),
         };
-        let one_thing = question.query.is_empty() && asked != Asked::TokenEndpoint;
-        let sorted = refusal::sort(answer, asked, question.what, &lock(&self.scrubber));
+        let one_thing = request.query.is_empty() && server != Server::TokenEndpoint;
+        let sorted = refusal::sort(answer, server, request.what, &lock(&self.scrubber));
         match sorted {
-            Err(failure) if refusal::may_pass(status, answered(), one_thing) => {
+            Err(failure) if refusal::may_pass(status, precedent(), one_thing) => {
                 let what = format!("{status}, although such requests were answered before");
                 Outcome::Again(Trouble { retry_after, ..Trouble::contradiction(failure, what) })
             }
             Err(failure) => Outcome::Fail(failure),
             Ok(trouble) => {
-                if trouble.is_refusal() && asked != Asked::TokenEndpoint {
+                if trouble.is_refusal() && server != Server::TokenEndpoint {
                     lock(&self.pace).refused(clock::instant(), sent, retry_after);
                 }
                 Outcome::Again(Trouble { retry_after, ..trouble })
@@ -454,7 +452,7 @@ impl Http {
 }
 
 /// A request with one header.
-fn request(method: Method, url: &str, name: HeaderName, value: &str) -> Result<Request, Outcome> {
+fn prepare(method: Method, url: &str, name: HeaderName, value: &str) -> Result<Request, Outcome> {
     let fail = |text: &str, error: anyhow::Error| {
         Outcome::Fail(Failure::new(FailureKind::Internal, text).because(error))
     };

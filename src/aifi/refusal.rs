@@ -1,4 +1,4 @@
-//! What an answer that is not a page means: to be asked again, or a failure with an instruction. Pure.
+//! What a response that is not a page means: to be asked again, or a failure with an instruction. Pure.
 
 mod inbox;
 
@@ -51,7 +51,7 @@ impl Trouble {
         Self { hope: Hope::Contradicts, verdict: Some(failure), ..trouble }
     }
 
-    /// The same trouble for another question that waited for the same thing.
+    /// The same trouble for another request that waited for the same thing.
     #[must_use]
     pub(crate) fn shared(&self) -> Self {
         let verdict =
@@ -83,12 +83,12 @@ impl Trouble {
         self.end(message, attempts)
     }
 
-    /// The failure it becomes when the API asks for a wait, `asked`, beyond our `patience`.
-    pub(crate) fn into_long_wait(self, asked: Duration, patience: Duration, attempts: u32) -> Failure {
+    /// The failure it becomes when the API asks for a wait, `server`, beyond our `patience`.
+    pub(crate) fn into_long_wait(self, server: Duration, patience: Duration, attempts: u32) -> Failure {
         let message = format!(
             "The API asks to wait {} before the next request (Retry-After: {} seconds), and at most {} are waited. It answered: {}. {}",
-            duration(asked),
-            asked.as_secs(),
+            duration(server),
+            server.as_secs(),
             duration(patience),
             self.what,
             self.advice
@@ -117,7 +117,7 @@ fn duration(length: Duration) -> String {
 
 /// Who answered, for the words of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Server {
     /// The Admin API with a token from the configuration.
     WithToken,
     /// The Admin API with a token that we fetched.
@@ -128,7 +128,7 @@ pub(crate) enum Asked {
     Inbox,
 }
 
-impl Asked {
+impl Server {
     /// The setting that says where to ask, as the form has it.
     pub(crate) fn url_field(self) -> &'static str {
         match self {
@@ -155,35 +155,35 @@ pub(super) fn proxy_asks_for_a_user(variable: &str) -> Failure {
     Failure::new(FailureKind::Proxy, text)
 }
 
-/// What was answered before in this process, of what concerns a question; each includes those before it.
+/// What was answered before in this process, of what concerns a request; each includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Answered {
+pub(crate) enum Precedent {
     /// Nothing.
     Nothing,
-    /// Some question: address and token are right.
+    /// Some request: address and token are right.
     Some,
-    /// A question for the same thing: it is served.
+    /// A request for the same thing: it is served.
     Kind,
-    /// A question for the same thing with the same parameters: it is accepted.
+    /// A request for the same thing with the same parameters: it is accepted.
     Form,
 }
 
-/// Whether a status that ends a question at once may pass, since the API `answered` before what it denies now.
-/// `one_thing` is a question for a single thing that its path names: that it is not there is an answer.
-pub(crate) fn may_pass(status: u16, answered: Answered, one_thing: bool) -> bool {
+/// Whether a status that ends a request at once may pass, since the API `answered` before what it denies now.
+/// `one_thing` is a request for a single thing that its path names: that it is not there is a response.
+pub(crate) fn may_pass(status: u16, answered: Precedent, one_thing: bool) -> bool {
     let denied = match status {
         404 if one_thing => return false,
         // Of the whole server: elsewhere, not signed in, a proxy, another server, too early, a security rule.
-        300..=399 | 401 | 407 | 421 | 425 | 426 | 430 => Answered::Some,
-        // Of this question: its permission, its parameters, their length.
-        400 | 403 | 411 | 413..=417 | 422 | 431 => Answered::Form,
+        300..=399 | 401 | 407 | 421 | 425 | 426 | 430 => Precedent::Some,
+        // Of this request: its permission, its parameters, their length.
+        400 | 403 | 411 | 413..=417 | 422 | 431 => Precedent::Form,
         // Of what is asked for.
-        _ => Answered::Kind,
+        _ => Precedent::Kind,
     };
     answered >= denied
 }
 
-/// The form of a question for `what`: its parameters, with the values that the API may accept or not. Dates and places
+/// The form of a request for `what`: its parameters, with the values that the API may accept or not. Dates and places
 /// in a list are of one form, but for the first ones: whether pages count from 0 or 1 is one of the things it may refuse.
 pub(crate) fn form(what: &str, query: &str) -> String {
     let mut form = what.to_owned();
@@ -195,7 +195,7 @@ pub(crate) fn form(what: &str, query: &str) -> String {
     form
 }
 
-/// An answer other than 2xx.
+/// A response other than 2xx.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Refused<'a> {
     /// Its status.
@@ -208,19 +208,19 @@ pub(crate) struct Refused<'a> {
     pub location: Option<&'a str>,
 }
 
-/// Sorts an answer other than 2xx to a question for `what` ("orders"). What it says is quoted without the secrets.
+/// Sorts a response other than 2xx to a request for `what` ("orders"). What it says is quoted without the secrets.
 pub(crate) fn sort(
     answer: Refused<'_>,
-    asked: Asked,
+    server: Server,
     what: &str,
     scrubber: &Scrubber,
 ) -> Result<Trouble, Failure> {
     let Refused { status, body, content_type, location } = answer;
-    if asked == Asked::Inbox {
+    if server == Server::Inbox {
         return inbox::sort(status);
     }
     let said = what_the_api_said(body, scrubber);
-    let who = if asked == Asked::TokenEndpoint { "The token endpoint" } else { "The API" };
+    let who = if server == Server::TokenEndpoint { "The token endpoint" } else { "The API" };
     let said_so = match content_type.map(media_type) {
         _ if !said.is_empty() => format!(" {who} said: {said}."),
         // Who answers something else is perhaps not the API: so no more than that is reported.
@@ -229,7 +229,7 @@ pub(crate) fn sort(
         }
         _ => String::new(),
     };
-    let url_field = asked.url_field();
+    let url_field = server.url_field();
     let failure =
         |kind, text: String| Err(Failure::new(kind, text + &said_so).at(format!("status {status}")));
     match status {
@@ -250,11 +250,11 @@ pub(crate) fn sort(
             failure(FailureKind::Redirected, format!("The server redirects to {to} ({status}), which is not followed, since the token would go there. Correct {url_field}."))
         }
         407 => Err(proxy_asks_for_a_user("HTTP_PROXY").at(format!("status {status}"))),
-        404 | 405 if asked == Asked::TokenEndpoint => {
+        404 | 405 if server == Server::TokenEndpoint => {
             failure(FailureKind::Unauthorized, format!("No tokens are issued at this address ({status}). Check {url_field}."))
         }
-        _ if asked == Asked::TokenEndpoint => Err(no_token(&said_so, status)),
-        401 if asked == Asked::AsApplication => {
+        _ if server == Server::TokenEndpoint => Err(no_token(&said_so, status)),
+        401 if server == Server::AsApplication => {
             failure(FailureKind::Unauthorized, "The API did not accept a token that was just issued (401). Check that Token URL (credentials.token_url) and API base URL (base_url) belong together, and Scope (credentials.scope).".to_owned())
         }
         401 => failure(FailureKind::Unauthorized, "The API did not accept the access token (401). Tokens may expire after 90 days: ask AiFi for a new one and put it into Access token (credentials.access_token).".to_owned()),
@@ -268,7 +268,7 @@ pub(crate) fn sort(
     }
 }
 
-/// The token endpoint knows the question, but not the application.
+/// The token endpoint knows the request, but not the application.
 fn no_token(said_so: &str, status: u16) -> Failure {
     let text = format!(
         "The token endpoint did not accept the application ({status}). Check Client ID (credentials.client_id), Client secret (credentials.client_secret) and, if AiFi gave you one, Scope (credentials.scope).{said_so}"
@@ -276,7 +276,7 @@ fn no_token(said_so: &str, status: u16) -> Failure {
     Failure::new(FailureKind::Unauthorized, text).at(format!("status {status}"))
 }
 
-/// The failure that an answer of the token endpoint with 200 is, if it says `error` (RFC 6749, section 5.2).
+/// The failure that a response of the token endpoint with 200 is, if it says `error` (RFC 6749, section 5.2).
 pub(crate) fn error_in_place_of_a_token(body: &str, scrubber: &Scrubber) -> Option<Failure> {
     let ErrorBody { error, error_description, .. } = serde_json::from_str(body).ok()?;
     let error = error.filter(|error| !error.trim().is_empty())?;
@@ -339,21 +339,21 @@ mod tests {
     use super::*;
 
     fn failure(status: u16, body: &str) -> Failure {
-        sorted(Refused { status, body, ..Refused::default() }, Asked::WithToken).unwrap_err()
+        sorted(Refused { status, body, ..Refused::default() }, Server::WithToken).unwrap_err()
     }
 
-    fn sorted(answer: Refused<'_>, asked: Asked) -> Result<Trouble, Failure> {
-        sort(answer, asked, "orders", &Scrubber::default())
+    fn sorted(answer: Refused<'_>, server: Server) -> Result<Trouble, Failure> {
+        sort(answer, server, "orders", &Scrubber::default())
     }
 
     #[test]
     fn every_status_has_its_place() {
         let mut places = String::new();
         for status in (300..=308).chain(400..=431).chain(500..=511) {
-            let place = match sorted(Refused { status, ..Refused::default() }, Asked::WithToken) {
+            let place = match sorted(Refused { status, ..Refused::default() }, Server::WithToken) {
                 Ok(trouble) => format!("again, then {:?}", trouble.kind),
                 Err(failure) => {
-                    let all = [Answered::Nothing, Answered::Some, Answered::Kind, Answered::Form];
+                    let all = [Precedent::Nothing, Precedent::Some, Precedent::Kind, Precedent::Form];
                     let from = all.into_iter().find(|answered| may_pass(status, *answered, false));
                     format!(
                         "{:?}; may pass after {:?}",
@@ -391,7 +391,7 @@ mod tests {
             (Some("\"secret words\""), " The answer was of the type unknown."),
         ] {
             let answer = Refused { status: 404, body: "plain words", content_type, location: None };
-            let message = sorted(answer, Asked::WithToken).unwrap_err().message;
+            let message = sorted(answer, Server::WithToken).unwrap_err().message;
             assert_eq!(message, format!("{}{told}", failure(404, "").message));
         }
     }
@@ -405,7 +405,7 @@ mod tests {
             let body =
                 serde_json::json!({"message": format!("{}{secret}", " -".repeat(before / 2))}).to_string();
             let answer = Refused { status: 401, body: &body, ..Refused::default() };
-            let message = sort(answer, Asked::WithToken, "orders", &scrubber).unwrap_err().message;
+            let message = sort(answer, Server::WithToken, "orders", &scrubber).unwrap_err().message;
             assert!(!message.contains("s3cr"), "{message}");
         }
     }
@@ -419,15 +419,15 @@ mod tests {
         assert!(failure.message.contains("credentials.access_token"), "{}", failure.message);
         assert!(failure.message.contains("All 5 attempts"), "{}", failure.message);
         let passes = |status, answered| may_pass(status, answered, false);
-        assert!(!passes(422, Answered::Kind), "a parameter that was never accepted");
-        assert!(passes(422, Answered::Form) && passes(404, Answered::Kind) && passes(302, Answered::Some));
-        assert!(!passes(404, Answered::Some), "a list that was never served");
-        assert!(!may_pass(404, Answered::Form, true), "an order that has gone");
-        assert!(may_pass(403, Answered::Form, true));
+        assert!(!passes(422, Precedent::Kind), "a parameter that was never accepted");
+        assert!(passes(422, Precedent::Form) && passes(404, Precedent::Kind) && passes(302, Precedent::Some));
+        assert!(!passes(404, Precedent::Some), "a list that was never served");
+        assert!(!may_pass(404, Precedent::Form, true), "an order that has gone");
+        assert!(may_pass(403, Precedent::Form, true));
     }
 
     #[test]
-    fn questions_for_other_times_and_places_have_one_form_and_other_parameters_another() {
+    fn requests_for_other_times_and_places_have_one_form_and_other_parameters_another() {
         let of = |query: &str| form("orders", query);
         let one = of("minDraftCreatedAt=2025-11-01T00%3A00%3A00.000Z&orderBy=id&page=2");
         assert_eq!(one, of("minDraftCreatedAt=2024-01-01T00%3A00%3A00.000Z&orderBy=id&page=17"));
@@ -445,10 +445,10 @@ mod tests {
 
     #[test]
     fn a_wait_beyond_our_patience_is_told_as_such() {
-        let told = |asked, status| {
+        let told = |server, status| {
             let answer = Refused { status, ..Refused::default() };
-            let trouble = sorted(answer, Asked::WithToken).unwrap();
-            trouble.into_long_wait(Duration::from_secs(asked), Duration::from_secs(1_800), 1)
+            let trouble = sorted(answer, Server::WithToken).unwrap();
+            trouble.into_long_wait(Duration::from_secs(server), Duration::from_secs(1_800), 1)
         };
         let failure = told(3_600, 429);
         let start = "The API asks to wait 1 hour before the next request (Retry-After: 3600 seconds), and at most 30 minutes are waited. It answered: 429";
@@ -483,7 +483,7 @@ mod tests {
     fn a_redirect_names_the_host_without_its_query() {
         let location = Some("https://login.example/x?token=1");
         let answer = Refused { status: 302, location, ..Refused::default() };
-        let failure = sorted(answer, Asked::WithToken).unwrap_err();
+        let failure = sorted(answer, Server::WithToken).unwrap_err();
         assert!(failure.message.contains("https://login.example/x ("), "{}", failure.message);
     }
 
@@ -491,14 +491,14 @@ mod tests {
     fn the_same_status_means_other_fields_at_the_token_endpoint() {
         let of = |status, body| Refused { status, body, ..Refused::default() };
         let said = r#"{"error":"invalid_client","error_description":"no"}"#;
-        let failure = sorted(of(401, said), Asked::TokenEndpoint).unwrap_err();
+        let failure = sorted(of(401, said), Server::TokenEndpoint).unwrap_err();
         assert!(
             failure.message.contains("client_secret") && failure.message.contains("invalid_client; no"),
             "{}",
             failure.message
         );
-        assert!(sorted(of(401, ""), Asked::AsApplication).unwrap_err().message.contains("token_url"));
-        let nowhere = sorted(of(404, ""), Asked::TokenEndpoint).unwrap_err();
+        assert!(sorted(of(401, ""), Server::AsApplication).unwrap_err().message.contains("token_url"));
+        let nowhere = sorted(of(404, ""), Server::TokenEndpoint).unwrap_err();
         assert_eq!(
             nowhere.message,
             "No tokens are issued at this address (404). Check Token URL (credentials.token_url)."

@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureKind};
 
 /// For name look-up, connection and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// For the next bytes of an answer. A page of 200 orders is made in seconds, if at all.
+/// For the next bytes of a response. A page of 200 orders is made in seconds, if at all.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Carries requests to a server.

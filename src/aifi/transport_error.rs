@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 
 use anyhow::Error;
 
-use super::dns::NeverAsked;
-use super::refusal::{Asked, Trouble, proxy_asks_for_a_user};
+use super::dns::NeverRequested;
+use super::refusal::{Server, Trouble, proxy_asks_for_a_user};
 use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};
 
 /// A 2xx body that is not JSON.
-pub(super) fn unreadable(body: &[u8], asked: Asked, cause: Error) -> Trouble {
+pub(super) fn unreadable(body: &[u8], server: Server, cause: Error) -> Trouble {
     let web_page = body.trim_ascii_start().first() == Some(&b'<');
     let what = if web_page { "a web page instead of data" } else { "an answer that is cut off or not JSON" };
     let advice = format!(
         "A proxy or login page may stand between: check {} and the proxy settings.",
-        asked.url_field()
+        server.url_field()
     );
     let cause = match cause.downcast_ref::<serde_json::Error>() {
         Some(error) => Error::msg(why_not_json(error)),
@@ -26,14 +26,14 @@ pub(super) fn unreadable(body: &[u8], asked: Asked, cause: Error) -> Trouble {
 }
 
 /// Sorts an error below HTTP. The error is kept without its URL, whose query is nobody's business.
-pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failure> {
-    let (field, url) = (asked.url_field(), error.url());
+pub(super) fn sort(error: reqwest::Error, server: Server) -> Result<Trouble, Failure> {
+    let (field, url) = (server.url_field(), error.url());
     let port = url.and_then(|url| url.port()).map(|port| format!(":{port}")).unwrap_or_default();
     let host = url.and_then(|url| url.host_str()).unwrap_or("the server").to_owned() + &port;
     if let Some(failure) = tls_failure(&error, &host, field) {
         return Err(failure.because(error.without_url()));
     }
-    if chain(&error).any(|error| error.is::<NeverAsked>()) {
+    if chain(&error).any(|error| error.is::<NeverRequested>()) {
         let text = format!(
             "{host} resolves only to addresses that are not asked (link-local, unspecified or multicast). Correct {field}, the proxy or this machine's DNS."
         );
@@ -59,7 +59,7 @@ pub(super) fn sort(error: reqwest::Error, asked: Asked) -> Result<Trouble, Failu
     } else if timeout {
         let advice = format!(
             "{host} was asked, but did not answer in time. See whether {}, and check {field}.",
-            asked.incident()
+            server.incident()
         );
         Trouble::new(FailureKind::NoAnswer, "no answer in time", advice)
     } else {

@@ -3,7 +3,7 @@
 use super::page::{PageReader, Response};
 use super::query::{Place, Query};
 use super::{NAME, PATH, log};
-use crate::aifi::http::{Http, Question};
+use crate::aifi::http::{ApiRequest, Http};
 use crate::config::inbox::INBOX_URL;
 use crate::failure::{Failure, FailureKind};
 use crate::record::personal::Personal;
@@ -27,9 +27,9 @@ pub(crate) fn too_slow() -> Failure {
 pub(crate) async fn check(http: &Http, personal: &Personal) -> Result<Found, Failure> {
     let query = Query { after: Place::default(), limit: 1, consumer: None };
     let encoded = query.encode();
-    let question = Question { what: NAME, path: PATH, query: &encoded, guess: false };
+    let request = ApiRequest { what: NAME, path: PATH, query: &encoded, guess: false };
     let mut pages = PageReader::new(personal);
-    let response = http.get(question, None, |body| pages.read(&query, body)).await?;
+    let response = http.get(request, None, |body| pages.read(&query, body)).await?;
     match response.value {
         Ok(Response::Page(page)) => Ok(Found { head: page.head }),
         // Nothing was seen that it could not hold.

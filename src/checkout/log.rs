@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::NAME;
 use super::position::Gaps;
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::config::inbox::INBOX_URL;
 use crate::doubt::Doubt;
 use crate::failure::{Failure, FailureKind};
@@ -52,14 +52,20 @@ pub(super) fn gaps(gaps: Gaps, is_gap: bool) -> Option<(Level, String)> {
 }
 
 /// The end of the sync: what was written, and what it took.
-pub(super) fn receipt(seq: u64, records: u64, unrecognised: u64, asks: Asks, took: Duration) -> String {
+pub(super) fn receipt(
+    seq: u64,
+    records: u64,
+    unrecognised: u64,
+    counts: RequestCounts,
+    took: Duration,
+) -> String {
     let mut text = format!(
         "{NAME}: complete up to number {seq}: {}; {} in {:.1} s",
         plural(records, "record"),
-        plural(asks.requests, "request"),
+        plural(counts.requests, "request"),
         took.as_secs_f64()
     );
-    let repeated = asks.refused + asks.repeated;
+    let repeated = counts.refused + counts.repeated;
     for (count, what, more) in [
         (repeated, "request", "repeated"),
         (unrecognised, "event", "not recognised: only the payload is there"),
@@ -118,14 +124,14 @@ mod tests {
     #[test]
     fn a_receipt_tells_what_is_unusual_only_where_it_is() {
         let took = Duration::from_millis(320);
-        let asks = Asks { requests: 1, ..Asks::default() };
+        let counts = RequestCounts { requests: 1, ..RequestCounts::default() };
         assert_eq!(
-            receipt(7, 0, 0, asks, took),
+            receipt(7, 0, 0, counts, took),
             "checkout_events: complete up to number 7: 0 records; 1 request in 0.3 s"
         );
-        let asks = Asks { requests: 4, repeated: 2, refused: 1 };
+        let counts = RequestCounts { requests: 4, repeated: 2, refused: 1 };
         assert_eq!(
-            receipt(9, 1, 1, asks, took),
+            receipt(9, 1, 1, counts, took),
             "checkout_events: complete up to number 9: 1 record; 4 requests in 0.3 s; 3 requests repeated; 1 event not recognised: only the payload is there"
         );
     }

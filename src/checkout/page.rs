@@ -66,7 +66,7 @@ pub(crate) struct Row {
     pub event: String,
     /// Whether it is a checkout event as documented.
     pub recognised: bool,
-    /// How many lower numbers it may have had: one for each delivery and for each answer of a relay.
+    /// How many lower numbers it may have had: one for each delivery and for each response of a relay.
     pub moves: u64,
     /// Where its record is in [`Page::records`].
     pub data: Range<usize>,
@@ -145,12 +145,12 @@ impl PageReader {
             let mut deserializer = serde_json::Deserializer::from_str(&columns);
             let written = self.transcoder.seed(&mut out).deserialize(&mut deserializer);
             let Some(written) = written.map_err(|error| no_page(&error))? else { continue };
-            let answers = if event.relay == "none" { 0 } else { event.delivery_count };
+            let responses = if event.relay == "none" { 0 } else { event.delivery_count };
             page.events.push(Row {
                 seq: event.seq,
                 event: event.event.into_owned(),
                 recognised: event.recognised,
-                moves: (event.delivery_count + answers).saturating_sub(1),
+                moves: (event.delivery_count + responses).saturating_sub(1),
                 data: written.data,
                 changes: written.changes,
             });

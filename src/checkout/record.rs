@@ -72,7 +72,7 @@ impl Event<'_> {
         columns.end()
     }
 
-    /// What the relay's target answered: its fields, or the answer as it is, if it is not an object.
+    /// What the relay's target answered: its fields, or the response as it is, if it is not an object.
     fn relay_answer(&self) -> String {
         if self.answer_status.is_none() && self.answer_millis.is_none() {
             return "null".to_owned();

@@ -13,7 +13,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Call, Doors, Family, Use};
-use crate::aifi::http::{Event, Http, Question, Turn};
+use crate::aifi::http::{ApiRequest, Event, Http, Turn};
 use crate::failure::{Failure, FailureKind};
 use crate::heartbeat::Heartbeat;
 use crate::protocol::message::Level;
@@ -23,7 +23,7 @@ use crate::terminal::Progress;
 /// them.
 const PASSED_OVER: u32 = 3;
 
-/// The answer to a call: the server's clock, or why there is none.
+/// The response to a call: the server's clock, or why there is none.
 type Arrival = (u64, Result<Option<DateTime<Utc>>, Failure>);
 
 /// A server that is asked, at its own pace, and what is asked of it.
@@ -108,7 +108,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
             }
             self.show();
             let asking: Vec<usize> = (0..self.lines.len())
-                .filter(|line| self.seats_of(*line).any(|place| self.may_ask(place)))
+                .filter(|line| self.seats_of(*line).any(|place| self.may_send(place)))
                 .collect();
             if asking.is_empty() && self.seats.iter().all(|seat| seat.asked.is_empty()) {
                 self.give_up()?;
@@ -120,7 +120,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
                 biased;
                 event = poll_fn(|context| poll_events(lines, context)) => self.tell(event)?,
                 (place, arrival) = poll_fn(|context| poll(seats, context)) => self.take(place, arrival)?,
-                (line, turn) = turn, if !asking.is_empty() => self.ask(line, turn)?,
+                (line, turn) = turn, if !asking.is_empty() => self.send(line, turn)?,
             }
         }
     }
@@ -138,7 +138,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
     }
 
     /// Whether a request of this seat may start, and may be needed.
-    fn may_ask(&self, place: usize) -> bool {
+    fn may_send(&self, place: usize) -> bool {
         !self.seats[place].idle && self.is_free(place)
     }
 
@@ -205,14 +205,14 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
         let (first, seats) = (self.first, self.seats.len());
         let seats = (first..first + seats).map(|place| place % seats);
         let mut seats: Vec<usize> =
-            seats.filter(|place| self.seats[*place].line == line && self.may_ask(*place)).collect();
+            seats.filter(|place| self.seats[*place].line == line && self.may_send(*place)).collect();
         let passed_over = self.passed_over >= PASSED_OVER;
         seats.sort_by_key(|place| self.seats[*place].family.catches_up() != passed_over);
         seats
     }
 
     /// Lets the seat of the line ask whose turn it is.
-    fn ask(&mut self, line: usize, turn: Turn<'a>) -> Result<(), Failure> {
+    fn send(&mut self, line: usize, turn: Turn<'a>) -> Result<(), Failure> {
         for place in self.in_turn(line) {
             let seat = &mut self.seats[place];
             match seat.family.next() {
@@ -285,7 +285,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
             .fold((self.records, None), |(records, position), (more, other)| {
                 (records + more, position.or(other))
             });
-        let requests = self.lines.iter().map(|(http, _)| http.counts().asks().requests).sum();
+        let requests = self.lines.iter().map(|(http, _)| http.counts().counts().requests).sum();
         self.progress.show(records, requests, position);
     }
 }
@@ -309,7 +309,7 @@ fn poll_events(
     Poll::Pending
 }
 
-/// The next answer that comes, of any seat.
+/// The next response that comes, of any seat.
 fn poll(seats: &mut [Seat<'_>], context: &mut Context<'_>) -> Poll<(usize, Arrival)> {
     for (place, seat) in seats.iter_mut().enumerate() {
         if let Poll::Ready(Some(arrival)) = seat.asked.poll_next_unpin(context) {
@@ -329,7 +329,7 @@ async fn answer<'a>(http: &'a Http, call: Call, turn: Turn<'a>) -> Arrival {
             return (ticket, Err(failure));
         }
     }
-    let question = Question { what, path: &path, query: &query, guess };
-    let answer = http.get(question, turn, |body| read(body)).await;
+    let request = ApiRequest { what, path: &path, query: &query, guess };
+    let answer = http.get(request, turn, |body| read(body)).await;
     (ticket, answer.map(|answer| answer.date))
 }

@@ -23,7 +23,7 @@ pub struct List {
     pub schema: &'static LazyLock<Schema>,
     /// The path below the base URL.
     pub path: &'static str,
-    /// The name of the list in the object that an answer is.
+    /// The name of the list in the object that a response is.
     pub rows: &'static str,
     /// The field that is the primary key.
     pub key: &'static str,

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::page::Row;
-use super::position::{Aim, Asked, Position, SMALLEST_CAP};
+use super::position::{Aim, PlannedRequest, Position, SMALLEST_CAP};
 use super::query::PageRequest;
 
 /// See the module.
@@ -29,7 +29,7 @@ impl Keyed {
 
 impl Position for Keyed {
     /// `after` may be inclusive (a guess: it is not), so room for two rows is left where room for one is needed.
-    fn ask(&self, aim: Aim, longest: usize) -> Asked {
+    fn request(&self, aim: Aim, longest: usize) -> PlannedRequest {
         let known = self.tail.len();
         let widest = longest.saturating_sub(2).max(1);
         let back = match aim {
@@ -42,7 +42,7 @@ impl Position for Keyed {
         let back = if self.longer { back.min(known - 1) } else { back };
         let after = known.checked_sub(back + 1).map(|place| self.tail[place].clone());
         let begin = usize::from(after.is_some());
-        Asked {
+        PlannedRequest {
             part: PageRequest::After {
                 after: after.or_else(|| self.from.clone()),
                 count: aim.count(self.size),
@@ -84,7 +84,7 @@ impl Position for Keyed {
         self.tail.last() == Some(&row.id)
     }
 
-    fn take(&mut self, _: &Asked, mut rows: Vec<Row>) -> Vec<Row> {
+    fn take(&mut self, _: &PlannedRequest, mut rows: Vec<Row>) -> Vec<Row> {
         let mut known: HashSet<Box<str>> = self.tail.iter().cloned().collect();
         let listed: HashSet<&str> = rows.iter().map(|row| &*row.id).collect();
         self.tail.retain(|id| !listed.contains(&**id));
@@ -104,7 +104,7 @@ impl Position for Keyed {
         false
     }
 
-    fn recounts(&mut self, _: &Asked, _: &[Row]) -> bool {
+    fn recounts(&mut self, _: &PlannedRequest, _: &[Row]) -> bool {
         false
     }
 

@@ -6,9 +6,9 @@
 //! next chain begins; the last one goes on until another begins. One at a time is unproven: behind the end of a list, or in a
 //! large gap, a chain is in vain.
 //!
-//! A guess only saves time: an answer of a chain is taken as the answer to the pass's own question if it begins among the rows of
-//! the answer before, so that it brings known rows back, and the pass believes it no more than any other. The end is proven by a
-//! fresh question.
+//! A guess only saves time: a response of a chain counts as the response to the pass's own request if it begins among the rows
+//! of the response before, so that it brings known rows back, and the pass believes it no more than any other. The end is
+//! proven by a fresh request.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::page::{Page, Row};
 use super::query::PageRequest;
 use super::stride::Stride;
 
-/// After so many answers of the pass chains are begun, so that short lists cost no request more.
+/// After so many responses of the pass chains are begun, so that short lists cost no request more.
 const FIRST: u64 = 4;
 /// Chains under way, where other lists have something to ask, too: with a latency of 300 ms, four ask 13 times a second.
 const CHAINS: usize = 4;
@@ -28,7 +28,7 @@ const LENGTH: u64 = 12;
 /// Most bytes of records that wait for the pass, what is under way included.
 const MOST_WAITING: usize = 8 * 1024 * 1024;
 
-/// A chain of answers.
+/// A chain of responses.
 #[derive(Debug)]
 struct Chain {
     /// Behind which id it asks next, or did last.
@@ -37,27 +37,27 @@ struct Chain {
     asked: bool,
     /// The next chain begins behind this id; none, if it is the last.
     end: Option<u64>,
-    /// An answer has shown that there are rows where it began.
+    /// A response has shown that there are rows where it began.
     proven: bool,
 }
 
 /// What is asked for ahead.
 #[derive(Debug, Default)]
 pub(super) struct Leads {
-    /// The pass's question before the present one: behind this id.
+    /// The pass's request before the present one: behind this id.
     before: Option<u64>,
     /// Its present one.
     at: Option<u64>,
     /// How many of them followed each other.
     followed: u64,
-    /// The answer to the question before was asked for ahead, so that its step is known from there.
+    /// The response to the request before was asked for ahead, so that its step is known from there.
     taken: bool,
     stride: Stride,
     /// In the order of their ids.
     chains: Vec<Chain>,
     /// Answers that have come, or are under way, by the id that they come behind.
-    answers: BTreeMap<u64, Option<Page>>,
-    /// The most bytes that an answer had.
+    responses: BTreeMap<u64, Option<Page>>,
+    /// The most bytes that a response had.
     largest: usize,
     /// The list ends here, or the guess has failed: no further chain begins.
     over: bool,
@@ -72,7 +72,7 @@ fn behind(part: &PageRequest) -> Option<u64> {
 }
 
 impl Leads {
-    /// The pass has taken an answer, and asks `next` now; `advances`, if that is for new rows.
+    /// The pass has taken a response, and asks `next` now; `advances`, if that is for new rows.
     pub(super) fn follow(&mut self, next: &PageRequest, advances: bool) {
         let next = behind(next).filter(|_| advances);
         (self.before, self.at) = (self.at, next);
@@ -83,7 +83,7 @@ impl Leads {
                     self.stride.observe(at - before);
                 }
                 self.followed += 1;
-                self.answers = self.answers.split_off(&(before + 1));
+                self.responses = self.responses.split_off(&(before + 1));
                 self.chains.retain_mut(|chain| {
                     // Where the pass has been, it continues there.
                     chain.at = if chain.asked { chain.at } else { chain.at.max(at) };
@@ -93,7 +93,7 @@ impl Leads {
             _ => {
                 self.followed = 0;
                 self.chains.clear();
-                self.answers.clear();
+                self.responses.clear();
             }
         }
     }
@@ -117,13 +117,13 @@ impl Leads {
     }
 
     fn ask(&mut self, lead: u64, part: &PageRequest) -> (u64, PageRequest) {
-        self.answers.insert(lead, None);
+        self.responses.insert(lead, None);
         (lead, PageRequest::After { after: Some(lead.to_string().into()), count: part.count() })
     }
 
     /// Whether another answer may wait for the pass.
     fn has_room(&self) -> bool {
-        (self.answers.len() + 1) * self.largest <= MOST_WAITING
+        (self.responses.len() + 1) * self.largest <= MOST_WAITING
     }
 
     /// Begins a chain, unless there are as many.
@@ -142,27 +142,27 @@ impl Leads {
         Some(self.ask(start, part))
     }
 
-    /// Whether the answer to the pass's present question was asked for, by the id that it comes behind. It begins among the rows
-    /// of the answer before.
+    /// Whether the response to the pass's present request was asked for, by the id that it comes behind. It begins among the rows
+    /// of the response before.
     pub(super) fn fits(&self) -> Option<u64> {
         let (before, at) = self.before.zip(self.at).filter(|(before, at)| before < at)?;
-        self.answers.range(before + 1..=at).next_back().map(|(lead, _)| *lead)
+        self.responses.range(before + 1..=at).next_back().map(|(lead, _)| *lead)
     }
 
-    /// Whether a chain asks the pass's present question next.
+    /// Whether a chain asks the pass's present request next.
     pub(super) fn asks_next(&self) -> bool {
         self.chains.iter().any(|chain| !chain.asked && Some(chain.at) == self.at)
     }
 
-    /// The answer that came behind this id, if it has come.
+    /// The response that came behind this id, if it has come.
     pub(super) fn take(&mut self, lead: u64) -> Option<Page> {
-        let page = self.answers.get_mut(&lead)?.take()?;
-        self.answers.remove(&lead);
+        let page = self.responses.get_mut(&lead)?.take()?;
+        self.responses.remove(&lead);
         self.taken = true;
         Some(page)
     }
 
-    /// An answer has come; `full` rows are as many as were asked for. One that is not full may show the end.
+    /// A response has come; `full` rows are as many as were asked for. One that is not full may show the end.
     pub(super) fn answered(&mut self, lead: u64, page: Page, full: usize) {
         let is_full = page.rows.len() >= full;
         self.over |= !is_full;
@@ -179,7 +179,7 @@ impl Leads {
                 _ => _ = self.chains.remove(place),
             }
         }
-        if let Some(place) = self.answers.get_mut(&lead) {
+        if let Some(place) = self.responses.get_mut(&lead) {
             *place = Some(page);
         }
     }
@@ -187,13 +187,13 @@ impl Leads {
     /// The guess has failed, or the way to ask has changed.
     pub(super) fn give_up(&mut self) {
         self.chains.clear();
-        self.answers.clear();
+        self.responses.clear();
         self.over = true;
     }
 
-    /// Whether this answer is still waited for.
+    /// Whether this response is still waited for.
     pub(super) fn is_waited_for(&self, lead: u64) -> bool {
-        self.answers.get(&lead).is_some_and(Option::is_none)
+        self.responses.get(&lead).is_some_and(Option::is_none)
     }
 }
 
@@ -271,10 +271,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_ahead_answers_the_question_that_it_overlaps() {
+    fn what_was_asked_ahead_answers_the_request_that_it_overlaps() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
         asked(&mut leads);
-        assert_eq!(leads.fits(), None, "the present question is not among them");
+        assert_eq!(leads.fits(), None, "the present request is not among them");
         leads.follow(&part(6_700), true);
         leads.follow(&part(6_900), true);
         assert_eq!((leads.fits(), leads.take(6_800)), (Some(6_800), None), "it is under way");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_of_the_pass_is_not_asked_twice() {
+    fn a_request_of_the_pass_is_not_asked_twice() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
         asked(&mut leads);
         [6_700, 6_900].iter().for_each(|id| leads.follow(&part(*id), true));
@@ -292,7 +292,7 @@ mod tests {
         leads.take(6_800).unwrap();
         leads.follow(&part(7_198), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, true));
-        // Where the pass has asked itself all the same, it already has the answer.
+        // Where the pass has asked itself all the same, it already has the response.
         assert_eq!(asked(&mut leads)[0], 7_198);
         leads.follow(&part(7_596), true);
         assert_eq!((leads.fits(), leads.asks_next()), (None, false));
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_proven_by_a_fresh_question() {
+    fn the_end_is_proven_by_a_fresh_request() {
         let mut leads = following([400, 800, 1_200, 1_600, 2_000]);
         asked(&mut leads);
         leads.follow(&part(5_200), false);

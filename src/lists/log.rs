@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::declared::List;
 use super::query::{PageRequest, encode};
 use super::sync::Sync;
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::plural::plural;
 use crate::timestamp;
 
@@ -57,17 +57,23 @@ pub(super) fn doubted(list: &List, doubt: &str) -> String {
 }
 
 /// The end of the sync: what was written, and what it took.
-pub(super) fn receipt(list: &List, records: u64, left_out: u64, asks: Asks, took: Duration) -> String {
+pub(super) fn receipt(
+    list: &List,
+    records: u64,
+    left_out: u64,
+    counts: RequestCounts,
+    took: Duration,
+) -> String {
     let mut text = format!(
         "{}: complete: {}; {} in {:.1} s",
         list.name,
         plural(records, "record"),
-        plural(asks.requests, "request"),
+        plural(counts.requests, "request"),
         took.as_secs_f64()
     );
     for (count, what) in [
-        (asks.refused, "requests refused by the rate limit"),
-        (asks.repeated, "requests repeated"),
+        (counts.refused, "requests refused by the rate limit"),
+        (counts.repeated, "requests repeated"),
         (left_out, "records of other stores left out"),
     ] {
         if count > 0 {
@@ -85,14 +91,14 @@ mod tests {
     #[test]
     fn a_receipt_tells_what_is_unusual_only_where_it_is() {
         let took = Duration::from_millis(320);
-        let asks = Asks { requests: 2, ..Asks::default() };
+        let counts = RequestCounts { requests: 2, ..RequestCounts::default() };
         assert_eq!(
-            receipt(&CONTESTS, 12, 0, asks, took),
+            receipt(&CONTESTS, 12, 0, counts, took),
             "contests: complete: 12 records; 2 requests in 0.3 s"
         );
-        let asks = Asks { requests: 1, repeated: 3, refused: 0 };
+        let counts = RequestCounts { requests: 1, repeated: 3, refused: 0 };
         assert_eq!(
-            receipt(&CONTESTS, 1, 4, asks, took),
+            receipt(&CONTESTS, 1, 4, counts, took),
             "contests: complete: 1 record; 1 request in 0.3 s; 3 requests repeated; 4 records of other stores left out"
         );
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::page::Row;
-use super::position::{Aim, Asked, Changed, Position, SMALLEST_CAP};
+use super::position::{Aim, Changed, PlannedRequest, Position, SMALLEST_CAP};
 use super::query::PageRequest;
 
 /// See the module.
@@ -104,16 +104,22 @@ impl Numbered {
 }
 
 impl Position for Numbered {
-    fn ask(&self, aim: Aim, longest: usize) -> Asked {
+    fn request(&self, aim: Aim, longest: usize) -> PlannedRequest {
         if !self.by_page {
             let begin = self.offset(aim, longest);
-            return Asked { part: PageRequest::Offset { offset: begin, count: aim.count(self.size) }, begin };
+            return PlannedRequest {
+                part: PageRequest::Offset { offset: begin, count: aim.count(self.size) },
+                begin,
+            };
         }
         match self.page(aim, longest) {
-            (0, _) => Asked { part: PageRequest::Page { page: None, size: aim.count(self.size) }, begin: 0 },
+            (0, _) => PlannedRequest {
+                part: PageRequest::Page { page: None, size: aim.count(self.size) },
+                begin: 0,
+            },
             (page, size) => {
                 let begin = page * size;
-                Asked { part: PageRequest::Page { page: Some(page + self.first_page), size }, begin }
+                PlannedRequest { part: PageRequest::Page { page: Some(page + self.first_page), size }, begin }
             }
         }
     }
@@ -146,12 +152,12 @@ impl Position for Numbered {
         self.last == Some((digest(&row.id), row.updated))
     }
 
-    fn take(&mut self, asked: &Asked, mut rows: Vec<Row>) -> Vec<Row> {
+    fn take(&mut self, asked: &PlannedRequest, mut rows: Vec<Row>) -> Vec<Row> {
         if asked.begin == 0 {
             self.first = rows.iter().map(|row| digest(&row.id)).collect();
             self.first_page = 0;
         }
-        // An answer of an earlier part moves nothing, though a new row may stand at its end.
+        // A response of an earlier part moves nothing, though a new row may stand at its end.
         if self.last.is_none() || rows.iter().any(|row| self.is_last(row)) {
             self.last = rows.last().map(|row| (digest(&row.id), row.updated));
         }
@@ -177,7 +183,7 @@ impl Position for Numbered {
     }
 
     /// Counted from 1, page 1 is the first one again, though a row or two of it may have moved since.
-    fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool {
+    fn recounts(&mut self, asked: &PlannedRequest, rows: &[Row]) -> bool {
         if self.first_page > 0 || !matches!(asked.part, PageRequest::Page { page: Some(1), .. }) {
             return false;
         }

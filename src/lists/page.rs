@@ -1,4 +1,4 @@
-//! From the body of an answer to rows.
+//! From the body of a response to rows.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -17,10 +17,10 @@ use crate::record::transcode::{Transcoder, Written};
 use crate::timestamp;
 use crate::unreadable::{self, Item, Reason};
 
-/// What the body of an answer held.
+/// What the body of a response held.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The rows, in the order of the answer.
+    /// The rows, in the order of the response.
     pub rows: Vec<Row>,
     /// Items without a primary key.
     pub unreadable: Vec<Item>,

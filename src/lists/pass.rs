@@ -1,20 +1,20 @@
-//! The way through a list: which part to ask for, and what of an answer may be believed. Pure.
+//! The way through a list: which part to ask for, and what of a response may be believed. Pure.
 //!
-//! Every question after the first is asked so that it must bring known rows back; the rows of one answer follow each
-//! other without a gap, so an answer that holds a known row continues what is known. What comes of it:
+//! Every request after the first is asked so that it must bring known rows back; the rows of one response follow each
+//! other without a gap, so a response that holds a known row continues what is known. What comes of it:
 //!
-//! * An answer without known rows leaves a gap, or rows have moved: it is not taken, and the next question reaches
+//! * A response without known rows leaves a gap, or rows have moved: it is not taken, and the next request reaches
 //!   further back.
-//! * An answer that is shorter than what was asked for may be the end, or the API gives no more at a time. The longest
-//!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a question that reaches
+//! * A response that is shorter than what was asked for may be the end, or the API gives no more at a time. The longest
+//!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a request that reaches
 //!   back over the last known row or two: its answer must bring the last one, and nothing new. (By page it reaches over as
 //!   many as leave room for a new one, since sizes of pages cannot be chosen freely.)
-//!   Where pages are shorter than asked for, two different questions have to prove it. Two answers in a row that are cut behind
+//!   Where pages are shorter than asked for, two different requests have to prove it. Two responses in a row that are cut behind
 //!   the same row look like an end all the same: what of the newest rows they have hidden, the next sync finds by the state
-//!   (see [`super::recent`]). The shorter an answer, the likelier are two alike, so most of them hide rows of short lists.
+//!   (see [`super::recent`]). The shorter a response, the likelier are two alike, so most of them hide rows of short lists.
 //! * Where no part reaches over the last known row (pages touch each other), the page before the next one has to come once
-//!   more, and then the next one as it was: the two are one answer.
-//! * An answer without any row, or without the last known row, is asked for again. The first is believed at last only
+//!   more, and then the next one as it was: the two are one response.
+//! * A response without any row, or without the last known row, is asked for again. The first is believed at last only
 //!   where nothing is known, the second as a deletion. Behind a row where an earlier pass was cut off, nothing is not the end:
 //!   the row may be no more, so the list is begun anew.
 
@@ -27,18 +27,18 @@ use super::query::PageRequest;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::FailureKind;
 
-/// After so many answers in a row that bring nothing new and do not fit what is known, the list is given up.
+/// After so many responses in a row that bring nothing new and do not fit what is known, the list is given up.
 const STEPS: u32 = 50;
 
-/// A pass is given up after so many answers for each answer's worth of rows that it has handed out: its rows move faster than
+/// A pass is given up after so many responses for each response's worth of rows that it has handed out: its rows move faster than
 /// it gets on.
 const MOST_ANSWERS: usize = 12;
 
-/// After so many answers in a row that end with the same row before the last known one, the rows between are taken for
+/// After so many responses in a row that end with the same row before the last known one, the rows between are taken for
 /// deleted: answers that are cut end here and there.
 const DELETED: u32 = MAX_ATTEMPTS - 1;
 
-/// An answer that only touches what is known.
+/// A response that only touches what is known.
 #[derive(Debug)]
 struct Held {
     /// What was asked for.
@@ -55,7 +55,7 @@ pub(crate) struct Pass {
     aim: Aim,
     longest: usize,
     handed_out: usize,
-    /// An answer that only touches what is known, until it is joined to that.
+    /// A response that only touches what is known, until it is joined to that.
     held: Option<Held>,
     /// Answers in a row that lacked what is known, or any row.
     lacking: u32,
@@ -65,7 +65,7 @@ pub(crate) struct Pass {
     /// Answers since the last one with a new row.
     idle: usize,
     /// Answers, in all.
-    answers: usize,
+    responses: usize,
     done: bool,
 }
 
@@ -95,17 +95,17 @@ impl Pass {
             ends: (None, 0),
             steps: 0,
             idle: 0,
-            answers: 0,
+            responses: 0,
             done: false,
         }
     }
 
-    /// The next question.
-    pub(crate) fn question(&self) -> PageRequest {
-        self.place.ask(self.aim, self.longest).part
+    /// The next request.
+    pub(crate) fn request(&self) -> PageRequest {
+        self.place.request(self.aim, self.longest).part
     }
 
-    /// Whether the next question is for new rows.
+    /// Whether the next request is for new rows.
     pub(crate) fn advances(&self) -> bool {
         self.aim == Aim::Advance && !self.done
     }
@@ -126,15 +126,15 @@ impl Pass {
         self.place.places()
     }
 
-    /// Whether the list has more rows than an answer holds.
+    /// Whether the list has more rows than a response holds.
     pub(crate) fn is_longer_than_a_page(&self) -> bool {
         self.handed_out > self.longest
     }
 
-    /// The answer to [`Self::question`] is too large to be read: from now on half as many rows are asked for. False where so
+    /// The response to [`Self::request`] is too large to be read: from now on half as many rows are asked for. False where so
     /// few are asked for that a single row is too large.
     pub(crate) fn halve(&mut self) -> bool {
-        let size = self.question().count();
+        let size = self.request().count();
         if size <= SMALLEST_CAP {
             return false;
         }
@@ -145,19 +145,19 @@ impl Pass {
         true
     }
 
-    /// Takes the answer to [`Self::question`], and hands out the rows that are new. After a doubt, [`Self::question`] is
+    /// Takes the response to [`Self::request`], and hands out the rows that are new. After a doubt, [`Self::request`] is
     /// asked again; it may reach further back then.
     pub(crate) fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
-        self.answers += 1;
-        if self.answers > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
+        self.responses += 1;
+        if self.responses > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
             return Err(restless());
         }
-        let mut asked = self.place.ask(self.aim, self.longest);
+        let mut asked = self.place.request(self.aim, self.longest);
         let mut joined = None;
         match self.held.take() {
             // Nothing has moved between the two.
             Some(Held { rows: held, before: Some(before), .. }) if held == rows => {
-                asked = self.place.ask(Aim::Join, self.longest);
+                asked = self.place.request(Aim::Join, self.longest);
                 (rows, joined) = (before, Some(held));
             }
             Some(held) if self.aim == Aim::Join && rows.iter().all(|row| self.place.knows(&row.id)) => {
@@ -192,7 +192,7 @@ impl Pass {
         let arrives = rows.iter().any(|row| self.place.is_last(row));
         let news = rows.iter().any(|row| !self.place.knows(&row.id));
         if !(arrives || self.place.is_empty() || (self.place.shifts() && (full || news))) {
-            // The answer is cut, or the last rows were deleted.
+            // The response is cut, or the last rows were deleted.
             if !self.ends_again(rows.last()) || (full && !news) {
                 return self.lacks("the last row that is known is not in the answer");
             }
@@ -229,13 +229,13 @@ impl Pass {
         Ok(fresh)
     }
 
-    /// Whether the API gives fewer rows at a time than are asked for, so that a short answer says little.
+    /// Whether the API gives fewer rows at a time than are asked for, so that a short response says little.
     fn is_capped(&self) -> bool {
-        let wished = self.place.ask(Aim::Start, self.longest).part.count();
+        let wished = self.place.request(Aim::Start, self.longest).part.count();
         self.place.shifts() && self.is_longer_than_a_page() && self.longest < wished
     }
 
-    /// Keeps an answer that cannot bring known rows back. That there is nothing is believed at last.
+    /// Keeps a response that cannot bring known rows back. That there is nothing is believed at last.
     fn hold(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         if rows.is_empty() && self.lacking + 1 < MAX_ATTEMPTS {
             self.lacking += 1;
@@ -246,13 +246,13 @@ impl Pass {
         self.step(Aim::Join)
     }
 
-    /// Whether the list may well go on behind an answer of this length.
+    /// Whether the list may well go on behind a response of this length.
     fn is_full(&self, rows: usize, count: usize) -> bool {
         let more = self.longest > 0 && rows > self.longest;
         rows >= count || more || (rows == self.longest && rows >= SMALLEST_CAP)
     }
 
-    /// Rows came before our place, or the API does not do what the question says. The numbers rise until they are off, at
+    /// Rows came before our place, or the API does not do what the request says. The numbers rise until they are off, at
     /// the latest.
     fn full_of_known_rows(&mut self) -> Result<Vec<Row>, Doubt> {
         if !self.place.shifts() {

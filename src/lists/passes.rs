@@ -38,7 +38,7 @@ pub(crate) struct Passes {
     /// What is due, and what the state says.
     pub sync: Sync,
     manner: RequestShape,
-    /// Whether the API has answered a question of this manner.
+    /// Whether the API has answered a request of this manner.
     answered: bool,
     pass: Pass,
     kind: PassKind,
@@ -109,16 +109,16 @@ impl Passes {
         }
     }
 
-    /// The next question: the part, and the bound of the update time.
-    pub(crate) fn question(&self) -> (PageRequest, Option<DateTime<Utc>>) {
+    /// The next request: the part, and the bound of the update time.
+    pub(crate) fn request(&self) -> (PageRequest, Option<DateTime<Utc>>) {
         let bound = match self.kind {
             PassKind::Due => self.sync.bound(),
             PassKind::Meanwhile => self.sync.closing_bound(),
         };
-        (self.pass.question(), bound.filter(|_| self.manner.filtered))
+        (self.pass.request(), bound.filter(|_| self.manner.filtered))
     }
 
-    /// Whether the next question is for new rows.
+    /// Whether the next request is for new rows.
     pub(crate) fn advances(&self) -> bool {
         self.pass.advances()
     }
@@ -133,13 +133,13 @@ impl Passes {
         self.manner.filtered
     }
 
-    /// The first answer has come; it fixes the horizon.
+    /// The first response has come; it fixes the horizon.
     pub(crate) fn begin(&mut self, horizon: DateTime<Utc>) {
         self.answered = true;
         self.sync.begin(horizon);
     }
 
-    /// Takes the answer to [`Self::question`]; the rows that are to be written. After a doubt, the question is asked again.
+    /// Takes the response to [`Self::request`]; the rows that are to be written. After a doubt, the request is repeated.
     pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         let mut rows = self.pass.accept(rows)?;
         if self.list.paging != Paging::Page {
@@ -155,14 +155,14 @@ impl Passes {
         Ok(self.sync.due(rows))
     }
 
-    /// The answer is too large to be read. Whether a smaller part helps; the passes of this sync ask for no larger ones.
+    /// The response is too large to be read. Whether a smaller part helps; the passes of this sync ask for no larger ones.
     pub(crate) fn asks_for_less(&mut self) -> bool {
         let halved = self.pass.halve();
-        self.manner.size = self.manner.size.min(self.pass.question().count());
+        self.manner.size = self.manner.size.min(self.pass.request().count());
         halved
     }
 
-    /// The question was refused. Whether there is another way to ask: from the beginning, so only the first question may
+    /// The request was refused. Whether there is another way to ask: from the beginning, so only the first request may
     /// have been refused.
     pub(crate) fn asks_otherwise(&mut self, refused: FailureKind) -> bool {
         let manner = match refused {

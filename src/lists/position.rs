@@ -5,23 +5,23 @@ use chrono::{DateTime, Utc};
 use super::page::Row;
 use super::query::PageRequest;
 
-/// No API gives fewer rows at a time, if it has them (a guess): else an answer with a row or two would prove nothing.
+/// No API gives fewer rows at a time, if it has them (a guess): else a response with a row or two would prove nothing.
 pub(super) const SMALLEST_CAP: usize = 3;
 
-/// What the next question is for.
+/// What the next request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aim {
     /// The list's start.
     Start,
-    /// As many new rows as one answer holds.
+    /// As many new rows as one response holds.
     Advance,
     /// To prove the end: as many known rows as leaves room for a new one.
     Prove,
-    /// To prove it by another question.
+    /// To prove it by another request.
     ProveAgain,
     /// To find a known row: the nth step in a row.
     Back(u32),
-    /// To show that an answer which only touches what is known is the next part: what comes before it, again.
+    /// To show that a response which only touches what is known is the next part: what comes before it, again.
     Join,
 }
 
@@ -33,7 +33,7 @@ impl Aim {
         }
     }
 
-    /// How many rows to ask for, of at most `size`. One less proves the end: a question that was asked before could be answered
+    /// How many rows to ask for, of at most `size`. One less proves the end: a request that was asked before could be answered
     /// from a memory in between, with the same mistake. So few that a new row would find no room are never asked for.
     pub(super) fn count(self, size: usize) -> usize {
         match self {
@@ -43,9 +43,9 @@ impl Aim {
     }
 }
 
-/// A question, as a place understands it.
+/// A request, as a place understands it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct PlannedRequest {
     /// What is asked for.
     pub(super) part: PageRequest,
     /// The number of its first row, where rows are numbered; 0 always means the start.
@@ -54,30 +54,30 @@ pub(super) struct Asked {
 
 /// What is known of the list, and where its end is.
 pub(super) trait Position: std::fmt::Debug {
-    /// The question for an aim. `longest` is the length of the longest answer so far.
-    fn ask(&self, aim: Aim, longest: usize) -> Asked;
+    /// The request for an aim. `longest` is the length of the longest response so far.
+    fn request(&self, aim: Aim, longest: usize) -> PlannedRequest;
     /// Whether nothing is known.
     fn is_empty(&self) -> bool;
     /// The id behind which the last known row comes next, where that is a place to resume from.
     fn resume(&self) -> Option<&str>;
     /// How many places the list has, as far as answers have shown; 0, where places have no numbers.
     fn places(&self) -> usize;
-    /// The number of the place behind the last answer; 0, where places have no numbers.
+    /// The number of the place behind the last response; 0, where places have no numbers.
     fn end(&self) -> usize;
     /// Whether a row is known.
     fn knows(&self, id: &str) -> bool;
-    /// Whether an answer continues what is known, or repeats it.
+    /// Whether a response continues what is known, or repeats it.
     fn continues(&self, rows: &[Row]) -> bool;
     /// The last known row.
     fn is_last(&self, row: &Row) -> bool;
-    /// Takes an answer that continues what is known; the rows that are new.
-    fn take(&mut self, asked: &Asked, rows: Vec<Row>) -> Vec<Row>;
+    /// Takes a response that continues what is known; the rows that are new.
+    fn take(&mut self, asked: &PlannedRequest, rows: Vec<Row>) -> Vec<Row>;
     /// Whether the numbers of rows change when others come or go, so that a part begins elsewhere than was thought.
     fn shifts(&self) -> bool;
     /// Whether the number of the last row was one that the known rows cannot account for. It is set right then.
     fn settles(&mut self) -> bool;
-    /// The answer shows that pages are counted in another way than was thought: from now on it is done so.
-    fn recounts(&mut self, asked: &Asked, rows: &[Row]) -> bool;
+    /// The response shows that pages are counted in another way than was thought: from now on it is done so.
+    fn recounts(&mut self, asked: &PlannedRequest, rows: &[Row]) -> bool;
     /// Nothing was found behind the place where the pass began; it may be no place any more. From now on the list's start is
     /// asked for. Whether there was such a place.
     fn begins_anew(&mut self) -> bool;

@@ -1,4 +1,4 @@
-//! Questions to a list. Only documented parameters are sent.
+//! Requests to a list. Only documented parameters are sent.
 
 use chrono::{DateTime, Utc};
 
@@ -12,21 +12,21 @@ pub(crate) enum PageRequest {
     After {
         /// The id.
         after: Option<Box<str>>,
-        /// Most rows in the answer.
+        /// Most rows in the response.
         count: usize,
     },
     /// Rows from this number on, counted from 0.
     Offset {
         /// The number.
         offset: usize,
-        /// Most rows in the answer.
+        /// Most rows in the response.
         count: usize,
     },
     /// A page. The first one has no number: whether it is 0 or 1 is a guess, and left out it is the first either way.
     Page {
         /// Its number.
         page: Option<usize>,
-        /// Most rows in the answer.
+        /// Most rows in the response.
         size: usize,
     },
 }
@@ -41,7 +41,7 @@ impl PageRequest {
         }
     }
 
-    /// Most rows in the answer.
+    /// Most rows in the response.
     pub(crate) fn count(&self) -> usize {
         match self {
             Self::After { count, .. } | Self::Offset { count, .. } | Self::Page { size: count, .. } => *count,
@@ -75,7 +75,7 @@ pub(crate) fn encode(list: &List, part: &PageRequest, changed_from: Option<DateT
     query.finish()
 }
 
-/// How the first question is asked, where the API may refuse it.
+/// How the first request is made, where the API may refuse it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestShape {
     /// By update time.
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_spelt_with_documented_parameters_only() {
+    fn a_request_is_spelt_with_documented_parameters_only() {
         let from = timestamp::parse("2025-11-01T00:00:00Z");
         let page = |page| PageRequest::Page { page, size: 199 };
         let after = PageRequest::After { after: Some("7 a".into()), count: 200 };

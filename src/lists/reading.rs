@@ -26,7 +26,7 @@ use crate::protocol::catalog::SyncMode;
 use crate::protocol::message::{Level, Status};
 
 /// What is under way.
-struct Asked {
+struct InFlight {
     query: String,
     page: Slot<Page>,
     /// It is asked for ahead, behind this id.
@@ -45,7 +45,7 @@ pub(crate) struct Reading {
     records: u64,
     attempts: Attempts,
     /// What is under way, by ticket.
-    asked: HashMap<u64, Asked>,
+    in_flight: HashMap<u64, InFlight>,
     leads: Leads,
     calls: u64,
     done: bool,
@@ -73,18 +73,18 @@ impl Reading {
             now: clock::now(),
             records: 0,
             attempts: Attempts::default(),
-            asked: HashMap::new(),
+            in_flight: HashMap::new(),
             leads: Leads::default(),
             calls: 0,
         })
     }
 
-    /// The question as people read it.
+    /// The request as people read it.
     fn request(&self, query: &str) -> String {
         format!("GET {}?{query}", self.list.path)
     }
 
-    /// Believes the rows of an answer, or asks again.
+    /// Believes the rows of a response, or asks again.
     fn accept(
         &mut self,
         page: Result<Page, Doubt>,
@@ -124,7 +124,7 @@ impl Reading {
             doors.output.state(name, &self.passes.state())?;
         }
         self.go_on()?;
-        let next = (!self.done).then(|| self.passes.question().0);
+        let next = (!self.done).then(|| self.passes.request().0);
         doors.output.log_lazily(Level::Trace, || log::decision(self.list, written, next.as_ref()))?;
         Ok(Use::Progress)
     }
@@ -132,7 +132,7 @@ impl Reading {
     fn go_on(&mut self) -> Result<(), Failure> {
         let more = self.passes.go_on().map_err(|doubt| doubt.into_failure(self.list.name, MAX_ATTEMPTS))?;
         self.done = !more;
-        self.leads.follow(&self.passes.question().0, self.passes.advances());
+        self.leads.follow(&self.passes.request().0, self.passes.advances());
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Reading {
         let pages = self.pages.clone();
         let (page, read) = Slot::new(move |body| pages.borrow_mut().read(body));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked { query: query.clone(), page, lead });
+        self.in_flight.insert(self.calls, InFlight { query: query.clone(), page, lead });
         let own = lead.is_none();
         Call {
             ticket: self.calls,
@@ -164,7 +164,7 @@ impl Reading {
         }
     }
 
-    /// Fixes the horizon with the first answer, and logs what it shows.
+    /// Fixes the horizon with the first response, and logs what it shows.
     fn begin(&mut self, date: Option<DateTime<Utc>>, doors: &mut Doors<'_>) -> Result<(), Failure> {
         if self.passes.is_answered() {
             return Ok(());
@@ -184,7 +184,7 @@ impl Reading {
     }
 
     fn row_too_large(&self, failure: &Failure) -> Failure {
-        let (part, bound) = self.passes.question();
+        let (part, bound) = self.passes.request();
         let (List { name, path, .. }, query) = (self.list, encode(self.list, &part, bound));
         let text = format!(
             "A record of {name} cannot be read, even in a page of {} (GET {path}?{query}). {} If it is this record alone, ask AiFi what it holds, or deselect the stream.",
@@ -203,8 +203,8 @@ impl Reading {
         }
         let took = clock::instant() - self.started;
         self.findings.finish(doors.output, name, self.pages.borrow().findings())?;
-        let asks = doors.counts.asks_of(self.kinds());
-        let receipt = log::receipt(self.list, self.records, self.passes.sync.left_out(), asks, took);
+        let counts = doors.counts.counts_of(self.kinds());
+        let receipt = log::receipt(self.list, self.records, self.passes.sync.left_out(), counts, took);
         doors.output.log(Level::Info, &receipt)
     }
 
@@ -238,8 +238,8 @@ impl Family for Reading {
         if self.done {
             return Ok(None);
         }
-        let (part, bound) = self.passes.question();
-        let is_asked = self.asked.values().any(|asked| asked.lead.is_none());
+        let (part, bound) = self.passes.request();
+        let is_asked = self.in_flight.values().any(|in_flight| in_flight.lead.is_none());
         let leads = &self.leads;
         let comes = self.attempts.is_first()
             && (leads.asks_next() || leads.fits().is_some_and(|lead| leads.is_waited_for(lead)));
@@ -251,7 +251,7 @@ impl Family for Reading {
     }
 
     fn spare(&mut self) -> Option<Call> {
-        let (part, bound) = self.passes.question();
+        let (part, bound) = self.passes.request();
         let (lead, part) = self.leads.spare(&part).filter(|_| !self.done)?;
         Some(self.call(encode(self.list, &part, bound), Some(lead)))
     }
@@ -262,7 +262,7 @@ impl Family for Reading {
         date: Option<DateTime<Utc>>,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let Some(Asked { query, page, lead }) = self.asked.remove(&ticket) else {
+        let Some(InFlight { query, page, lead }) = self.in_flight.remove(&ticket) else {
             debug_assert!(false, "a ticket is answered once");
             return Ok(Use::None);
         };
@@ -275,7 +275,7 @@ impl Family for Reading {
             (Some(lead), Ok(mut page)) if self.leads.is_waited_for(lead) => {
                 let unreadable = std::mem::take(&mut page.unreadable);
                 doors.unreadable.write(doors.output, self.list.name, &self.request(&query), unreadable)?;
-                self.leads.answered(lead, page, self.passes.question().0.count());
+                self.leads.answered(lead, page, self.passes.request().0.count());
                 Use::Progress
             }
             (Some(_), Ok(_)) => Use::None,
@@ -289,7 +289,7 @@ impl Family for Reading {
     }
 
     fn refused(&mut self, ticket: u64, failure: Failure, _: &mut Doors<'_>) -> Result<(), Failure> {
-        let lead = self.asked.remove(&ticket).and_then(|asked| asked.lead);
+        let lead = self.in_flight.remove(&ticket).and_then(|in_flight| in_flight.lead);
         self.leads.give_up();
         if lead.is_some() {
             return if failure.kind.ends_the_sync() { Err(failure) } else { Ok(()) };

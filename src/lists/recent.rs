@@ -1,9 +1,9 @@
 //! What of the newest rows of a list is handled, as a state holds it. Pure.
 //!
 //! The cursor of a list is the time of the newest change that was seen. Nothing says that all rows which were changed before it
-//! were seen, too: a list has no documented order by update time, and two answers in a row that are cut behind the same row look
-//! like its end. So the state names the newest rows one by one. The next sync asks from the oldest of them on, and a row that
-//! is not among them was overlooked.
+//! were seen, too: a list has no documented order by update time, and two responses in a row that are cut behind the same row
+//! look like its end. So the state names the newest rows one by one. The next sync asks from the oldest of them on, and a row
+//! that is not among them was overlooked.
 //!
 //! Of each row the last change counts, so that rows which change often take no more places than others. Rows of stores that are
 //! not configured take places as well: the number of rows is what the next sync reads once more.

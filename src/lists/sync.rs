@@ -45,7 +45,7 @@ pub(crate) struct Sync {
     /// What it will be at the end, as far as rows have come.
     seen: Recent,
     place: Option<ResumePoint>,
-    /// Rows changed at or after it are left to the next sync. Fixed with the first answer.
+    /// Rows changed at or after it are left to the next sync. Fixed with the first response.
     horizon: Option<DateTime<Utc>>,
     newest: Option<DateTime<Utc>>,
     left_out: u64,
@@ -144,7 +144,7 @@ impl Sync {
         }
     }
 
-    /// How to ask after the first question was refused. The row that a place is named by may be no more: where there is
+    /// How to ask after the first request was refused. The row that a place is named by may be no more: where there is
     /// nothing else to try, the list is begun anew.
     pub(crate) fn after_refusal(&mut self, manner: RequestShape) -> Option<RequestShape> {
         let filters = self.list.incremental;
@@ -197,7 +197,7 @@ impl Sync {
         self.mode.and(newest).map(|at| at - MILLISECOND - MILLISECOND)
     }
 
-    /// Fixes the horizon, with the first answer.
+    /// Fixes the horizon, with the first response.
     pub(crate) fn begin(&mut self, horizon: DateTime<Utc>) {
         self.horizon.get_or_insert(horizon);
     }

@@ -14,8 +14,8 @@ use crate::horizon::{self, SETTLE_DELAY};
 use crate::orders::api::detail::DetailReader;
 use crate::orders::api::detail::Due;
 use crate::orders::api::query::{Query, Selection, Sort, lower_bound};
-use crate::orders::ask::{self, Asker};
 use crate::orders::diagnose;
+use crate::orders::page_client::{self, PageClient};
 use crate::orders::slice::newest::NewestSearch;
 use crate::orders::sync::filter_probe::UpdatedFilter;
 use crate::timestamp;
@@ -23,7 +23,7 @@ use crate::timestamp;
 /// So far after now that no order can be drafted there.
 const FAR: TimeDelta = TimeDelta::days(3650);
 
-/// How many orders a request asks for; one would do, a few show whether the answer is sorted.
+/// How many orders a request asks for; one would do, a few show whether the response is sorted.
 const FEW: usize = 10;
 
 /// What was found.
@@ -51,7 +51,7 @@ pub(crate) struct ChangesFound {
 /// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
 /// that the bounds are honoured, by a request whose answer must be empty.
 pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
-    let asker = Asker::new(config, http);
+    let client = PageClient::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let newest =
         Query { page_size: FEW, products: false, ..NewestSearch::first_request(selection.clone(), 1) };
@@ -59,15 +59,15 @@ pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure
         let query = query.clone();
         move |rows: Vec<crate::orders::api::page::Row>| query.verify(&rows).map(|()| rows)
     };
-    let (rows, date) = asker.ask(&newest, verified(&newest)).await?;
+    let (rows, date) = client.ask(&newest, verified(&newest)).await?;
     let now = date.unwrap_or_else(clock::now);
 
     let oldest =
         Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..newest.clone() };
-    let (first, _) = asker.ask(&oldest, verified(&oldest)).await?;
+    let (first, _) = client.ask(&oldest, verified(&oldest)).await?;
 
     let future = Query { min: Some(now + FAR), ..oldest.clone() };
-    asker
+    client
         .ask(&future, |rows| {
             future.verify(&rows)?;
             if rows.is_empty() {
@@ -94,11 +94,11 @@ pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure
             "Orders can be read, but the list is empty: no order matches the configuration yet.".to_owned()
         }
     };
-    let misfits = counted(&asker.findings().misfits).map(|columns| {
+    let misfits = counted(&client.findings().misfits).map(|columns| {
         format!(" Values of these orders do not fit their columns, which are null then: {columns}. They are kept in additionalFields.")
     });
     let orders = orders + &misfits.unwrap_or_default();
-    let mut changes = changes(config, &asker, selection, now).await?;
+    let mut changes = changes(config, &client, selection, now).await?;
     if let Some(text) = clock_difference(date) {
         changes = ChangesFound { text: format!("{} {text}", changes.text), all_well: false };
     }
@@ -108,7 +108,7 @@ pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure
 /// Proves that the details of an order can be read.
 pub(crate) async fn details(config: &Config, http: &Http, due: &Due) -> Result<(), Failure> {
     let pages = RefCell::new(DetailReader::of_details(&config.personal));
-    ask::detail(http, &pages, due).await?.map(|_| ()).ok_or_else(|| {
+    page_client::detail(http, &pages, due).await?.map(|_| ()).ok_or_else(|| {
         let text =
             format!("The newest order, {}, has no details (404), so order_details cannot be read.", due.id);
         Failure::new(FailureKind::NotFound, text)
@@ -118,7 +118,7 @@ pub(crate) async fn details(config: &Config, http: &Http, due: &Due) -> Result<(
 /// How changes of orders are followed; proven, where it depends on the API.
 async fn changes(
     config: &Config,
-    asker: &Asker<'_>,
+    client: &PageClient<'_>,
     selection: Selection,
     now: DateTime<Utc>,
 ) -> Result<ChangesFound, Failure> {
@@ -135,7 +135,7 @@ async fn changes(
         }
         Changes::Updated => (),
     }
-    let what = match diagnose::filter(asker, selection, now).await? {
+    let what = match diagnose::filter(client, selection, now).await? {
         UpdatedFilter::Ignored => "ignores",
         UpdatedFilter::Refused => "refuses",
         UpdatedFilter::Honoured => {

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::page::Row;
 use crate::orders::api::query::{PAGE_SIZE, Query, Selection, Sort, lower_bound};
-use crate::orders::ask::Asker;
+use crate::orders::page_client::PageClient;
 use crate::orders::sync::filter_probe::{FilterProbe, UpdatedFilter};
 
 /// Pages that are timed.
@@ -23,7 +23,7 @@ const TIMED: usize = 3;
 pub(crate) struct ApiBehaviour {
     /// The number of the first page; none, if it is not known.
     pub first_page: Option<u32>,
-    /// Whether an order at `minDraftCreatedAt` belongs to the answer.
+    /// Whether an order at `minDraftCreatedAt` belongs to the response.
     pub min_included: bool,
     /// Whether an order at `maxDraftCreatedAt` does.
     pub max_included: bool,
@@ -39,7 +39,7 @@ pub(crate) struct ApiBehaviour {
 
 /// Asks. None, if there is no order to find it out from.
 pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<ApiBehaviour>, Failure> {
-    let asker = Asker::new(config, http);
+    let client = PageClient::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);
     let one = Query {
         min: None,
@@ -50,40 +50,41 @@ pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<Api
         products: false,
         selection: selection.clone(),
     };
-    let (newest, date) = ask(&asker, &one).await?;
+    let (newest, date) = ask(&client, &one).await?;
     let Some(newest) = newest.first() else { return Ok(None) };
     let oldest = Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..one.clone() };
-    let (first, _) = ask(&asker, &oldest).await?;
+    let (first, _) = ask(&client, &oldest).await?;
     let first_page = match first.first() {
-        Some(first) => first_page(&asker, &oldest, first.id).await?,
+        Some(first) => first_page(&client, &oldest, first.id).await?,
         None => None,
     };
     let few = Query { page_size: 10, ..one.clone() };
     let holds = |rows: Vec<Row>| rows.iter().any(|row| row.id == newest.id);
     let from = Query { min: Some(newest.at), sort: Sort::OldestFirst, ..few.clone() };
-    let min_included = holds(ask(&asker, &from).await?.0);
-    let max_included = holds(ask(&asker, &Query { max: Some(newest.at), ..few }).await?.0);
-    let (took, page) = timed(http, &asker, &Query { page_size: PAGE_SIZE, products: true, ..oldest }).await?;
+    let min_included = holds(ask(&client, &from).await?.0);
+    let max_included = holds(ask(&client, &Query { max: Some(newest.at), ..few }).await?.0);
+    let (took, page) =
+        timed(http, &client, &Query { page_size: PAGE_SIZE, products: true, ..oldest }).await?;
     Ok(Some(ApiBehaviour {
         first_page,
         min_included,
         max_included,
         page,
-        updated: filter(&asker, selection, date.unwrap_or_else(clock::now)).await?,
+        updated: filter(&client, selection, date.unwrap_or_else(clock::now)).await?,
         took,
         clock_ahead: date.map(|date| (clock::now() - date).num_seconds()),
     }))
 }
 
-async fn ask(asker: &Asker<'_>, query: &Query) -> Result<(Vec<Row>, Option<DateTime<Utc>>), Failure> {
-    asker.ask(query, Ok).await
+async fn ask(client: &PageClient<'_>, query: &Query) -> Result<(Vec<Row>, Option<DateTime<Utc>>), Failure> {
+    client.ask(query, Ok).await
 }
 
 /// The number of the page that begins with the first order.
-async fn first_page(asker: &Asker<'_>, query: &Query, first: u64) -> Result<Option<u32>, Failure> {
+async fn first_page(client: &PageClient<'_>, query: &Query, first: u64) -> Result<Option<u32>, Failure> {
     let mut found = None;
     for page in [0, 1] {
-        let rows = match ask(asker, &Query { page: Some(page), ..query.clone() }).await {
+        let rows = match ask(client, &Query { page: Some(page), ..query.clone() }).await {
             Ok((rows, _)) => rows,
             Err(failure) if failure.kind == FailureKind::Rejected => continue,
             Err(failure) => return Err(failure),
@@ -95,13 +96,17 @@ async fn first_page(asker: &Asker<'_>, query: &Query, first: u64) -> Result<Opti
     Ok(found)
 }
 
-async fn timed(http: &Http, asker: &Asker<'_>, query: &Query) -> Result<(Vec<Duration>, usize), Failure> {
+async fn timed(
+    http: &Http,
+    client: &PageClient<'_>,
+    query: &Query,
+) -> Result<(Vec<Duration>, usize), Failure> {
     let (mut took, mut rows) = (Vec::new(), 0);
     for _ in 0..TIMED {
         // What is waited for the pace is not the API's time.
         drop(http.turn().await);
         let started: Instant = clock::instant();
-        rows = ask(asker, query).await?.0.len();
+        rows = ask(client, query).await?.0.len();
         took.push(clock::instant() - started);
     }
     took.sort_unstable();
@@ -110,13 +115,13 @@ async fn timed(http: &Http, asker: &Asker<'_>, query: &Query) -> Result<(Vec<Dur
 
 /// Whether `minUpdatedAt` filters: the request of a sync.
 pub(crate) async fn filter(
-    asker: &Asker<'_>,
+    client: &PageClient<'_>,
     selection: Selection,
     now: DateTime<Utc>,
 ) -> Result<UpdatedFilter, Failure> {
     let mut probe = FilterProbe::new(selection, now);
     while let Some(ask) = probe.request() {
-        match asker.ask_once(&ask).await {
+        match client.get_once(&ask).await {
             Ok(answer) => probe.answer(answer.rows)?,
             Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
             Err(failure) => return Err(failure),

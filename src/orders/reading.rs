@@ -9,13 +9,13 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::{Call, Doors, Slot, Use};
 use crate::failure::Failure;
 use crate::findings::FindingsLog;
-use crate::orders::api::detail::{self, Detail, DetailAnswer, DetailReader, Due, Verdict};
+use crate::orders::api::detail::{self, Detail, DetailReader, DetailResponse, Due, Verdict};
 use crate::orders::api::page::{Page, PageReader};
 use crate::orders::api::query::Request;
 use crate::orders::api::totals::Totals;
@@ -45,7 +45,7 @@ pub(crate) struct SyncStart {
 }
 
 /// What is under way.
-enum Asked {
+enum InFlight {
     Page { ticket: u64, query: String, page: Slot<Page> },
     Detail { due: Due, attempt: u32, detail: Slot<Detail> },
 }
@@ -70,7 +70,7 @@ pub(crate) struct Reading<'c> {
     /// When the sync began, by this machine's clock.
     began: DateTime<Utc>,
     /// What had been asked before.
-    asks: Asks,
+    counts: RequestCounts,
     /// How many pages of orders were asked for.
     details_asked: u64,
     sum: Totals,
@@ -78,7 +78,7 @@ pub(crate) struct Reading<'c> {
     findings_in_details: FindingsLog,
     pages: Rc<RefCell<PageReader>>,
     details: Rc<RefCell<DetailReader>>,
-    asked: HashMap<u64, Asked>,
+    in_flight: HashMap<u64, InFlight>,
     /// Pages of orders that are asked for once more: how often it will be then, and why.
     again: VecDeque<(Due, u32, String)>,
     calls: u64,
@@ -96,9 +96,9 @@ impl<'c> Reading<'c> {
     ) -> Result<Self, Failure> {
         let Group { streams, mode, saved, readings } = group;
         let mut sync = Sync::new(config, readings.scope(), mode, saved, began.here).after(began.there);
-        let asks = doors.counts.asks_of(KINDS);
+        let counts = doors.counts.counts_of(KINDS);
         if let Some(audit) = &mut audit {
-            audit.begin(asks);
+            audit.begin(counts);
         }
         sync.state_each_page(streams.contains(&OrderStream::Details));
         let line = match readings.part() {
@@ -120,14 +120,14 @@ impl<'c> Reading<'c> {
             half_written: false,
             started: clock::instant(),
             began: began.here,
-            asks,
+            counts,
             details_asked: 0,
             sum: Totals::default(),
             findings: FindingsLog::default(),
             findings_in_details: FindingsLog::default(),
             pages: Rc::new(RefCell::new(PageReader::of_orders(&config.personal))),
             details: Rc::new(RefCell::new(DetailReader::of_details(&config.personal))),
-            asked: HashMap::new(),
+            in_flight: HashMap::new(),
             again: VecDeque::new(),
             calls: 0,
         })
@@ -197,7 +197,7 @@ impl<'c> Reading<'c> {
         let (query, pages) = (request.query.encode(), self.pages.clone());
         let (page, read) = Slot::new(move |body| pages.borrow_mut().read(body));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked::Page { ticket, query: query.clone(), page });
+        self.in_flight.insert(self.calls, InFlight::Page { ticket, query: query.clone(), page });
         Call {
             ticket: self.calls,
             what: NAME,
@@ -214,7 +214,7 @@ impl<'c> Reading<'c> {
         let details = self.details.clone();
         let (detail, read) = Slot::new(move |body| details.borrow_mut().read(body, &due));
         self.calls += 1;
-        self.asked.insert(self.calls, Asked::Detail { due, attempt, detail });
+        self.in_flight.insert(self.calls, InFlight::Detail { due, attempt, detail });
         Call {
             ticket: self.calls,
             what: DETAILS,
@@ -234,8 +234,8 @@ impl<'c> Reading<'c> {
         date: Option<DateTime<Utc>>,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
-        let used = match self.asked.remove(&ticket) {
-            Some(Asked::Page { ticket, query, page }) => {
+        let used = match self.in_flight.remove(&ticket) {
+            Some(InFlight::Page { ticket, query, page }) => {
                 let Some(page) = page.take() else { return Ok(Use::None) };
                 let used = if page.is_ok() { Use::Progress } else { Use::None };
                 let (response, unreadable) = Response::read(page, date);
@@ -246,7 +246,7 @@ impl<'c> Reading<'c> {
                 self.sync.answer(ticket, response)?;
                 used
             }
-            Some(Asked::Detail { due, attempt, detail }) => {
+            Some(InFlight::Detail { due, attempt, detail }) => {
                 let Some(detail) = detail.take() else { return Ok(Use::None) };
                 self.judge_detail(due, attempt, detail.into(), doors)?
             }
@@ -268,10 +268,10 @@ impl<'c> Reading<'c> {
         failure: Failure,
         doors: &mut Doors<'_>,
     ) -> Result<(), Failure> {
-        match self.asked.remove(&ticket) {
-            Some(Asked::Page { ticket, .. }) => self.sync.refused(ticket, failure),
-            Some(Asked::Detail { due, attempt, .. }) => {
-                self.judge_detail(due, attempt, DetailAnswer::Failed(failure), doors).map(|_| ())
+        match self.in_flight.remove(&ticket) {
+            Some(InFlight::Page { ticket, .. }) => self.sync.refused(ticket, failure),
+            Some(InFlight::Detail { due, attempt, .. }) => {
+                self.judge_detail(due, attempt, DetailResponse::Failed(failure), doors).map(|_| ())
             }
             None => Ok(()),
         }
@@ -282,7 +282,7 @@ impl<'c> Reading<'c> {
         &mut self,
         due: Due,
         attempt: u32,
-        answer: DetailAnswer,
+        answer: DetailResponse,
         doors: &mut Doors<'_>,
     ) -> Result<Use, Failure> {
         let (detail, used) = match detail::judge(&due, attempt, answer) {
@@ -337,7 +337,7 @@ impl<'c> Reading<'c> {
                 Effect::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {
-                        audit.slice(doors.output, &tally, doors.counts.asks_of(KINDS))?;
+                        audit.slice(doors.output, &tally, doors.counts.counts_of(KINDS))?;
                     }
                 }
                 Effect::State(state) => self.records.state(doors.output, &self.readings, *state)?,
@@ -353,9 +353,9 @@ impl<'c> Reading<'c> {
                         doors.output.estimate(OrderStream::Details.name(), details.due())?;
                     }
                     let took = clock::instant() - self.started;
-                    let mut asks = doors.counts.asks_of(KINDS).since(self.asks);
-                    asks.requests = asks.requests.saturating_sub(self.details_asked);
-                    for (level, line) in log::receipt(&summary, &self.sum, asks, took, self.first) {
+                    let mut counts = doors.counts.counts_of(KINDS).since(self.counts);
+                    counts.requests = counts.requests.saturating_sub(self.details_asked);
+                    for (level, line) in log::receipt(&summary, &self.sum, counts, took, self.first) {
                         doors.output.log(level, &line)?;
                     }
                 }

@@ -1,6 +1,6 @@
 //! A whole sync of the stream, as a machine: requests out, answers in, records and states out. Pure.
 //!
-//! It knows neither network nor time, so the tests drive it against a model of the API: any order of answers, any fault,
+//! It knows neither network nor time, so the tests drive it against a model of the API: any order of responses, any fault,
 //! any moment of an end. The [`driver`](crate::engine::driver) drives it against the API itself.
 
 pub(crate) mod emitter;
@@ -52,7 +52,7 @@ const MOST_HELD: usize = 13 * 1024 * 1024;
 /// What a page under way takes, before one has come: 200 orders of 2 kB, and their answer while it arrives.
 const USUAL_PAGE: usize = 512 * 1024;
 
-/// An answer, in the words of the machine.
+/// A response, in the words of the machine.
 #[derive(Debug)]
 pub(crate) struct Response {
     /// The rows, or why they cannot be believed.
@@ -64,12 +64,12 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// An answer whose orders are all dated.
+    /// A response whose orders are all dated.
     pub(crate) fn of(rows: Result<Vec<Row>, Doubt>, date: Option<DateTime<Utc>>) -> Self {
         Self { rows, undated: Vec::new(), date }
     }
 
-    /// An answer that was read, and its items that are not orders.
+    /// A response that was read, and its items that are not orders.
     pub(crate) fn read(page: Result<Page, Doubt>, date: Option<DateTime<Utc>>) -> (Self, Vec<Item>) {
         match page {
             Ok(page) => {
@@ -82,7 +82,7 @@ impl Response {
     }
 }
 
-/// Where an answer belongs.
+/// Where a response belongs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Route {
     First,
@@ -98,9 +98,9 @@ pub(crate) struct Sync<'c> {
     cursor: Cursor,
     /// This machine's clock.
     now: DateTime<Utc>,
-    /// The server's clock when it gave the first answer, whichever that was.
+    /// The server's clock when it gave the first response, whichever that was.
     earliest: Option<DateTime<Utc>>,
-    /// A read before this one has it, so no answer to this one changes it.
+    /// A read before this one has it, so no response to this one changes it.
     told_before: bool,
     partitions: Partitions,
     asking_first: bool,
@@ -194,7 +194,7 @@ impl<'c> Sync<'c> {
         self.orders_per_state = if each { 1 } else { ORDERS_PER_STATE };
     }
 
-    /// The server's clock when it gave the first answer.
+    /// The server's clock when it gave the first response.
     pub(crate) fn server_now(&self) -> Option<DateTime<Utc>> {
         self.earliest
     }
@@ -210,7 +210,7 @@ impl<'c> Sync<'c> {
         self.partitions.show_no_order() || !self.partitions.unseen().is_empty()
     }
 
-    /// The horizon of this sync: changes before it are found. None before the first answer.
+    /// The horizon of this sync: changes before it are found. None before the first response.
     pub(crate) fn settled(&self) -> Option<DateTime<Utc>> {
         self.times.map(|(_, settled)| settled)
     }
@@ -230,7 +230,7 @@ impl<'c> Sync<'c> {
         self.writing.last_state()
     }
 
-    /// The next request worth making now, with the ticket for its answer. None, while only answers bring it on.
+    /// The next request worth making now, with the ticket for its answer. None, while only responses bring it on.
     pub(crate) fn request(&mut self) -> Option<(u64, Request)> {
         let ticket = self.next_ticket;
         let (place, ask) = self.next_request(ticket)?;
@@ -252,13 +252,13 @@ impl<'c> Sync<'c> {
         if let Some(ask) = self.probe.as_mut().and_then(FilterProbe::request) {
             return Some((Route::Probe, ask));
         }
-        // A page under way takes its bytes twice: as an answer, and as records.
+        // A page under way takes its bytes twice: as a response, and as records.
         let room = (self.partitions.outstanding() + 1) * 2 * self.page_bytes <= LARGEST_BACKLOG;
         let (partition, part, ask) = self.partitions.request(ticket, room)?;
         Some((Route::Partition(partition, part), ask))
     }
 
-    /// Takes the answer to the request with this ticket.
+    /// Takes the response to the request with this ticket.
     pub(crate) fn answer(&mut self, ticket: u64, answer: Response) -> Result<(), Failure> {
         let Some((place, query)) = self.asked.remove(&ticket) else { return Ok(()) };
         if self.times.is_none() && !self.told_before {
@@ -585,7 +585,7 @@ impl<'c> Sync<'c> {
         !self.partitions.iter().any(|partition| partition.whole && !partition.is_read())
     }
 
-    /// An answer held items that are not orders, so what it does not hold may be among them.
+    /// A response held items that are not orders, so what it does not hold may be among them.
     pub(crate) fn met_unreadable(&mut self) {
         if self.plan.is_some_and(|plan| plan.reread) {
             self.writing.lose_inventory("an item of the list could not be read");

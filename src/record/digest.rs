@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 /// Deeper values count as their bytes. Records are not nested as deep.
 const DEEPEST: usize = 128;
 
-/// Parameters of a query that is a signature, and moves with each answer; in lower case.
+/// Parameters of a query that is a signature, and moves with each response; in lower case.
 const SIGNATURES: [&[u8]; 6] = [b"signature", b"sig", b"token", b"policy", b"hdnts", b"hdnea"];
 /// What such parameters begin with.
 const SIGNED: [&[u8]; 2] = [b"x-amz-", b"x-goog-"];

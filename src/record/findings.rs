@@ -8,7 +8,7 @@ const MOST_NAMES: usize = 100;
 /// The longest name that is kept, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// The findings in the answers so far.
+/// The findings in the responses so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
     /// Fields that the schema does not know, with their path.

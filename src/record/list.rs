@@ -1,4 +1,4 @@
-//! A list in the body of an answer, written as records in one walk.
+//! A list in the body of a response, written as records in one walk.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ pub(crate) fn read(
     transcoder: &mut Transcoder<'static>,
 ) -> Result<Records, Unlisted> {
     match strict(body, name, transcoder) {
-        // The answer as it came says what is wrong, should the repair not help.
+        // The response as it came says what is wrong, should the repair not help.
         Err(Unlisted::Unreadable(error)) => {
             match repaired(body).map(|text| strict(text.as_bytes(), name, transcoder)) {
                 Some(Err(Unlisted::Unreadable(_))) | None => Err(Unlisted::Unreadable(error)),

@@ -1,4 +1,4 @@
-//! One object in the body of an answer, and a field set in a record.
+//! One object in the body of a response, and a field set in a record.
 
 use std::fmt;
 

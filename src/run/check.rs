@@ -19,10 +19,10 @@ use crate::orders::streams::OrderStream;
 use crate::protocol::message::{CheckStatus, Level};
 use crate::protocol::output::Output;
 
-/// For the questions to all streams but the orders, together.
+/// For the requests to all streams but the orders, together.
 const OTHERS: Duration = Duration::from_secs(10);
 
-/// A connection that does not work is an answer, not a failure of the command.
+/// A connection that does not work is a response, not a failure of the command.
 pub(super) async fn check(
     path: &Path,
     output: &mut Output,
@@ -143,7 +143,7 @@ pub(super) async fn inbox(config: &Config, stop: watch::Receiver<bool>) -> Resul
     }
 }
 
-/// What the answer for a stream says.
+/// What the response for a stream says.
 fn sort(stream: &'static str, asked: Option<Result<(), Failure>>) -> Result<Reachable, Failure> {
     let how = match asked {
         Some(Ok(())) => Reach::Readable,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::check::{self, InboxReach, Reach, Reachable};
 use super::configuration;
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::aifi::http::{Event, Http};
 use crate::aifi::retry::CHECK_PATIENCE;
 use crate::aifi::transport::Servers;
@@ -39,7 +39,7 @@ const CLOCK_OFF: i64 = 60;
 /// What is said of a stream that the token is not authorized to read.
 const FORBIDDEN: &str = "the token is not authorized to read it (403)";
 
-/// For all questions together.
+/// For all requests together.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Runs all steps, as far as one allows the next. The first that fails is the failure.
@@ -97,10 +97,10 @@ pub(super) async fn doctor(
             Reach::Failed(why) => say(output, Mark::Note, stream, &why)?,
         }
     }
-    // What was waited for the other streams is not held against these questions.
+    // What was waited for the other streams is not held against these requests.
     http.progressed();
     let behaviour = clock::before(deadline, diagnose::behaviour(&config, &http)).await;
-    if let Some(text) = refusals(http.counts().asks()) {
+    if let Some(text) = refusals(http.counts().counts()) {
         say(output, Mark::Note, "limit", &text)?;
     }
     let unknown = match behaviour {
@@ -127,8 +127,8 @@ fn passes_by(failure: &Failure) -> bool {
 }
 
 /// How often the API said that there are too many requests.
-fn refusals(asks: Asks) -> Option<String> {
-    let Asks { requests, refused, .. } = asks;
+fn refusals(counts: RequestCounts) -> Option<String> {
+    let RequestCounts { requests, refused, .. } = counts;
     (refused > 0).then(|| {
         format!(
             "{refused} of {requests} requests were refused as too many. If it stays so, lower Requests per second (requests_per_second)"

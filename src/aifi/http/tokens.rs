@@ -6,10 +6,10 @@ use std::time::Instant;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
-use super::{Event, Http, Outcome, Question, Sent, request};
-use crate::aifi::answer::{Body, body};
+use super::{ApiRequest, Event, Http, Outcome, Sent, prepare};
+use crate::aifi::body::{Body, body};
 use crate::aifi::lock;
-use crate::aifi::refusal::{self, Answered, Asked, Trouble};
+use crate::aifi::refusal::{self, Precedent, Server, Trouble};
 use crate::aifi::{retry, sign_in};
 use crate::clock;
 use crate::config::secret::Secret;
@@ -90,18 +90,18 @@ impl Http {
             form.append_pair("scope", scope);
         }
         let coded = "application/x-www-form-urlencoded";
-        let mut request = request(Method::POST, client.token_url.as_str(), CONTENT_TYPE, coded)?;
+        let mut request = prepare(Method::POST, client.token_url.as_str(), CONTENT_TYPE, coded)?;
         *request.body_mut() = Some(form.finish().into());
         let asked_at = self.turn().await.start().await;
         noted.at = Some(asked_at);
-        let answered = || if issued { Answered::Form } else { Answered::Nothing };
-        let response = self.send(request, Asked::TokenEndpoint, answered).await?;
+        let precedent = || if issued { Precedent::Form } else { Precedent::Nothing };
+        let response = self.send(request, Server::TokenEndpoint, precedent).await?;
         noted.status = Some(response.status().as_u16());
         if !response.status().is_success() {
-            let question = Question { what: "tokens", path: "", query: "", guess: false };
-            return Err(self.refused(response, Asked::TokenEndpoint, question, asked_at, answered).await);
+            let request = ApiRequest { what: "tokens", path: "", query: "", guess: false };
+            return Err(self.refused(response, Server::TokenEndpoint, request, asked_at, precedent).await);
         }
-        let Body { bytes: body, .. } = &body(response, Asked::TokenEndpoint, &self.large).await?;
+        let Body { bytes: body, .. } = &body(response, Server::TokenEndpoint, &self.large).await?;
         let fetched = sign_in::read(body, asked_at).map_err(|why| {
             let text = String::from_utf8_lossy(body);
             match refusal::error_in_place_of_a_token(&text, &lock(&self.scrubber)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Event, Http, Question};
+use super::{ApiRequest, Event, Http};
 use crate::aifi::refusal::Trouble;
 use crate::aifi::retry::{self, Decision};
 use crate::clock;
@@ -11,10 +11,10 @@ use crate::failure::Failure;
 /// While we wait, a sign of life at least this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
-/// A wait before a question is asked again.
+/// A wait before a request is repeated.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    /// What is asked for, as in [`Question::what`].
+    /// What is asked for, as in [`ApiRequest::what`].
     pub of: &'static str,
     /// For how long from now.
     pub wait: Duration,
@@ -27,7 +27,7 @@ pub(crate) struct Waiting {
 }
 
 impl Http {
-    /// Waits before a question is asked again that had an answer which cannot be believed. `look` counts from 1.
+    /// Waits before a request is repeated that had a response which cannot be believed. `look` counts from 1.
     /// `of` is what it asked for.
     pub(crate) async fn wait_before_look(
         &self,
@@ -35,7 +35,7 @@ impl Http {
         look: u32,
         what: &str,
     ) -> Result<(), Failure> {
-        self.counts.count(of, |asks| asks.repeated += 1);
+        self.counts.count(of, |counts| counts.repeated += 1);
         self.wait(of, retry::backoff(look, fastrand::f64()), false, what, look).await
     }
 
@@ -45,16 +45,16 @@ impl Http {
         trouble: Trouble,
         attempt: u32,
         counted: u32,
-        Question { what, path, .. }: Question<'_>,
+        ApiRequest { what, path, .. }: ApiRequest<'_>,
     ) -> Result<(), Failure> {
         let refused = trouble.is_refusal();
-        self.counts.count(what, |asks| if refused { asks.refused += 1 } else { asks.repeated += 1 });
+        self.counts.count(what, |counts| if refused { counts.refused += 1 } else { counts.repeated += 1 });
         let since = self.since_progress();
-        let (hope, asked) = (trouble.hope, trouble.retry_after);
-        match retry::decide(hope, counted, since, asked, self.patience, fastrand::f64()) {
+        let (hope, server) = (trouble.hope, trouble.retry_after);
+        match retry::decide(hope, counted, since, server, self.patience, fastrand::f64()) {
             Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
-            Decision::AskedTooLong(asked) => {
-                Err(trouble.into_long_wait(asked, self.patience, attempt).at(format!("GET {path}")))
+            Decision::AskedTooLong(server) => {
+                Err(trouble.into_long_wait(server, self.patience, attempt).at(format!("GET {path}")))
             }
             Decision::Wait(wait) => self.wait(what, wait, refused, &trouble.what, attempt).await,
         }

@@ -13,7 +13,7 @@ use crate::timestamp;
 
 const START: &str = "2025-11-01T00:00:00Z";
 
-/// What is unknown of the API, and how often an answer is wrong.
+/// What is unknown of the API, and how often a response is wrong.
 #[derive(Debug, Clone)]
 struct Server {
     paging: Paging,
@@ -22,7 +22,7 @@ struct Server {
     first_page: usize,
     /// Of a hundred answers, so many are wrong in each of four ways.
     wrong: u32,
-    /// Before so many answers of a hundred, some rows come, go and change.
+    /// Before so many responses of a hundred, some rows come, go and change.
     churn: u32,
 }
 
@@ -111,7 +111,7 @@ impl World {
             n if n < server.wrong => rows.clear(),
             n if n < 2 * server.wrong => {
                 let left = rng.usize(..=rows.len());
-                // An answer that is cut just behind what is known is the end, to any reader.
+                // A response that is cut just behind what is known is the end, to any reader.
                 let known = |row: &Row| handed_out.contains(&row.id);
                 if !rows[..left].iter().all(known) || rows[left..].iter().all(known) {
                     rows.truncate(left);
@@ -157,7 +157,7 @@ proptest! {
         while !pass.is_done() {
             asked += 1;
             prop_assert!(asked < 5_000, "it goes on for ever");
-            let rows = world.answer(&server, &pass.question(), &handed_out, &mut rng);
+            let rows = world.answer(&server, &pass.request(), &handed_out, &mut rng);
             match pass.accept(rows) {
                 Ok(rows) => {
                     look = 1;

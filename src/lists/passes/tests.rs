@@ -34,10 +34,10 @@ fn rows(ids: impl IntoIterator<Item = u64>) -> Vec<Row> {
 /// Reads a list of so many rows, with the first `known` of which nothing is wrong: how many are handed out, and
 /// whether the pass asked for changes.
 fn pass(passes: &mut Passes, list: &[u64]) -> (usize, bool) {
-    let filtered = passes.question().1.is_some();
+    let filtered = passes.request().1.is_some();
     let mut written = 0;
     while !passes.pass.is_done() {
-        let (part, _) = passes.question();
+        let (part, _) = passes.request();
         let begin = match part {
             PageRequest::Page { page, size } => page.unwrap_or(0) * size,
             _ => unreachable!(),
@@ -104,14 +104,14 @@ fn a_place_whose_row_is_no_more_is_left_for_the_lists_start_once() {
     let pass = json!({"after": "7", "until": "2025-11-20T00:00:00.000Z"});
     let state = json!({"updatedAt": "2025-11-05T00:00:00.000Z", "walk": pass});
     let mut passes = passes(&SESSIONS, SyncMode::Incremental, Some(state));
-    assert_eq!(passes.question().0, PageRequest::After { after: Some("7".into()), count: 200 });
+    assert_eq!(passes.request().0, PageRequest::After { after: Some("7".into()), count: 200 });
     assert!(passes.asks_otherwise(FailureKind::NotFound));
-    assert_eq!(passes.question().0, PageRequest::After { after: None, count: 200 });
+    assert_eq!(passes.request().0, PageRequest::After { after: None, count: 200 });
     assert!(!passes.asks_otherwise(FailureKind::NotFound), "the list itself is not there");
 }
 
 #[test]
-fn only_the_first_question_may_be_asked_otherwise() {
+fn only_the_first_request_may_be_asked_otherwise() {
     let mut passes = passes(&PRODUCTS, SyncMode::FullRefresh, None);
     assert!(!passes.asks_otherwise(FailureKind::Rejected));
 }

@@ -74,7 +74,7 @@ fn a_walk_that_was_cut_off_goes_on_with_its_own_horizon() {
     first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
     let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
     second.begin(at("2025-12-09T00:00:00Z"));
-    assert_eq!(second.pass(200).question(), Pass::behind("1", 200).question());
+    assert_eq!(second.pass(200).request(), Pass::behind("1", 200).request());
     assert!(written(&mut second, vec![row("2", "2025-12-02T00:00:00Z", None)]).is_empty());
     assert_eq!(
         end(&second),
@@ -84,7 +84,7 @@ fn a_walk_that_was_cut_off_goes_on_with_its_own_horizon() {
 }
 
 #[test]
-fn where_every_question_behind_a_row_is_refused_the_list_is_begun_anew_once() {
+fn where_every_request_behind_a_row_is_refused_the_list_is_begun_anew_once() {
     let mut first = sync(&SESSIONS, SyncMode::Incremental, None);
     first.due(vec![row("1", "2025-11-20T00:00:00Z", None)]);
     let mut second = sync(&SESSIONS, SyncMode::Incremental, Some(first.under_way(Some("1"))));
@@ -96,7 +96,7 @@ fn where_every_question_behind_a_row_is_refused_the_list_is_begun_anew_once() {
         })
     };
     assert!(begun_anew(&mut second) && !begun_anew(&mut second));
-    assert_eq!(second.pass(200).question(), first.pass(200).question());
+    assert_eq!(second.pass(200).request(), first.pass(200).request());
     assert_eq!(second.end(), first.end(), "what was written is still so");
 }
 
@@ -197,10 +197,10 @@ fn a_full_refresh_is_begun_anew_where_stores_were_added() {
 }
 
 /// Reads a list by key that the server gives as these answers, to its end.
-fn read(sync: &mut Sync, answers: &[&[Row]]) -> Vec<String> {
+fn read(sync: &mut Sync, responses: &[&[Row]]) -> Vec<String> {
     let mut pass = sync.pass(200);
     let mut all = Vec::new();
-    for answer in answers {
+    for answer in responses {
         assert!(!pass.is_done());
         all.extend(written(sync, pass.accept(answer.to_vec()).unwrap()));
     }

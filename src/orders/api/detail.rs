@@ -1,6 +1,6 @@
 //! The page of one order (`GET /orders/{orderId}`): from its body to a record, held against the list. Pure.
 //!
-//! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is asked again, and if that
+//! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is repeated, and if that
 //! does not help, it is written and counted.
 
 use bytes::Bytes;
@@ -68,7 +68,7 @@ impl Rows for Detail {
 /// How often a page that is not there, or older than the list, is asked for before that is believed.
 const ATTEMPTS: u32 = 3;
 
-/// What an answer to the request for the page of an order says.
+/// What a response to the request for the page of an order says.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// The page.
@@ -81,7 +81,7 @@ pub(crate) enum Verdict {
 
 /// What came for an order.
 #[derive(Debug)]
-pub(crate) enum DetailAnswer {
+pub(crate) enum DetailResponse {
     /// Its page.
     Page(Detail),
     /// Something that cannot be believed.
@@ -90,7 +90,7 @@ pub(crate) enum DetailAnswer {
     Failed(Failure),
 }
 
-impl From<Result<Detail, Doubt>> for DetailAnswer {
+impl From<Result<Detail, Doubt>> for DetailResponse {
     fn from(read: Result<Detail, Doubt>) -> Self {
         match read {
             Ok(detail) => Self::Page(detail),
@@ -103,17 +103,19 @@ impl From<Result<Detail, Doubt>> for DetailAnswer {
 ///
 /// # Errors
 /// Where the page cannot be read, however often it is asked for.
-pub(crate) fn judge(order: &Due, attempt: u32, answer: DetailAnswer) -> Result<Verdict, Failure> {
+pub(crate) fn judge(order: &Due, attempt: u32, answer: DetailResponse) -> Result<Verdict, Failure> {
     match answer {
-        DetailAnswer::Page(detail) if !detail.behind || attempt >= ATTEMPTS => Ok(Verdict::Page(detail)),
-        DetailAnswer::Page(_) => Ok(Verdict::Again("the page of an order is older than the list".to_owned())),
-        DetailAnswer::Doubtful(doubt) if attempt >= MAX_ATTEMPTS => {
+        DetailResponse::Page(detail) if !detail.behind || attempt >= ATTEMPTS => Ok(Verdict::Page(detail)),
+        DetailResponse::Page(_) => {
+            Ok(Verdict::Again("the page of an order is older than the list".to_owned()))
+        }
+        DetailResponse::Doubtful(doubt) if attempt >= MAX_ATTEMPTS => {
             Err(doubt.into_failure("order details", attempt).at(format!("GET {PATH}/{}", order.id)))
         }
-        DetailAnswer::Doubtful(doubt) => Ok(Verdict::Again(doubt.what)),
-        DetailAnswer::Failed(failure) if failure.kind != FailureKind::NotFound => Err(failure),
-        DetailAnswer::Failed(_) if attempt >= ATTEMPTS => Ok(Verdict::NoPage),
-        DetailAnswer::Failed(_) => Ok(Verdict::Again("a listed order has no page".to_owned())),
+        DetailResponse::Doubtful(doubt) => Ok(Verdict::Again(doubt.what)),
+        DetailResponse::Failed(failure) if failure.kind != FailureKind::NotFound => Err(failure),
+        DetailResponse::Failed(_) if attempt >= ATTEMPTS => Ok(Verdict::NoPage),
+        DetailResponse::Failed(_) => Ok(Verdict::Again("a listed order has no page".to_owned())),
     }
 }
 
@@ -144,7 +146,7 @@ impl DetailReader {
         &self.transcoder.findings
     }
 
-    /// Reads the body of the answer for an order. A body that is not whole JSON is an error, another order's page a doubt.
+    /// Reads the body of the response for an order. A body that is not whole JSON is an error, another order's page a doubt.
     pub(crate) fn read(&mut self, body: &[u8], order: &Due) -> Result<Detail, Unusable> {
         let Some((out, written)) = object::read(body, &mut self.transcoder)? else {
             let text = format!("the page of order {} is not an object", order.id);

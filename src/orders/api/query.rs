@@ -1,4 +1,4 @@
-//! Questions to `GET /orders`.
+//! Requests to `GET /orders`.
 //!
 //! Only documented parameters are sent, and only in forms that a page shows: single values (how several are
 //! encoded is unknown) and UTC times with milliseconds and `Z`. `page` is left out wherever it can be, since
@@ -96,7 +96,7 @@ impl fmt::Display for Selection {
     }
 }
 
-/// How the answer is to be sorted.
+/// How the response is to be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// By `draftCreatedAt`, oldest first.
@@ -116,11 +116,11 @@ pub(crate) struct Query {
     pub min: Option<DateTime<Utc>>,
     /// Upper bound that is sent.
     pub max: Option<DateTime<Utc>>,
-    /// Order of the answer.
+    /// Order of the response.
     pub sort: Sort,
     /// Page number; none for the first.
     pub page: Option<u32>,
-    /// Most orders in the answer.
+    /// Most orders in the response.
     pub page_size: usize,
     /// With product lines.
     pub products: bool,
@@ -175,7 +175,7 @@ impl Query {
         query.finish()
     }
 
-    /// Holds an answer against the request: nothing that was not asked for, and in the order asked for.
+    /// Holds a response against the request: nothing that was not asked for, and in the order asked for.
     pub(crate) fn verify(&self, rows: &[Row]) -> Result<(), Doubt> {
         for row in rows {
             let too_early = self.min.is_some_and(|min| row.at < min - BOUNDS_TOLERANCE);
@@ -215,7 +215,7 @@ impl Query {
     }
 }
 
-/// A request, and how often it has been made already without an answer that could be believed.
+/// A request, and how often it has been made already without a response that could be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// The request.

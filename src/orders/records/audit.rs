@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::failure::Failure;
 use crate::orders::api::totals::Totals;
 use crate::protocol::catalog::Entry;
@@ -41,26 +41,31 @@ pub(crate) struct Audit {
     started_at: DateTime<Utc>,
     slices: u64,
     /// What had been asked when the last slice ended.
-    asks: Asks,
+    counts: RequestCounts,
 }
 
 impl Audit {
     /// Of a sync that starts now. A saved state from the future is a later start: then there is none.
     pub(crate) fn new(started_at: DateTime<Utc>, saved: Option<&Value>) -> Option<Self> {
         let last = saved.and_then(|state| state[CURSOR_FIELD].as_str()).and_then(timestamp::parse);
-        let audit = Self { started_at, slices: 0, asks: Asks::default() };
+        let audit = Self { started_at, slices: 0, counts: RequestCounts::default() };
         last.is_none_or(|last| last < started_at).then_some(audit)
     }
 
-    /// The read of the orders begins; `asks` were made before.
-    pub(crate) fn begin(&mut self, asks: Asks) {
-        self.asks = asks;
+    /// The read of the orders begins; `counts` were made before.
+    pub(crate) fn begin(&mut self, counts: RequestCounts) {
+        self.counts = counts;
     }
 
     /// Writes a receipt.
-    pub(crate) fn slice(&mut self, output: &mut Output, tally: &Totals, asks: Asks) -> Result<(), Failure> {
+    pub(crate) fn slice(
+        &mut self,
+        output: &mut Output,
+        tally: &Totals,
+        counts: RequestCounts,
+    ) -> Result<(), Failure> {
         self.slices += 1;
-        let since = asks.since(self.asks);
+        let since = counts.since(self.counts);
         let record = json!({
             CURSOR_FIELD: timestamp::write(self.started_at),
             "slice": self.slices,
@@ -79,7 +84,7 @@ impl Audit {
             "refused": since.refused,
             "repeated": since.repeated,
         });
-        self.asks = asks;
+        self.counts = counts;
         output.record(NAME, record.to_string().as_bytes(), &[])
     }
 

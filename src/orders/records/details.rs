@@ -307,7 +307,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the order of answers: no state is said before what it speaks of is written, and in the end all are.
+        /// Whatever the order of responses: no state is said before what it speaks of is written, and in the end all are.
         #[test]
         fn no_state_is_ahead_of_its_pages(steps in proptest::collection::vec((0_u8..4, any::<prop::sample::Index>()), 1..200)) {
             let mut details = Details::new(state(0));

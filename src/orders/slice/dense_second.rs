@@ -53,7 +53,7 @@ pub(crate) struct DenseSecond {
     cap: Option<usize>,
     /// Whether the pass before this one, from the other end, saw everything known.
     last_whole: bool,
-    /// Rows from around the range are kept too: they are proof that an answer was given.
+    /// Rows from around the range are kept too: they are proof that a response was given.
     all: BTreeMap<Key, Row>,
 }
 
@@ -65,7 +65,7 @@ fn key(row: &Row) -> Key {
 }
 
 impl DenseSecond {
-    /// Some rows are known already, from the answer that could not get on: a pass that does not see them is not whole.
+    /// Some rows are known already, from the response that could not get on: a pass that does not see them is not whole.
     pub(crate) fn new(
         from: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -123,7 +123,7 @@ impl DenseSecond {
         size - self.pass as usize % (size / 2 + 1)
     }
 
-    /// Takes the answer. All rows, sorted, once they are known to be all.
+    /// Takes the response. All rows, sorted, once they are known to be all.
     pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Option<Vec<Row>>, Doubt> {
         self.request().verify(&rows)?;
         if rows.is_empty() {

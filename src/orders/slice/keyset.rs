@@ -3,17 +3,17 @@
 //! Page numbers over a set that changes while it is read lose orders. So each request starts at the last timestamp
 //! seen, inclusive, and its answer is believed only if
 //!
-//! * it brings back every order of that timestamp which the answer before held (the *anchor*): so nothing lies
-//!   between the two answers;
+//! * it brings back every order of that timestamp which the response before held (the *anchor*): so nothing lies
+//!   between the two responses;
 //! * it holds every instant of the orders that are known from the goal, as far as it reaches: a server that takes the bound
 //!   for another hour begins too late;
 //! * it gets on, as long as the goal (orders known to exist at the end) has not been reached: so a short or an empty
 //!   answer is never the end;
 //! * it is sorted and within the bounds.
 //!
-//! The orders of the last timestamp of an answer are held back until the next answer shows that it has them all.
+//! The orders of the last timestamp of a response are held back until the next response shows that it has them all.
 //!
-//! One answer is a piece of the sorted list without a gap. So whatever was asked to get it, an answer that begins
+//! One answer is a piece of the sorted list without a gap. So whatever was asked to get it, a response that begins
 //! before the position and holds the anchor continues the walk just as well ([`KeysetWalk::take_ahead`]): that is how pages
 //! are read ahead of it, and how the newest rows, which were asked for first, become its last ones.
 
@@ -38,7 +38,7 @@ pub(crate) struct Slice {
     pub end: DateTime<Utc>,
 }
 
-/// How an answer that was asked for ahead stands to the walk.
+/// How a response that was asked for ahead stands to the walk.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     /// It continues the walk: these rows go out.
@@ -57,10 +57,10 @@ pub(crate) struct KeysetWalk {
     goal: Target,
     /// Everything before it has been handed out.
     position: DateTime<Utc>,
-    /// The ids seen at the position, that the next answer has to bring back.
+    /// The ids seen at the position, that the next response has to bring back.
     anchor: Vec<u64>,
     dense: Option<DenseSecond>,
-    /// How many answers in a row brought nothing new.
+    /// How many responses in a row brought nothing new.
     quiet: u32,
     done: bool,
 }
@@ -99,7 +99,7 @@ impl KeysetWalk {
         self.dense.is_some()
     }
 
-    /// How many orders were seen at the position, which the next answer has to bring back.
+    /// How many orders were seen at the position, which the next response has to bring back.
     pub(crate) fn held(&self) -> usize {
         self.anchor.len()
     }
@@ -124,7 +124,7 @@ impl KeysetWalk {
         if self.done {
             return None;
         }
-        // A goal behind the slice has to come with the answer.
+        // A goal behind the slice has to come with the response.
         let until = self.slice.end.max(self.goal.at + timestamp::MILLISECOND);
         Some(self.dense.as_ref().map_or_else(
             || Self::request_from(self.position, Some(until), &self.selection),
@@ -149,7 +149,7 @@ impl KeysetWalk {
         }
     }
 
-    /// Takes the answer to [`Self::request`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
+    /// Takes the response to [`Self::request`] and hands out rows, sorted by `draftCreatedAt` and with every row of each
     /// of their instants. After a doubt the walk stands where it stood, and the same request is made again.
     pub(crate) fn accept(&mut self, rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         match &mut self.dense {
@@ -166,7 +166,7 @@ impl KeysetWalk {
         }
     }
 
-    /// Takes an answer that was asked for ahead.
+    /// Takes a response that was asked for ahead.
     pub(crate) fn take_ahead(&mut self, rows: Vec<Row>) -> Fit {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Fit::Useless };
         if self.done || last.at <= self.position {
@@ -282,7 +282,7 @@ impl KeysetWalk {
     /// Hands out what continues the walk, and holds back its last instant.
     fn advance(&mut self, mut rows: Vec<Row>) -> Vec<Row> {
         self.quiet = 0;
-        // The server's bounds only narrow the answer; this decides.
+        // The server's bounds only narrow the response; this decides.
         let (position, end) = (self.position, self.slice.end);
         let last = rows.last().map_or(position, |row| row.at);
         rows.retain(|row| position <= row.at && row.at < end);

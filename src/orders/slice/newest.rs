@@ -1,6 +1,6 @@
 //! The newest orders before an instant: where a walk has to arrive.
 //!
-//! An answer without orders proves nothing: a gateway that hiccups gives the same. An order does. When the newest
+//! A response without orders proves nothing: a gateway that hiccups gives the same. An order does. When the newest
 //! ones are known, a walk knows where it has to arrive; and when it has arrived among them, they are its last rows.
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use crate::failure::FailureKind;
 use crate::orders::api::page::Row;
 use crate::orders::api::query::{PAGE_SIZE, Query, Selection, Sort, upper_bound};
 
-/// How often an answer without any order is asked again before we believe that there is none. Needed only where
+/// How often a response without any order is asked again before we believe that there is none. Needed only where
 /// nothing was ever sold before the instant asked for; everywhere else an order is found.
 const EMPTY_LOOKS: u32 = 5;
 
@@ -32,7 +32,7 @@ pub(crate) struct Target {
     /// The newest rows before the end, oldest first: every order between the first of them and the end is among them.
     /// Empty where that is not known.
     pub rows: Vec<Row>,
-    /// Where no order is known: after so many answers in a row that bring nothing new, there is none.
+    /// Where no order is known: after so many responses in a row that bring nothing new, there is none.
     pub or_attempts: Option<u32>,
 }
 
@@ -113,7 +113,7 @@ impl NewestSearch {
         Query { max, page, page_size, ..self.first.clone() }
     }
 
-    /// Takes the answer to [`Self::request`].
+    /// Takes the response to [`Self::request`].
     pub(crate) fn accept(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.request().verify(rows)?;
         if let Some(goal) = Target::among(rows, self.end, self.pages <= 1) {
@@ -130,7 +130,7 @@ impl NewestSearch {
         Ok(())
     }
 
-    /// The answer to [`Self::request`] is too large to be read. Whether smaller pages help.
+    /// The response to [`Self::request`] is too large to be read. Whether smaller pages help.
     pub(crate) fn halve(&mut self) -> bool {
         let size = self.request().page_size;
         // The numbers of pages depend on their size.
@@ -139,7 +139,7 @@ impl NewestSearch {
         size > 1
     }
 
-    /// The answer to [`Self::request`] held no order before the end, but other items: the next page has to show them.
+    /// The response to [`Self::request`] held no order before the end, but other items: the next page has to show them.
     pub(crate) fn turn_page(&mut self) -> Result<(), Doubt> {
         self.pages += 1;
         if self.pages > MOST_PAGES {
@@ -148,7 +148,7 @@ impl NewestSearch {
         Ok(())
     }
 
-    /// Takes the answer to [`Self::first_request`]: it may hold the orders already.
+    /// Takes the response to [`Self::first_request`]: it may hold the orders already.
     pub(crate) fn accept_first(&mut self, rows: &[Row]) -> Result<(), Doubt> {
         self.first.verify(rows)?;
         if let Some(target) = Target::among(rows, self.end, true) {

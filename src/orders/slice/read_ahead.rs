@@ -1,10 +1,10 @@
 //! Which pages to ask for ahead of the walk. Pure.
 //!
-//! The walk goes by key, so its next request is known only with the last answer: one round trip a page. What lies
+//! The walk goes by key, so its next request is known only with the last response: one round trip a page. What lies
 //! some pages ahead has no key yet, but it has a number. So pages ahead are asked for by page number, counted from an
 //! order that is known already, such that each begins a few orders before the end of the one before it.
 //!
-//! A page number proves nothing here. It says where an answer probably begins; whether the answer continues the walk is
+//! A page number proves nothing here. It says where a response probably begins; whether the response continues the walk is
 //! decided by the walk, from the orders in it. A wrong guess (orders came or went, the first page is 1, pages are
 //! capped) costs a request and never an order: the walk asks for what lies between by key.
 //!
@@ -141,7 +141,7 @@ impl ReadAhead {
     }
 
     /// A page ahead joined the walk, with `seen` rows that the walk had, before [`Self::took`]. It was thought to begin
-    /// with row number `begin`; the answer is by how much that was too high, for it and for those behind it.
+    /// with row number `begin`; the response is by how much that was too high, for it and for those behind it.
     pub(crate) fn joined(&mut self, begin: i64, seen: usize) -> i64 {
         let drift = begin - (self.count - signed(seen));
         self.first_page_shown |= drift.abs() < signed(self.page_size / 2);

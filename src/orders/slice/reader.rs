@@ -1,6 +1,6 @@
 //! One slice of one selection, read with pages ahead: requests out, answers in, rows in order. Pure.
 //!
-//! The walk decides what may be believed and `ReadAhead` what to ask for next; this keeps the answers that arrived
+//! The walk decides what may be believed and `ReadAhead` what to ask for next; this keeps the responses that arrived
 //! before their turn.
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ const USELESS: u32 = 8;
 
 /// A page that was asked for.
 #[derive(Debug)]
-struct Asked {
+struct PendingPage {
     ticket: u64,
     size: usize,
     /// Asked for by key, from where the walk stood.
@@ -41,7 +41,7 @@ pub(crate) struct SliceReader {
     walk: Option<KeysetWalk>,
     ahead: ReadAhead,
     /// In the order of their rows.
-    asked: VecDeque<Asked>,
+    pending: VecDeque<PendingPage>,
     /// How often the present request by key was made.
     attempts: u32,
     /// How many pages ahead in a row were of no use.
@@ -60,7 +60,7 @@ impl SliceReader {
             selection,
             walk: None,
             ahead,
-            asked: VecDeque::new(),
+            pending: VecDeque::new(),
             attempts: 0,
             useless: 0,
             page_size,
@@ -98,7 +98,7 @@ impl SliceReader {
 
     /// How many requests are under way, or answered before their turn.
     pub(crate) fn outstanding(&self) -> usize {
-        self.asked.len()
+        self.pending.len()
     }
 
     /// About how many orders there are in all; none while nothing is known.
@@ -124,13 +124,13 @@ impl SliceReader {
             query.page_size = query.page_size.min(self.page_size.most());
         }
         // The front is under way, or it begins behind the position: then what lies between is asked for by key.
-        let waiting = self.asked.front().is_some_and(|front| front.by_key || front.answer.is_none());
+        let waiting = self.pending.front().is_some_and(|front| front.by_key || front.answer.is_none());
         if !waiting {
             let held = walk.map_or(0, KeysetWalk::held);
-            self.ahead.ask_by_key(held, self.asked.is_empty());
+            self.ahead.ask_by_key(held, self.pending.is_empty());
             self.attempts += 1;
             let size = query.page_size;
-            self.asked.push_front(Asked { ticket, size, by_key: true, begin: 0, answer: None });
+            self.pending.push_front(PendingPage { ticket, size, by_key: true, begin: 0, answer: None });
             return Some(Request { query, attempt: self.attempts });
         }
         let blind = self.ahead.count() == 0 && !self.much;
@@ -140,59 +140,63 @@ impl SliceReader {
         let limit = walk.and_then(|walk| self.ahead.limit(walk.tail_start()));
         let (query, begin) = self.ahead.request(&query, limit)?;
         let size = query.page_size;
-        self.asked.push_back(Asked { ticket, size, by_key: false, begin, answer: None });
+        self.pending.push_back(PendingPage { ticket, size, by_key: false, begin, answer: None });
         Some(Request::first(query))
     }
 
-    /// Takes the answer to the request with this ticket. Hands out rows.
+    /// Takes the response to the request with this ticket. Hands out rows.
     pub(crate) fn answer(
         &mut self,
         ticket: u64,
         answer: Result<Vec<Row>, Doubt>,
     ) -> Result<Vec<Row>, Failure> {
-        // An answer that nobody waits for any more: the walk was done without it.
-        if let Some(asked) = self.asked.iter_mut().find(|asked| asked.ticket == ticket) {
-            asked.answer = Some(answer);
+        // A response that nobody waits for any more: the walk was done without it.
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.ticket == ticket) {
+            pending.answer = Some(answer);
         }
         self.go_on()
     }
 
     /// The API does not accept the request with this ticket. If it was one ahead, the rest is read by key; whether it was.
     pub(crate) fn refused(&mut self, ticket: u64) -> bool {
-        let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
-        if self.asked[place].by_key {
+        let Some(place) = self.pending.iter().position(|pending| pending.ticket == ticket) else {
+            return true;
+        };
+        if self.pending[place].by_key {
             return false;
         }
-        _ = self.asked.remove(place);
+        _ = self.pending.remove(place);
         self.useless = USELESS;
         true
     }
 
-    /// The answer to the request with this ticket is too large to be read. Whether smaller pages help.
+    /// The response to the request with this ticket is too large to be read. Whether smaller pages help.
     pub(crate) fn too_large(&mut self, ticket: u64) -> bool {
-        let Some(place) = self.asked.iter().position(|asked| asked.ticket == ticket) else { return true };
+        let Some(place) = self.pending.iter().position(|pending| pending.ticket == ticket) else {
+            return true;
+        };
         let walk = self.walk.as_ref();
         // A request by key has to bring known orders back, and one more.
         let fewest = walk.map_or(0, KeysetWalk::held) + 1;
-        let page = &self.asked[place];
+        let page = &self.pending[place];
         if walk.is_some_and(KeysetWalk::is_dense) || !self.page_size.too_large(page.size, fewest.max(2)) {
             return false;
         }
         self.attempts = self.attempts.saturating_sub(u32::from(page.by_key));
         self.ahead.ask_for(self.page_size.most());
-        _ = self.asked.remove(place);
+        _ = self.pending.remove(place);
         true
     }
 
     /// How many bytes of records wait for their turn.
     pub(crate) fn held_bytes(&self) -> usize {
-        let rows = self.asked.iter().filter_map(|asked| asked.answer.as_ref()?.as_ref().ok());
+        let rows = self.pending.iter().filter_map(|pending| pending.answer.as_ref()?.as_ref().ok());
         rows.flatten().map(|row| row.data.len()).sum()
     }
 
-    /// Whether the request with this ticket was made ahead of the walk, so that it can do without the answer.
+    /// Whether the request with this ticket was made ahead of the walk, so that it can do without the response.
     pub(crate) fn is_ahead(&self, ticket: u64) -> bool {
-        self.asked.iter().any(|asked| asked.ticket == ticket && !asked.by_key)
+        self.pending.iter().any(|pending| pending.ticket == ticket && !pending.by_key)
     }
 
     /// Feeds the walk with what has arrived, as far as it goes.
@@ -201,10 +205,10 @@ impl SliceReader {
         let before = walk.position();
         let mut out = walk.finish();
         let fed = loop {
-            if walk.is_done() || self.asked.front().is_none_or(|front| front.answer.is_none()) {
+            if walk.is_done() || self.pending.front().is_none_or(|front| front.answer.is_none()) {
                 break Ok(());
             }
-            let Some(front) = self.asked.pop_front() else { break Ok(()) };
+            let Some(front) = self.pending.pop_front() else { break Ok(()) };
             match self.feed(&mut walk, front) {
                 Ok(Some(rows)) => out.extend(rows),
                 Ok(None) => break Ok(()),
@@ -214,14 +218,14 @@ impl SliceReader {
         };
         debug_assert!(before <= walk.position(), "the position never falls");
         if walk.is_done() {
-            self.asked.clear();
+            self.pending.clear();
         }
         self.walk = Some(walk);
         fed.map(|()| out)
     }
 
-    /// Feeds the walk with one answer. Hands out rows; none, if a request by key has to come first.
-    fn feed(&mut self, walk: &mut KeysetWalk, mut page: Asked) -> Result<Option<Vec<Row>>, Failure> {
+    /// Feeds the walk with one response. Hands out rows; none, if a request by key has to come first.
+    fn feed(&mut self, walk: &mut KeysetWalk, mut page: PendingPage) -> Result<Option<Vec<Row>>, Failure> {
         let rows = match page.answer.take() {
             Some(Ok(rows)) => rows,
             Some(Err(doubt)) if page.by_key => return self.look_again(doubt).map(|()| None),
@@ -267,7 +271,7 @@ impl SliceReader {
                 if rows.first().is_some_and(|row| row.at == walk.position()) {
                     self.ahead.touched(walk.held());
                 }
-                self.asked.push_front(Asked { answer: Some(Ok(rows)), ..page });
+                self.pending.push_front(PendingPage { answer: Some(Ok(rows)), ..page });
                 Ok(None)
             }
         }
@@ -286,7 +290,7 @@ impl SliceReader {
 
     /// The pages under way begin so much earlier than was thought.
     fn shift(&mut self, drift: i64) {
-        for page in &mut self.asked {
+        for page in &mut self.pending {
             page.begin -= drift;
         }
     }

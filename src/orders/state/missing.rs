@@ -1,6 +1,6 @@
 //! Orders and lines that were written and are no longer listed: looked for twice before that is believed. Pure.
 //!
-//! That an order does not come with an answer does not prove that it is gone: the answer may be that of a replica which lags
+//! That an order does not come with a response does not prove that it is gone: the response may be that of a replica which lags
 //! behind. So what is missing is looked for once more, an hour later or more (that replicas lag less is a guess), and counts as
 //! gone only then.
 

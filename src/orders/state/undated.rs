@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Undated {
     written: Unsettled,
-    /// Digests of those that this sync has met: the same one comes with many answers.
+    /// Digests of those that this sync has met: the same one comes with many responses.
     met: HashSet<u64>,
 }
 

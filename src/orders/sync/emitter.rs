@@ -108,8 +108,8 @@ impl<'c> Emitter<'c> {
         settled: DateTime<Utc>,
     ) {
         (self.window, self.changed) = (window, changed);
-        let asks = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
-        self.unsettled = asks.then_some(settled);
+        let counts = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
+        self.unsettled = counts.then_some(settled);
         self.settled = settled;
     }
 
@@ -266,12 +266,12 @@ impl<'c> Emitter<'c> {
     pub(crate) fn changes(&mut self, rows: Vec<Row>, since: DateTime<Utc>, settled: DateTime<Utc>) {
         self.since_state += rows.len() as u64;
         for row in tell_apart(rows, &mut self.superseded, true) {
-            // What changed before is only there to prove the answer; what changed later is the next sync's; and what was
+            // What changed before is only there to prove the response; what changed later is the next sync's; and what was
             // written like this already, when its change was not settled, is not written again. An order without an
             // update time has not changed since its draft.
             let changed = row.updated.unwrap_or(row.at);
             let due = since <= changed && changed < settled;
-            // A version that others have replaced has not changed, and may be here only to prove the answer.
+            // A version that others have replaced has not changed, and may be here only to prove the response.
             if due && !row.superseded {
                 self.found(&row);
             }

@@ -15,7 +15,7 @@ use crate::orders::api::query::{Query, Selection, Sort};
 /// So far after now that nothing can have changed there.
 const FAR: TimeDelta = TimeDelta::days(3650);
 
-/// How often the answer has to hold orders before we believe that the filter is ignored: a single answer may go wrong.
+/// How often the response has to hold orders before we believe that the filter is ignored: a single answer may go wrong.
 /// If they are believed wrongly, the orders of the last days are read again for nothing, and no change is missed.
 const WRONG_LOOKS: u32 = 2;
 
@@ -67,11 +67,11 @@ impl FilterProbe {
         }
         self.asking = true;
         self.attempts += 1;
-        // An answer that holds orders may well be right, so the second look does not wait.
+        // A response that holds orders may well be right, so the second look does not wait.
         Some(Request { query: self.query.clone(), attempt: self.attempts - self.wrong })
     }
 
-    /// Takes the answer.
+    /// Takes the response.
     pub(crate) fn answer(&mut self, answer: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.asking = false;
         match answer {

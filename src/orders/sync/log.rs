@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::aifi::counts::Asks;
+use crate::aifi::counts::RequestCounts;
 use crate::failure::{Failure, FailureKind};
 use crate::orders::api::query::Query;
 use crate::orders::api::totals::Totals;
@@ -244,7 +244,7 @@ pub(crate) struct Summary {
 pub(crate) fn receipt(
     summary: &Summary,
     sum: &Totals,
-    asks: Asks,
+    counts: RequestCounts,
     took: Duration,
     first: OrderStream,
 ) -> Vec<(Level, String)> {
@@ -255,18 +255,18 @@ pub(crate) fn receipt(
         timestamp::write(summary.end),
         sum.written,
         sum.total,
-        plural(asks.requests, "request"),
+        plural(counts.requests, "request"),
     );
     // Of a few requests the gaps between them are not a rate.
-    if asks.requests > 20 {
+    if counts.requests > 20 {
         #[expect(clippy::cast_precision_loss, reason = "a number for people")]
-        let rate = (asks.requests - 1) as f64 / seconds.max(0.001);
+        let rate = (counts.requests - 1) as f64 / seconds.max(0.001);
         text.push_str(&format!(", {rate:.1} a second"));
     }
     let Superseded { versions, alone, twins } = summary.superseded;
     for (count, what) in [
-        (asks.refused, "requests refused by the rate limit"),
-        (asks.repeated, "requests repeated"),
+        (counts.refused, "requests refused by the rate limit"),
+        (counts.repeated, "requests repeated"),
         (summary.left_out, "orders of other statuses left out"),
         (versions, "older versions passed over (the newest is the record)"),
     ] {

@@ -84,8 +84,8 @@ impl Partition {
         self.first.clone()
     }
 
-    /// The end is known: the search can begin. `first` is the answer to the first request of the sync, if this partition
-    /// asked it; it was verified as an answer to it, and may hold the orders already.
+    /// The end is known: the search can begin. `first` is the response to the first request of the sync, if this partition
+    /// asked it; it was verified as a response to it, and may hold the orders already.
     pub(crate) fn search_before(&mut self, end: DateTime<Utc>, first: Option<&[Row]>) {
         let mut search = NewestSearch::new(end, self.first.clone());
         if let Some(rows) = first {
@@ -139,7 +139,7 @@ impl Partition {
         self.range.as_mut()?.request(ticket, room).map(|ask| (Phase::Range, ask))
     }
 
-    /// Takes the answer to a request of the search.
+    /// Takes the response to a request of the search.
     pub(crate) fn searched(&mut self, answer: Result<Vec<Row>, Doubt>) -> Result<(), Failure> {
         self.searching = false;
         let Some(search) = &mut self.search else { return Ok(()) };
@@ -246,7 +246,7 @@ impl Partition {
         rows
     }
 
-    /// Takes the answer to a request of the sweep. An API that does not filter ends it.
+    /// Takes the response to a request of the sweep. An API that does not filter ends it.
     pub(crate) fn swept(
         &mut self,
         ticket: u64,
@@ -281,7 +281,7 @@ impl Partition {
         }
     }
 
-    /// The answer to the request with this ticket is too large to be read. Whether smaller pages help.
+    /// The response to the request with this ticket is too large to be read. Whether smaller pages help.
     pub(crate) fn too_large(&mut self, ticket: u64, part: Phase) -> bool {
         let reading = match part {
             Phase::Search => {
@@ -295,7 +295,7 @@ impl Partition {
         reading.as_mut().is_some_and(|reading| reading.too_large(ticket))
     }
 
-    /// The answer to the first request is too large to be read. Whether a smaller page helps.
+    /// The response to the first request is too large to be read. Whether a smaller page helps.
     pub(crate) fn first_too_large(&mut self) -> bool {
         let larger = self.first.page_size > 1;
         self.first.page_size = (self.first.page_size / 2).max(1);

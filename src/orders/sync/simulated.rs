@@ -1,4 +1,4 @@
-//! Whole syncs against a model of the API: any orders, any interleaving of new, late and changed orders, wrong answers,
+//! Whole syncs against a model of the API: any orders, any interleaving of new, late and changed orders, wrong responses,
 //! ends at any moment and resumes. After a last quiet sync the table equals the API's truth.
 //!
 //! Counter-examples are kept in `proptest-regressions`.
@@ -34,7 +34,7 @@ enum Filter {
     Refused,
 }
 
-/// What is unknown of the API, and how often an answer is wrong.
+/// What is unknown of the API, and how often a response is wrong.
 #[derive(Clone, Debug)]
 struct Readings {
     inclusive: bool,
@@ -196,7 +196,7 @@ struct Weather {
     wrong: bool,
     /// Of a hundred answers, after so many something happens to an order.
     busy: u32,
-    /// The sync ends with this answer.
+    /// The sync ends with this response.
     killed_at: usize,
 }
 
@@ -351,7 +351,7 @@ fn any_history() -> impl Strategy<Value = Vec<(i64, usize)>> {
 struct Life {
     readings: Readings,
     history: Vec<(i64, usize)>,
-    /// Of each sync: whether answers are wrong, of a hundred answers after how many something happens, the answer that ends it,
+    /// Of each sync: whether answers are wrong, of a hundred answers after how many something happens, the response that ends it,
     /// the minutes until the next one, and which settings the user has chosen.
     syncs: Vec<(bool, u32, usize, i32, usize)>,
     window: bool,
@@ -415,7 +415,7 @@ fn live(life: Life) {
             6 => Rc::new(self::config(late_start, lasting_changes, &stores[few..])),
             _ => lasting.clone(),
         };
-        // Too many wrong answers in a row fail a sync, by name; the next one goes on.
+        // Too many wrong responses in a row fail a sync, by name; the next one goes on.
         _ = world.sync(Weather { wrong, busy, killed_at });
         world.api.now += MINUTE * minutes;
         for _ in 0..world.api.rng.u32(..6) {

@@ -1,7 +1,7 @@
-//! The sweep: which orders have changed since they were read, and how the answer proves itself. Pure.
+//! The sweep: which orders have changed since they were read, and how the response proves itself. Pure.
 //!
 //! Orders are asked for by `minUpdatedAt`, sorted by `draftCreatedAt` and read by key like any slice. Most sweeps bring
-//! little or nothing, and an empty answer proves nothing. So each sweep is asked such that it must bring an order which
+//! little or nothing, and an empty response proves nothing. So each sweep is asked such that it must bring an order which
 //! is known (the *witness*): one that was read a moment ago behind the sweep's slice and has changed since, or else
 //! the one among the newest that changed last; then the sweep asks from that change on, and what is older than the
 //! sweep itself is not written again. Should much have changed since then (an API that touches all its orders at once), that
@@ -10,7 +10,7 @@
 //! A sweep also proves that the API filters by update time, where it leaves out an order of its slice which is known, and has
 //! changed before: then the next sync need not probe that. An API that has ceased to filter contradicts the next sweep.
 //!
-//! No upper bound of the update time is sent: an order that changes meanwhile would leave the answer. What has changed
+//! No upper bound of the update time is sent: an order that changes meanwhile would leave the response. What has changed
 //! behind the horizon is left to the next sync, which begins there.
 
 use chrono::{DateTime, Utc};
@@ -22,7 +22,7 @@ use crate::orders::slice::newest::Target;
 use crate::orders::sync::plan::SweepRange;
 use crate::timestamp;
 
-/// An order that an answer by update time has to bring.
+/// An order that a response by update time has to bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Witness {
     at: DateTime<Utc>,

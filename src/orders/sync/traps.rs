@@ -373,7 +373,7 @@ fn a_server_that_ceases_to_filter_is_noticed_before_a_change_is_lost() {
 
 #[test]
 fn what_an_order_that_changed_meanwhile_does_not_prove_is_probed() {
-    // The only order that the answer would leave out has changed since it was seen.
+    // The only order that the response would leave out has changed since it was seen.
     let config = config(&json!({"changes": "updated"}));
     let mut orders: Vec<Row> =
         (1..4).map(|n| order(n, at(NOW) - minutes(100 - 10 * n as i64), "draft")).collect();

@@ -8,7 +8,7 @@ use crate::orders::api::testing::row;
 use crate::orders::slice::newest::Target;
 use crate::timestamp;
 
-/// What is unknown of the API, and how often an answer is wrong.
+/// What is unknown of the API, and how often a response is wrong.
 #[derive(Debug, Clone)]
 struct Server {
     inclusive: bool,
@@ -108,7 +108,7 @@ proptest! {
                     prop_assert!(rows.iter().all(before), "the position is a proof");
                     handed_out.extend(rows);
                 }
-                // Too many wrong answers in a row for a dense second: a failure, and no loss.
+                // Too many wrong responses in a row for a dense second: a failure, and no loss.
                 Err(doubt) if doubt.kind == FailureKind::Restless && server.wrong > 0 => return Ok(()),
                 // Any other doubt changes nothing: the same is asked again.
                 Err(_) => (),

@@ -56,7 +56,7 @@ impl World {
         self.warehouse.said.iter().any(|(level, _)| *level == Level::Warn)
     }
 
-    /// Takes orders out of every answer.
+    /// Takes orders out of every response.
     fn hide(&mut self, which: impl Fn(&Row) -> bool) -> Vec<Row> {
         let (hidden, rest) = std::mem::take(&mut self.api.orders).into_iter().partition(which);
         self.api.orders = rest;

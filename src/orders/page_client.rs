@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use chrono::{DateTime, Utc};
 
-use crate::aifi::http::{Http, Question};
+use crate::aifi::http::{ApiRequest, Http};
 use crate::config::Config;
 use crate::doubt::{Doubt, MAX_ATTEMPTS};
 use crate::failure::Failure;
-use crate::orders::api::detail::{self, Detail, DetailAnswer, DetailReader, Due, Verdict};
+use crate::orders::api::detail::{self, Detail, DetailReader, DetailResponse, Due, Verdict};
 use crate::orders::api::page::{PageReader, Row};
 use crate::orders::api::query::Query;
 use crate::orders::api::query::Request;
@@ -17,23 +17,23 @@ use crate::orders::{DETAILS, NAME, PATH};
 use crate::record::findings::Findings;
 
 /// The request with this query.
-fn request(query: &str) -> Question<'_> {
-    Question { what: NAME, path: PATH, query, guess: false }
+fn request(query: &str) -> ApiRequest<'_> {
+    ApiRequest { what: NAME, path: PATH, query, guess: false }
 }
 
 /// The API, together with what reads its pages.
-pub(crate) struct Asker<'a> {
+pub(crate) struct PageClient<'a> {
     http: &'a Http,
     pages: RefCell<PageReader>,
 }
 
-impl<'a> Asker<'a> {
+impl<'a> PageClient<'a> {
     /// Asks through `http`.
     pub(crate) fn new(config: &Config, http: &'a Http) -> Self {
         Self { http, pages: RefCell::new(PageReader::of_orders(&config.personal)) }
     }
 
-    /// Asks `query` until `accept` takes the answer; with it comes the server's clock.
+    /// Asks `query` until `accept` takes the response; with it comes the server's clock.
     pub(crate) async fn ask<T>(
         &self,
         query: &Query,
@@ -58,13 +58,13 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// What the schema does not expect, in the answers so far.
+    /// What the schema does not expect, in the responses so far.
     pub(crate) fn findings(&self) -> Findings {
         self.pages.borrow().findings().clone()
     }
 
-    /// Asks once; the answer may be doubtful. Before a request is made again, it waits.
-    pub(crate) async fn ask_once(&self, ask: &Request) -> Result<Response, Failure> {
+    /// Asks once; the response may be doubtful. Before a request is made again, it waits.
+    pub(crate) async fn get_once(&self, ask: &Request) -> Result<Response, Failure> {
         if ask.attempt > 1 {
             let doubted = "a response does not fit what is known";
             self.http.wait_before_look(NAME, ask.attempt - 1, doubted).await?;
@@ -85,12 +85,12 @@ pub(crate) async fn detail(
     due: &Due,
 ) -> Result<Option<Detail>, Failure> {
     let path = format!("{PATH}/{}", due.id);
-    let request = Question { what: DETAILS, path: &path, query: "", guess: false };
+    let request = ApiRequest { what: DETAILS, path: &path, query: "", guess: false };
     let mut attempt = 1;
     loop {
         let answer = match http.get(request, None, |body| pages.borrow_mut().read(body, due)).await {
             Ok(answer) => answer.value.into(),
-            Err(failure) => DetailAnswer::Failed(failure),
+            Err(failure) => DetailResponse::Failed(failure),
         };
         let page = match detail::judge(due, attempt, answer)? {
             Verdict::Page(page) => Some(page),

@@ -1,10 +1,10 @@
-//! What is taken from an answer: its headers and its body, within bounds.
+//! What is taken from a response: its headers and its body, within bounds.
 
 use reqwest::Response;
 use reqwest::header::HeaderName;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::refusal::{Asked, Trouble};
+use super::refusal::{Server, Trouble};
 use super::transport_error;
 use crate::failure::{Failure, FailureKind};
 
@@ -28,19 +28,19 @@ pub(super) fn header(response: &Response, name: HeaderName) -> Option<&str> {
 /// reads a large one holds `large` until it is dropped.
 pub(super) async fn body(
     mut response: Response,
-    asked: Asked,
+    server: Server,
     large: &Mutex<()>,
 ) -> Result<Body<'_>, Result<Trouble, Failure>> {
     let mut bytes = Vec::new();
     let mut turn = None;
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport_error::sort(error, asked))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| transport_error::sort(error, server))? {
         if bytes.len() + chunk.len() > LARGEST_BODY {
             return Err(Err(Failure::new(
                 FailureKind::TooLarge,
                 format!(
                     "The answer is larger than {} MiB, more than the connector reads at once. Check {}.",
                     LARGEST_BODY >> 20,
-                    asked.url_field()
+                    server.url_field()
                 ),
             )));
         }
