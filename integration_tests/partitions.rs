@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::children::{a_quarter_of_an_hour, few, sync};
 use crate::complete::settled;
 use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, assert_holds, config, sandbox};
+use crate::order_family::{a_quarter_of_an_hour, few, sync};
 
 fn of_stores(sandbox: &Sandbox, stores: &[u32]) -> (Value, Filter) {
     let mut config = config(sandbox);

@@ -1,4 +1,4 @@
-//! Answers that the sandbox does not give: from gateways, token endpoints in trouble, and nobody at all.
+//! Responses that the sandbox does not give: from gateways, token endpoints in trouble, and nobody at all.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};

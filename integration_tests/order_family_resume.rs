@@ -8,9 +8,9 @@ use aifi_sandbox::{Behaviour, Fault, Faults, Filter, Options, Sandbox};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::children::{a_quarter_of_an_hour, few, sync};
 use crate::complete::settled;
 use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, config, sandbox, side_by_side};
+use crate::order_family::{a_quarter_of_an_hour, few, sync};
 
 /// Many orders, of which few are wanted: so there are many states, and few pages of orders to ask for.
 fn few_of(orders: usize, seed: u64) -> (Sandbox, Value, Truth) {

@@ -5,9 +5,9 @@ use aifi_sandbox::{Behaviour, Fault, Faults, Options, Sandbox, UpdatedFilter};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::children::{few, sync};
 use crate::complete::settled;
 use crate::harness::{FAMILY, Outcome, Run, Truth, Warehouse, config, sandbox};
+use crate::order_family::{few, sync};
 
 fn one_in_five(fault: Fault, streams: &[&str]) -> (Truth, Warehouse) {
     let sandbox = sandbox(Options { faults: Faults::rate(fault, 0.2, 5), ..few(Behaviour::default()) });

@@ -1,4 +1,4 @@
-//! What the log of a sync tells people.
+//! What the log of a sync says.
 
 use aifi_sandbox::{Behaviour, Options, Sandbox};
 use chrono::{DateTime, TimeDelta, Utc};
