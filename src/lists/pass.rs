@@ -6,14 +6,14 @@
 //! * A response without known rows leaves a gap, or rows have moved: it is not taken, and the next request reaches
 //!   further back.
 //! * A response that is shorter than what was asked for may be the end, or the API gives no more at a time. The longest
-//!   answer says how much it gives at least, and later it may give fewer. So the end is proven by a request that reaches
-//!   back over the last known row or two: its answer must bring the last one, and nothing new. (By page it reaches over as
+//!   response says how much it gives at least, and later it may give fewer. So the end is proven by a request that reaches
+//!   back over the last known row or two: its response must bring the last one, and nothing new. (By page it reaches over as
 //!   many as leave room for a new one, since sizes of pages cannot be chosen freely.)
 //!   Where pages are shorter than asked for, two different requests have to prove it. Two responses in a row that are cut behind
 //!   the same row look like an end all the same: what of the newest rows they have hidden, the next sync finds by the state
 //!   (see [`super::recent`]). The shorter a response, the likelier are two alike, so most of them hide rows of short lists.
 //! * Where no part reaches over the last known row (pages touch each other), the page before the next one has to come once
-//!   more, and then the next one as it was: the two are one response.
+//!   more, with that row, and then the next one as it was: the two are one response.
 //! * A response without any row, or without the last known row, is asked for again. The first is believed at last only
 //!   where nothing is known, the second as a deletion. Behind a row where an earlier pass was cut off, nothing is not the end:
 //!   the row may be no more, so the list is begun anew.
@@ -35,7 +35,7 @@ const STEPS: u32 = 50;
 const MOST_ANSWERS: usize = 12;
 
 /// After so many responses in a row that end with the same row before the last known one, the rows between are taken for
-/// deleted: answers that are cut end here and there.
+/// deleted: responses that are cut end here and there.
 const DELETED: u32 = MAX_ATTEMPTS - 1;
 
 /// A response that only touches what is known.
@@ -59,7 +59,7 @@ pub(crate) struct Pass {
     held: Option<Held>,
     /// Answers in a row that lacked what is known, or any row.
     lacking: u32,
-    /// The row that ended those answers, and how many in a row.
+    /// The row that ended those responses, and how many in a row.
     ends: (Option<Box<str>>, u32),
     steps: u32,
     /// Answers since the last one with a new row.
@@ -121,7 +121,7 @@ impl Pass {
         self.place.resume()
     }
 
-    /// How many places the list has, as far as answers have shown; 0, where they have no numbers.
+    /// How many places the list has, as far as responses have shown; 0, where they have no numbers.
     pub(crate) fn places(&self) -> usize {
         self.place.places()
     }
@@ -163,6 +163,10 @@ impl Pass {
             Some(held) if self.aim == Aim::Join && rows.iter().all(|row| self.place.knows(&row.id)) => {
                 if rows.len() < asked.part.count() {
                     return self.lacks("the page before is shorter than it was");
+                }
+                // Known rows that are not those before it prove nothing: another part may have come instead.
+                if !rows.iter().any(|row| self.place.is_last(row)) && !self.ends_again(rows.last()) {
+                    return self.lacks("the last row that is known is not in the answer");
                 }
                 self.aim = held.aim;
                 self.held = Some(Held { before: Some(rows), ..held });
@@ -262,7 +266,7 @@ impl Pass {
         Ok(Vec::new())
     }
 
-    /// Whether answers end with this row, again and again.
+    /// Whether responses end with this row, again and again.
     fn ends_again(&mut self, last: Option<&Row>) -> bool {
         let last = last.map(|row| row.id.clone());
         let times = if self.ends.0 == last { self.ends.1 + 1 } else { 1 };
@@ -270,7 +274,7 @@ impl Pass {
         times >= DELETED
     }
 
-    /// Whether there are rows behind the one that other answers ended with: so those were cut.
+    /// Whether there are rows behind the one that other responses ended with: so those were cut.
     fn shows_rows_behind_the_end(&self, rows: &[Row]) -> bool {
         let end = rows.iter().position(|row| self.ends.0.as_ref() == Some(&row.id));
         end.is_some_and(|place| place + 1 < rows.len())

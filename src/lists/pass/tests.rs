@@ -251,6 +251,30 @@ fn where_no_size_of_pages_brings_known_rows_back_the_page_before_is_asked_for_ag
 }
 
 #[test]
+fn known_rows_that_are_not_those_before_a_page_do_not_join_it() {
+    let all = rows(0..40);
+    let mut pass = Pass::new(Paging::Page, 200);
+    let mut read = 0;
+    for _ in 0..20 {
+        if pass.request() == page(2, 3) {
+            break;
+        }
+        read += pass.accept(part_of(&all, &pass.request(), 3)).unwrap().len();
+    }
+    assert_eq!((read, pass.request()), (6, page(2, 3)), "it only touches what is known");
+    assert!(pass.accept(rows(6..9)).unwrap().is_empty());
+    assert_eq!(pass.request(), page(1, 3), "the page before");
+    assert!(pass.accept(rows(0..3)).is_err(), "the first page came instead");
+    for _ in 0..100 {
+        if pass.is_done() {
+            break;
+        }
+        read += pass.accept(part_of(&all, &pass.request(), 3)).map_or(0, |rows| rows.len());
+    }
+    assert_eq!((pass.is_done(), read), (true, 40));
+}
+
+#[test]
 fn a_row_that_goes_before_a_page_which_only_touches_what_is_known_hides_none() {
     let all = rows(0..40);
     let mut gone = all.clone();
