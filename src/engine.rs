@@ -1,6 +1,6 @@
 //! One driver for all streams: what a family of streams is to it, and what it gives to one.
 //!
-//! A [`Family`] is one stream, or several that are read from the same answers. It is a machine: it says what to ask next, takes
+//! A [`Family`] is one stream, or several that are read from the same responses. It is a machine: it says what to ask next, takes
 //! what comes, and writes what is due. It knows neither network nor time. [`driver`] asks for all families at once, at the one
 //! pace that the API allows; [`ending`] says how each stream ended.
 
@@ -102,7 +102,7 @@ pub(crate) enum Use {
     None,
 }
 
-/// Streams that are read from the same answers.
+/// Streams that are read from the same responses.
 pub(crate) trait Family {
     /// The stream that stands for all of them, in the log and in the heartbeat.
     fn name(&self) -> &'static str;
@@ -152,7 +152,7 @@ pub(crate) trait Family {
     /// Whether everything is read and written.
     fn is_done(&self) -> bool;
 
-    /// The reading has ended, complete or with its failure: says so of its streams. Whether another part follows, whose answers
+    /// The reading has ended, complete or with its failure: says so of its streams. Whether another part follows, whose responses
     /// are to be told apart from those of this one.
     fn end(&mut self, result: Result<(), Failure>, doors: &mut Doors<'_>) -> Result<bool, Failure>;
 

@@ -60,7 +60,7 @@ pub enum FailureKind {
     Proxy,
     /// No connection: name not found, refused, or cut.
     Unreachable,
-    /// The server took the request and gave no whole answer in time.
+    /// The server took the request and gave no whole response in time.
     NoAnswer,
     /// 503 or 429 for longer than we are willing to wait.
     RateLimited,
@@ -108,7 +108,7 @@ impl FailureKind {
             // What is larger than any page comes from a server that is not the API: the address is wrong.
             K::Redirected | K::Certificate | K::NoTls | K::Proxy | K::TooLarge => FailureType::Config,
             K::Unreachable | K::NoAnswer | K::RateLimited | K::ServerError => FailureType::Transient,
-            // A proxy's page or a cut answer goes away; so does a set that changes while it is read.
+            // A proxy's page or a cut response goes away; so does a set that changes while it is read.
             K::Garbled | K::MissingOrder | K::MissingEvent | K::Restless | K::Interrupted => {
                 FailureType::Transient
             }

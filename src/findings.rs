@@ -1,4 +1,4 @@
-//! Logs what a stream's answers held that its schema does not expect, each name once.
+//! Logs what a stream's responses held that its schema does not expect, each name once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

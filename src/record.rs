@@ -2,7 +2,7 @@
 //!
 //! The schema file is the only declaration: `shape` compiles it, `transcode` walks the API's JSON once and
 //! writes the record as it goes (what is nearly JSON is made into JSON before, by `repair`); `list` does so for a whole
-//! answer, `object` for a single one, [`schema`] keeps both forms of the file, and [`personal`] says what leaves of
+//! response, `object` for a single one, [`schema`] keeps both forms of the file, and [`personal`] says what leaves of
 //! personal data. No number passes through a float, no text is re-encoded, unknown fields are kept.
 
 pub(crate) mod compact;

@@ -8,7 +8,7 @@ use super::refusal::{Server, Trouble};
 use super::transport_error;
 use crate::failure::{Failure, FailureKind};
 
-/// The largest answer that is read: 200 orders of 60 kB each. A list is asked for in smaller pages then.
+/// The largest response that is read: 200 orders of 60 kB each. A list is asked for in smaller pages then.
 const LARGEST_BODY: usize = 12 * 1024 * 1024;
 /// From this size on, one body is read at a time, so that memory holds one.
 const LARGE: usize = 1024 * 1024;

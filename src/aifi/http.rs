@@ -42,7 +42,7 @@ use crate::protocol::scrub::Scrubber;
 pub(crate) use self::turn::Turn;
 pub(crate) use self::wait::Waiting;
 
-/// For a whole answer.
+/// For a whole response.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(180);
 /// From this attempt on, a request is in trouble.
 const TROUBLE: u32 = 3;

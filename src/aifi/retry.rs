@@ -86,7 +86,7 @@ pub fn backoff(attempt: u32, jitter: f64) -> Duration {
     step.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
-/// Reads `Retry-After`: seconds, or a date to be held against the same answer's `Date` or our clock. A date in the
+/// Reads `Retry-After`: seconds, or a date to be held against the same response's `Date` or our clock. A date in the
 /// past and anything else say nothing.
 pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();

@@ -59,7 +59,7 @@ impl SignIn {
     }
 }
 
-/// Reads the token endpoint's answer (RFC 6749, section 5.1). What is wrong with anything else is said without quoting
+/// Reads the token endpoint's response (RFC 6749, section 5.1). What is wrong with anything else is said without quoting
 /// it, since it may hold a token.
 pub(crate) fn read(body: &[u8], now: Instant) -> Result<Fetched, &'static str> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {

@@ -121,7 +121,7 @@ impl Leads {
         (lead, PageRequest::After { after: Some(lead.to_string().into()), count: part.count() })
     }
 
-    /// Whether another answer may wait for the pass.
+    /// Whether another response may wait for the pass.
     fn has_room(&self) -> bool {
         (self.responses.len() + 1) * self.largest <= MOST_WAITING
     }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(following([400, 800, 1_200, 1_600]).next(&part(1_600)), None);
     }
 
-    /// A chain's answer has come, full; what is asked then.
+    /// A chain's response has come, full; what is asked then.
     fn goes_on(leads: &mut Leads, lead: u64) -> Vec<u64> {
         leads.answered(lead, page(lead, 200), 200);
         asked(leads)

@@ -20,7 +20,7 @@ pub(super) struct Numbered {
     seen: HashMap<u64, Changed>,
     /// The list's first rows.
     first: Vec<u64>,
-    /// The known row that stands last in the list. If it was deleted or changed, none does, and answers that end alike
+    /// The known row that stands last in the list. If it was deleted or changed, none does, and responses that end alike
     /// are the end.
     last: Option<(u64, Changed)>,
     /// The number of the row behind the last one that was taken.

@@ -60,7 +60,7 @@ pub(super) trait Position: std::fmt::Debug {
     fn is_empty(&self) -> bool;
     /// The id behind which the last known row comes next, where that is a place to resume from.
     fn resume(&self) -> Option<&str>;
-    /// How many places the list has, as far as answers have shown; 0, where places have no numbers.
+    /// How many places the list has, as far as responses have shown; 0, where places have no numbers.
     fn places(&self) -> usize;
     /// The number of the place behind the last response; 0, where places have no numbers.
     fn end(&self) -> usize;

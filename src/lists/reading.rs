@@ -1,4 +1,4 @@
-//! The reading of one list in one sync, as a machine: calls out, answers in, records and states out.
+//! The reading of one list in one sync, as a machine: calls out, responses in, records and states out.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -150,7 +150,8 @@ impl Reading {
         let pages = self.pages.clone();
         let (page, read) = Slot::new(move |body| pages.borrow_mut().read(body));
         self.calls += 1;
-        self.in_flight.insert(self.calls, InFlight { query: query.clone(), page, lead });
+        let other = self.in_flight.insert(self.calls, InFlight { query: query.clone(), page, lead });
+        debug_assert!(other.is_none(), "a ticket is given once");
         let own = lead.is_none();
         Call {
             ticket: self.calls,

@@ -48,8 +48,8 @@ pub(crate) struct ChangesFound {
 
 /// Proves that the stream can be read, and says in a sentence what was found.
 ///
-/// Beyond token, permission and envelope it asks what the reader relies on: that answers are sorted both ways, and
-/// that the bounds are honoured, by a request whose answer must be empty.
+/// Beyond token, permission and envelope it asks what the reader relies on: that responses are sorted both ways, and
+/// that the bounds are honoured, by a request whose response must be empty.
 pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure> {
     let client = PageClient::new(config, http);
     let selection = Selection::all_of(&config.store_ids, &config.customer_roles).swap_remove(0);

@@ -1,4 +1,4 @@
-//! The streams that one read of the orders feeds: from the same answers, at the same price. `order_details` asks for
+//! The streams that one read of the orders feeds: from the same responses, at the same price. `order_details` asks for
 //! each order besides.
 
 use std::sync::LazyLock;

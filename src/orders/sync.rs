@@ -204,7 +204,8 @@ impl<'c> Sync<'c> {
         let ticket = self.next_ticket;
         let (route, request) = self.next_request(ticket)?;
         self.next_ticket += 1;
-        self.in_flight.insert(ticket, (route, request.query.clone()));
+        let other = self.in_flight.insert(ticket, (route, request.query.clone()));
+        debug_assert!(other.is_none(), "a ticket is given once");
         Some((ticket, request))
     }
 

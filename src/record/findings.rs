@@ -1,4 +1,4 @@
-//! What a stream's answers held that its schema does not expect: for the log, and for `check`. Names, never values.
+//! What a stream's responses held that its schema does not expect: for the log, and for `check`. Names, never values.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,7 +20,7 @@ struct Server {
     cap: usize,
     inclusive: bool,
     first_page: usize,
-    /// Of a hundred answers, so many are wrong in each of four ways.
+    /// Of a hundred responses, so many are wrong in each of four ways.
     wrong: u32,
     /// Before so many responses of a hundred, some rows come, go and change.
     churn: u32,

@@ -196,7 +196,7 @@ fn a_full_refresh_is_begun_anew_where_stores_were_added() {
     }
 }
 
-/// Reads a list by key that the server gives as these answers, to its end.
+/// Reads a list by key that the server gives as these responses, to its end.
 fn read(sync: &mut Sync, responses: &[&[Row]]) -> Vec<String> {
     let mut pass = sync.pass(200);
     let mut all = Vec::new();

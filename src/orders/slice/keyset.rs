@@ -1,19 +1,19 @@
 //! The walk by key through one slice: what may be believed, and handed out.
 //!
 //! Page numbers over a set that changes while it is read lose orders. So each request starts at the last timestamp
-//! seen, inclusive, and its answer is believed only if
+//! seen, inclusive, and its response is believed only if
 //!
 //! * it brings back every order of that timestamp which the response before held (the *anchor*): so nothing lies
 //!   between the two responses;
 //! * it holds every instant of the orders that are known from the goal, as far as it reaches: a server that takes the bound
 //!   for another hour begins too late;
 //! * it gets on, as long as the goal (orders known to exist at the end) has not been reached: so a short or an empty
-//!   answer is never the end;
+//!   response is never the end;
 //! * it is sorted and within the bounds.
 //!
 //! The orders of the last timestamp of a response are held back until the next response shows that it has them all.
 //!
-//! One answer is a piece of the sorted list without a gap. So whatever was asked to get it, a response that begins
+//! One response is a piece of the sorted list without a gap. So whatever was asked to get it, a response that begins
 //! before the position and holds the anchor continues the walk just as well ([`KeysetWalk::take_ahead`]): that is how pages
 //! are read ahead of it, and how the newest rows, which were asked for first, become its last ones.
 
@@ -273,7 +273,7 @@ impl KeysetWalk {
         Ok(rows)
     }
 
-    /// One more answer brought nothing new. Whether that is enough, where no order is known to arrive at.
+    /// One more response brought nothing new. Whether that is enough, where no order is known to arrive at.
     fn is_quiet(&mut self) -> bool {
         self.quiet += 1;
         self.goal.or_attempts.is_some_and(|attempts| self.quiet >= attempts)
@@ -295,7 +295,7 @@ impl KeysetWalk {
         rows
     }
 
-    /// One answer cannot get past this second: it is read as a whole.
+    /// One response cannot get past this second: it is read as a whole.
     fn go_dense(&mut self, rows: Vec<Row>) -> Vec<Row> {
         let until = (timestamp::floor_second(self.position) + TimeDelta::seconds(1)).min(self.slice.end);
         self.dense = Some(DenseSecond::new(self.position, until, self.selection.clone(), rows));

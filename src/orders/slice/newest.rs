@@ -89,7 +89,7 @@ impl NewestSearch {
         Self { end, first, most: PAGE_SIZE, pages: 0, empty: 0, found: Newest::Unknown }
     }
 
-    /// The request without an upper bound, for one of so many selections: with its answer comes the server's clock, from
+    /// The request without an upper bound, for one of so many selections: with its response comes the server's clock, from
     /// which the bound is made.
     pub(crate) fn first_request(selection: Selection, selections: usize) -> Query {
         Query {

@@ -1,4 +1,4 @@
-//! One slice of one selection, read with pages ahead: requests out, answers in, rows in order. Pure.
+//! One slice of one selection, read with pages ahead: requests out, responses in, rows in order. Pure.
 //!
 //! The walk decides what may be believed and `ReadAhead` what to ask for next; this keeps the responses that arrived
 //! before their turn.
@@ -217,6 +217,11 @@ impl SliceReader {
             out.append(&mut walk.finish());
         };
         debug_assert!(before <= walk.position(), "the position never falls");
+        debug_assert!(out.is_sorted_by_key(|row| row.at), "rows come in order");
+        debug_assert!(
+            out.first().is_none_or(|row| before <= row.at),
+            "what is handed out is not behind the position"
+        );
         if walk.is_done() {
             self.pending.clear();
         }

@@ -1,7 +1,7 @@
 //! Whether the API filters by update time, which is documented and not proven. Pure.
 //!
-//! Asked with a request whose answer must be empty: what has changed ten years from now. Not where the last sweep has proved it:
-//! see `sync::sweep`.
+//! Asked with a request whose response must be empty: what has changed ten years from now. Not where the last sweep has proved
+//! it: see `sync::sweep`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,7 +15,7 @@ use crate::orders::api::query::{Query, Selection, Sort};
 /// So far after now that nothing can have changed there.
 const FAR: TimeDelta = TimeDelta::days(3650);
 
-/// How often the response has to hold orders before we believe that the filter is ignored: a single answer may go wrong.
+/// How often the response has to hold orders before we believe that the filter is ignored: a single response may go wrong.
 /// If they are believed wrongly, the orders of the last days are read again for nothing, and no change is missed.
 const WRONG_LOOKS: u32 = 2;
 

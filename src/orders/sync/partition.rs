@@ -315,7 +315,7 @@ impl Partition {
         [&self.range, &self.sweep].into_iter().flatten().map(SliceReader::held_bytes).sum()
     }
 
-    /// Whether the request with this ticket was made ahead, so that it can be done without its answer.
+    /// Whether the request with this ticket was made ahead, so that it can be done without its response.
     pub(crate) fn is_ahead(&self, ticket: u64, part: Phase) -> bool {
         self.reading(part).is_some_and(|reading| reading.is_ahead(ticket))
     }

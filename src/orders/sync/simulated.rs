@@ -44,7 +44,7 @@ struct Readings {
     cap: usize,
     filter: Filter,
     updates_move: bool,
-    /// Of a hundred answers, so many are empty, so many short, and so many ignore the bounds.
+    /// Of a hundred responses, so many are empty, so many short, and so many ignore the bounds.
     wrong: u32,
 }
 
@@ -194,7 +194,7 @@ impl Warehouse {
 #[derive(Clone, Copy, Debug)]
 struct Weather {
     wrong: bool,
-    /// Of a hundred answers, after so many something happens to an order.
+    /// Of a hundred responses, after so many something happens to an order.
     busy: u32,
     /// The sync ends with this response.
     killed_at: usize,
@@ -351,7 +351,7 @@ fn any_history() -> impl Strategy<Value = Vec<(i64, usize)>> {
 struct Life {
     readings: Readings,
     history: Vec<(i64, usize)>,
-    /// Of each sync: whether answers are wrong, of a hundred answers after how many something happens, the response that ends it,
+    /// Of each sync: whether responses are wrong, of a hundred after how many something happens, the one that ends it,
     /// the minutes until the next one, and which settings the user has chosen.
     syncs: Vec<(bool, u32, usize, i32, usize)>,
     window: bool,

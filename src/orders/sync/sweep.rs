@@ -93,7 +93,7 @@ impl Sweep {
         })
     }
 
-    /// The ids of the `known` orders which its answers leave out, if the API filters by update time.
+    /// The ids of the `known` orders which its responses leave out, if the API filters by update time.
     pub(crate) fn left_out(&self, known: &[Row]) -> Vec<u64> {
         let Some(from) = self.selection.updated_from else { return Vec::new() };
         let inside = |row: &&Row| self.slice.start <= row.at && row.at < self.slice.end;

@@ -177,7 +177,7 @@ fn one_store_whose_list_is_empty_for_some_looks_does_not_lose_its_orders() {
     let orders: Vec<Row> = (0..40).map(|n| of(n, 300 - 7 * (n as i64 / 2), 1 + n % 2)).collect();
     let mut warehouse = Warehouse::default();
     let mut empties = 5;
-    // Five answers for store 2 are empty; all others are right.
+    // Five responses for store 2 are empty; all others are right.
     warehouse.sync(&config, at(NOW), 4, usize::MAX, false, |query, _| {
         if query.selection.store_id == Some(2) && empties > 0 {
             empties -= 1;

@@ -13,7 +13,7 @@ use crate::orders::api::page::Row;
 /// What was left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Superseded {
-    /// Versions that a newer one among the same answer replaces, or that say so themselves.
+    /// Versions that a newer one among the same response replaces, or that say so themselves.
     pub versions: u64,
     /// Those of them that say so themselves while no newer one was listed.
     pub alone: u64,

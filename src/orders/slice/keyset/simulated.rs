@@ -16,7 +16,7 @@ struct Server {
     unstable: bool,
     first_page: u32,
     cap: usize,
-    /// Of a hundred answers, so many are empty and so many short.
+    /// Of a hundred responses, so many are empty and so many short.
     wrong: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The walk, answer by answer.
+//! The walk, response by response.
 
 use super::*;
 use crate::orders::api::testing::row;
