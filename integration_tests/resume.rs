@@ -56,6 +56,7 @@ fn killed_again_and_again(config: &Value, after: &[usize]) -> Vec<Outcome> {
     outcomes
 }
 
+/// The same cases each time, so that a failure comes again.
 #[test]
 fn killed_at_any_byte_and_restarted_every_order_arrives() {
     let cases: Vec<u64> = (0..24).collect();

@@ -16,29 +16,29 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let server: Addrs = Box::new(server(found)?.into_iter());
-            Ok(server)
+            let addresses: Addrs = Box::new(allowed(found)?.into_iter());
+            Ok(addresses)
         })
     }
 }
 
 /// A name that resolves to addresses only that are never asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NeverRequested;
+pub(super) struct NeverAsked;
 
-impl fmt::Display for NeverRequested {
+impl fmt::Display for NeverAsked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name resolves only to link-local, unspecified or multicast addresses")
     }
 }
 
-impl std::error::Error for NeverRequested {}
+impl std::error::Error for NeverAsked {}
 
 /// The addresses that may be asked. That there are none at all is for the client to say.
-fn server(mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NeverRequested> {
+fn allowed(mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NeverAsked> {
     let none = found.is_empty();
     found.retain(|address| !is_never_asked(address.ip()));
-    if found.is_empty() && !none { Err(NeverRequested) } else { Ok(found) }
+    if found.is_empty() && !none { Err(NeverAsked) } else { Ok(found) }
 }
 
 /// The addresses of a host, each once.
@@ -57,9 +57,9 @@ mod tests {
     #[test]
     fn a_name_that_resolves_to_link_local_addresses_is_not_asked() {
         let of = |texts: &[&str]| {
-            server(texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect())
+            allowed(texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect())
         };
-        assert_eq!(of(&["169.254.169.254", "fe80::1", "::ffff:169.254.0.1"]), Err(NeverRequested));
+        assert_eq!(of(&["169.254.169.254", "fe80::1", "::ffff:169.254.0.1"]), Err(NeverAsked));
         let both = of(&["169.254.169.254", "10.0.0.1"]).unwrap();
         assert_eq!(both, ["10.0.0.1:0".parse().unwrap()]);
         assert_eq!(of(&[]), Ok(Vec::new()));

@@ -241,8 +241,8 @@ impl Http {
         &self.counts
     }
 
-    /// Repeats a request until `read` can make something of the response. The first attempt takes `turn`; without one, it waits
-    /// for its own.
+    /// Makes a request, again and again until `read` can make something of the response. The first attempt takes `turn`;
+    /// without one, it waits for its own.
     pub(crate) async fn get<T: Rows>(
         &self,
         request: ApiRequest<'_>,

@@ -86,7 +86,7 @@ impl Pace {
         self.due(now).max(now)
     }
 
-    /// Takes the moment for the one request that starts now. Nothing is taken, and the response is false, when its turn has
+    /// Takes the moment for the one request that starts now. Nothing is taken, and the result is false, when its turn has
     /// not come.
     #[must_use]
     pub fn take(&mut self, now: Instant) -> bool {

@@ -83,12 +83,12 @@ impl Trouble {
         self.end(message, attempts)
     }
 
-    /// The failure it becomes when the API asks for a wait, `server`, beyond our `patience`.
-    pub(crate) fn into_long_wait(self, server: Duration, patience: Duration, attempts: u32) -> Failure {
+    /// The failure it becomes when the API asks for a wait, `requested`, beyond our `patience`.
+    pub(crate) fn into_long_wait(self, requested: Duration, patience: Duration, attempts: u32) -> Failure {
         let message = format!(
             "The API asks to wait {} before the next request (Retry-After: {} seconds), and at most {} are waited. It answered: {}. {}",
-            duration(server),
-            server.as_secs(),
+            duration(requested),
+            requested.as_secs(),
             duration(patience),
             self.what,
             self.advice
@@ -169,7 +169,7 @@ pub(crate) enum Precedent {
 }
 
 /// Whether a status that ends a request at once may pass, since the API `answered` before what it denies now.
-/// `one_thing` is a request for a single thing that its path names: that it is not there is a response.
+/// `one_thing` is a request for a single thing that its path names: that it is not there is an answer.
 pub(crate) fn may_pass(status: u16, answered: Precedent, one_thing: bool) -> bool {
     let denied = match status {
         404 if one_thing => return false,

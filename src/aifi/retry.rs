@@ -56,12 +56,12 @@ pub enum Decision {
 }
 
 /// Decides after the `attempt`-th attempt (from 1) with this `hope`, `since_progress` after the last step forward.
-/// `server` is what `Retry-After` said; `jitter` is a number from 0 to 1.
+/// `requested` is what `Retry-After` said; `jitter` is a number from 0 to 1.
 pub fn decide(
     hope: Hope,
     attempt: u32,
     since_progress: Duration,
-    server: Option<Duration>,
+    requested: Option<Duration>,
     patience: Duration,
     jitter: f64,
 ) -> Decision {
@@ -73,10 +73,10 @@ pub fn decide(
         Hope::Contradicts | Hope::Passes => 1,
     };
     let own = backoff(attempt.saturating_add(further), jitter);
-    match server.filter(|server| *server > own) {
+    match requested.filter(|requested| *requested > own) {
         _ if attempt >= attempts || since_progress + own >= patience => Decision::GiveUp,
-        Some(server) if since_progress + server >= patience => Decision::AskedTooLong(server),
-        server => Decision::Wait(server.unwrap_or(own)),
+        Some(requested) if since_progress + requested >= patience => Decision::AskedTooLong(requested),
+        requested => Decision::Wait(requested.unwrap_or(own)),
     }
 }
 
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn time_without_progress_is_the_bound_and_not_the_count() {
-        let decide = |attempt, since, server, patience, jitter| {
-            decide(Hope::Passes, attempt, since, server, patience, jitter)
+        let decide = |attempt, since, requested, patience, jitter| {
+            decide(Hope::Passes, attempt, since, requested, patience, jitter)
         };
         assert!(matches!(decide(1_000_000, 10 * S, None, 60 * S, 1.0), Decision::Wait(_)));
         assert_eq!(decide(1, 60 * S, None, 60 * S, 0.0), Decision::GiveUp);
@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn the_wait_the_api_asks_for_is_honoured_if_there_is_time_for_it() {
-        let after = |attempt, since, server| decide(Hope::Passes, attempt, since, Some(server), 60 * S, 1.0);
+        let after =
+            |attempt, since, requested| decide(Hope::Passes, attempt, since, Some(requested), 60 * S, 1.0);
         assert_eq!(after(1, S, 20 * S), Decision::Wait(20 * S));
         assert_eq!(after(1, S, 7200 * S), Decision::AskedTooLong(7200 * S));
         assert_eq!(after(9, 59 * S, 7200 * S), Decision::GiveUp, "it had been too long before");

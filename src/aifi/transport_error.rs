@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Error;
 
-use super::dns::NeverRequested;
+use super::dns::NeverAsked;
 use super::refusal::{Server, Trouble, proxy_asks_for_a_user};
 use super::retry::Hope;
 use crate::failure::{Failure, FailureKind, why_not_json};
@@ -33,7 +33,7 @@ pub(super) fn sort(error: reqwest::Error, server: Server) -> Result<Trouble, Fai
     if let Some(failure) = tls_failure(&error, &host, field) {
         return Err(failure.because(error.without_url()));
     }
-    if chain(&error).any(|error| error.is::<NeverRequested>()) {
+    if chain(&error).any(|error| error.is::<NeverAsked>()) {
         let text = format!(
             "{host} resolves only to addresses that are not asked (link-local, unspecified or multicast). Correct {field}, the proxy or this machine's DNS."
         );

@@ -55,7 +55,7 @@ pub(super) struct Leads {
     stride: Stride,
     /// In the order of their ids.
     chains: Vec<Chain>,
-    /// Answers that have come, or are under way, by the id that they come behind.
+    /// Responses that have come, or are under way, by the id that they come behind.
     responses: BTreeMap<u64, Option<Page>>,
     /// The most bytes that a response had.
     largest: usize,

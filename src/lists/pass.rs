@@ -32,7 +32,7 @@ const STEPS: u32 = 50;
 
 /// A pass is given up after so many responses for each response's worth of rows that it has handed out: its rows move faster than
 /// it gets on.
-const MOST_ANSWERS: usize = 12;
+const MOST_RESPONSES: usize = 12;
 
 /// After so many responses in a row that end with the same row before the last known one, the rows between are taken for
 /// deleted: responses that are cut end here and there.
@@ -57,14 +57,14 @@ pub(crate) struct Pass {
     handed_out: usize,
     /// A response that only touches what is known, until it is joined to that.
     held: Option<Held>,
-    /// Answers in a row that lacked what is known, or any row.
+    /// Responses in a row that lacked what is known, or any row.
     lacking: u32,
     /// The row that ended those responses, and how many in a row.
     ends: (Option<Box<str>>, u32),
     steps: u32,
-    /// Answers since the last one with a new row.
+    /// Responses since the last one with a new row.
     idle: usize,
-    /// Answers, in all.
+    /// Responses, in all.
     responses: usize,
     done: bool,
 }
@@ -149,7 +149,7 @@ impl Pass {
     /// asked again; it may reach further back then.
     pub(crate) fn accept(&mut self, mut rows: Vec<Row>) -> Result<Vec<Row>, Doubt> {
         self.responses += 1;
-        if self.responses > STEPS as usize + MOST_ANSWERS * (1 + self.handed_out / self.longest.max(1)) {
+        if self.responses > STEPS as usize + MOST_RESPONSES * (1 + self.handed_out / self.longest.max(1)) {
             return Err(restless());
         }
         let mut asked = self.place.request(self.aim, self.longest);

@@ -1,7 +1,7 @@
 //! JSON without white space.
 
 /// Appends valid JSON without the white space between its tokens: a record must stay on one line, and the API may
-/// response in a pretty form. Digits, escapes and the order of keys stay as they are.
+/// answer in a pretty form. Digits, escapes and the order of keys stay as they are.
 pub(crate) fn compact(json: &str, out: &mut Vec<u8>) {
     let (mut in_string, mut escaped) = (false, false);
     for &byte in json.as_bytes() {

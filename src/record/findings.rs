@@ -17,7 +17,7 @@ pub(crate) struct Findings {
     pub misfits: BTreeMap<String, u64>,
     /// Columns that held whole numbers beyond 64 bits, and how many.
     pub wide: BTreeMap<String, u64>,
-    /// Answers that were not strict JSON, and were repaired.
+    /// Responses that were not strict JSON, and were repaired.
     pub repaired: u64,
 }
 

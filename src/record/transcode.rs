@@ -44,7 +44,7 @@ impl<'s> Transcoder<'s> {
         Self { properties: shape.fields(), personal, findings: Findings::default() }
     }
 
-    /// The seed that reads one object and appends its record to `out`. The response is `None` for anything that is
+    /// The seed that reads one object and appends its record to `out`. The result is `None` for anything that is
     /// not an object.
     pub(crate) fn seed<'a>(&'a mut self, out: &'a mut Vec<u8>) -> RecordSeed<'a, 's> {
         RecordSeed { transcoder: self, out }

@@ -22,7 +22,7 @@ use crate::protocol::output::Output;
 /// For the requests to all streams but the orders, together.
 const OTHERS: Duration = Duration::from_secs(10);
 
-/// A connection that does not work is a response, not a failure of the command.
+/// A connection that does not work is a result, not a failure of the command.
 pub(super) async fn check(
     path: &Path,
     output: &mut Output,

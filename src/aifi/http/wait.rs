@@ -50,11 +50,11 @@ impl Http {
         let refused = trouble.is_refusal();
         self.counts.count(what, |counts| if refused { counts.refused += 1 } else { counts.repeated += 1 });
         let since = self.since_progress();
-        let (hope, server) = (trouble.hope, trouble.retry_after);
-        match retry::decide(hope, counted, since, server, self.patience, fastrand::f64()) {
+        let (hope, requested) = (trouble.hope, trouble.retry_after);
+        match retry::decide(hope, counted, since, requested, self.patience, fastrand::f64()) {
             Decision::GiveUp => Err(trouble.into_failure(since, attempt).at(format!("GET {path}"))),
-            Decision::AskedTooLong(server) => {
-                Err(trouble.into_long_wait(server, self.patience, attempt).at(format!("GET {path}")))
+            Decision::AskedTooLong(requested) => {
+                Err(trouble.into_long_wait(requested, self.patience, attempt).at(format!("GET {path}")))
             }
             Decision::Wait(wait) => self.wait(what, wait, refused, &trouble.what, attempt).await,
         }

@@ -1,6 +1,6 @@
 //! The page of one order (`GET /orders/{orderId}`): from its body to a record, held against the list. Pure.
 //!
-//! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is repeated, and if that
+//! That it is the bare object is inferred. Whether it can lag behind the list is unknown: it is requested again, and if that
 //! does not help, it is written and counted.
 
 use bytes::Bytes;

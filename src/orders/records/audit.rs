@@ -52,7 +52,7 @@ impl Audit {
         last.is_none_or(|last| last < started_at).then_some(audit)
     }
 
-    /// The read of the orders begins; `counts` were made before.
+    /// The read of the orders begins; `counts` is what was asked before it.
     pub(crate) fn begin(&mut self, counts: RequestCounts) {
         self.counts = counts;
     }

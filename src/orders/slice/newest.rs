@@ -10,7 +10,7 @@ use crate::failure::FailureKind;
 use crate::orders::api::page::Row;
 use crate::orders::api::query::{PAGE_SIZE, Query, Selection, Sort, upper_bound};
 
-/// How often a response without any order is asked again before we believe that there is none. Needed only where
+/// How often a request is repeated whose response holds no order, before we believe that there is none. Needed only where
 /// nothing was ever sold before the instant asked for; everywhere else an order is found.
 const EMPTY_LOOKS: u32 = 5;
 

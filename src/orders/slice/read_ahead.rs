@@ -141,7 +141,7 @@ impl ReadAhead {
     }
 
     /// A page ahead joined the walk, with `seen` rows that the walk had, before [`Self::took`]. It was thought to begin
-    /// with row number `begin`; the response is by how much that was too high, for it and for those behind it.
+    /// with row number `begin`; the result is by how much that was too high, for it and for those behind it.
     pub(crate) fn joined(&mut self, begin: i64, seen: usize) -> i64 {
         let drift = begin - (self.count - signed(seen));
         self.first_page_shown |= drift.abs() < signed(self.page_size / 2);

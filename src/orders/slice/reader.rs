@@ -220,7 +220,7 @@ impl SliceReader {
         debug_assert!(out.is_sorted_by_key(|row| row.at), "rows come in order");
         debug_assert!(
             out.first().is_none_or(|row| before <= row.at),
-            "what is handed out is not behind the position"
+            "nothing is handed out from before the position"
         );
         if walk.is_done() {
             self.pending.clear();

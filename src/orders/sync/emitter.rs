@@ -108,8 +108,9 @@ impl<'c> Emitter<'c> {
         settled: DateTime<Utc>,
     ) {
         (self.window, self.changed) = (window, changed);
-        let counts = self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
-        self.unsettled = counts.then_some(settled);
+        let asks_for_changes =
+            self.config.changes == Changes::Updated && self.cursor.mode() == SyncMode::Incremental;
+        self.unsettled = asks_for_changes.then_some(settled);
         self.settled = settled;
     }
 

@@ -6,7 +6,7 @@ use crate::doubt::Doubt;
 use crate::orders::api::page::{Page, Row};
 use crate::unreadable::Item;
 
-/// See the module.
+/// What came for one request.
 #[derive(Debug)]
 pub(crate) struct Response {
     /// The rows, or why they cannot be believed.

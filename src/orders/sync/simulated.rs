@@ -103,7 +103,7 @@ impl Api {
         }
     }
 
-    /// Answers a request of a sync.
+    /// Responses a request of a sync.
     fn reply(&mut self, sync: &mut Sync<'_>, ticket: u64, ask: &Request, wrong: bool) -> Result<(), Failure> {
         let by_update = ask.query.selection.updated_from.is_some();
         if by_update && self.readings.filter == Filter::Refused {
@@ -165,7 +165,7 @@ struct Warehouse {
 }
 
 impl Warehouse {
-    /// Takes what was written up to some moment. Answers the ids, in order.
+    /// Takes what was written up to some moment. Responses the ids, in order.
     fn take(&mut self, steps: &[Effect], readings: &readings::Readings) -> Vec<u64> {
         let mut ids = Vec::new();
         for step in steps {
@@ -211,7 +211,7 @@ struct World {
 }
 
 impl World {
-    /// Runs a sync. Answers arrive in any order. The failure, if it failed, and how many requests were made.
+    /// Runs a sync. Responses arrive in any order. The failure, if it failed, and how many requests were made.
     fn sync(&mut self, weather: Weather) -> Result<usize, Failure> {
         let config = self.config.clone();
         let state = self.warehouse.state.as_ref();
