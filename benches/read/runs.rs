@@ -1,5 +1,6 @@
 //! One run of the connector, or of the bare loop, against a sandbox of its own.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -74,12 +75,19 @@ impl Case {
     /// The same orders with the bare loop.
     pub(crate) fn bare_loop(self) -> Result<Measured> {
         let sandbox = self.sandbox(0)?;
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = program(env::current_exe()?);
         command.arg("--bare-loop").arg(sandbox.base_url()).arg(self.pages().to_string());
         let mut measured = measure(&mut command)?;
         measured.received.verify(self.orders)?;
         Ok(measured)
     }
+}
+
+/// A program to measure, with the allocator as it is in the image: cargo tunes it for the tests.
+fn program(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
+    command.env_remove("GLIBC_TUNABLES");
+    command
 }
 
 /// Reads these streams, in these modes, from the states of an earlier sync on.
@@ -95,7 +103,7 @@ pub(crate) fn read(
         "base_url": sandbox.base_url(),
         "requests_per_second": REQUESTS_PER_SECOND,
     });
-    let mut command = Command::new(CONNECTOR);
+    let mut command = program(CONNECTOR);
     command.arg("read").arg("--config").arg(file("config", &config)?);
     let catalog = json!({"streams": streams.iter().map(stream).collect::<Vec<_>>()});
     command.arg("--catalog").arg(file("catalog", &catalog)?);
@@ -116,6 +124,6 @@ fn file(name: &str, content: &Value) -> Result<PathBuf> {
 /// How long `spec` takes.
 pub(crate) fn spec() -> Result<Duration> {
     let started = Instant::now();
-    Command::new(CONNECTOR).arg("spec").output()?;
+    program(CONNECTOR).arg("spec").output()?;
     Ok(started.elapsed())
 }
