@@ -165,7 +165,7 @@ impl Pass {
                     return self.lacks("the page before is shorter than it was");
                 }
                 // Known rows that are not those before it prove nothing: another part may have come instead.
-                if !rows.iter().any(|row| self.place.is_last(row)) && !self.ends_again(rows.last()) {
+                if !self.arrives(&rows) && !self.ends_again(rows.last()) {
                     return self.lacks("the last row that is known is not in the answer");
                 }
                 self.aim = held.aim;
@@ -193,7 +193,7 @@ impl Pass {
         self.longest = self.longest.max(length);
         let nothing_follows = joined.as_ref().is_some_and(Vec::is_empty);
         rows.extend(joined.into_iter().flatten());
-        let arrives = rows.iter().any(|row| self.place.is_last(row));
+        let arrives = self.arrives(&rows);
         let news = rows.iter().any(|row| !self.place.knows(&row.id));
         if !(arrives || self.place.is_empty() || (self.place.shifts() && (full || news))) {
             // The response is cut, or the last rows were deleted.
@@ -264,6 +264,11 @@ impl Pass {
         }
         self.aim = if self.place.settles() { Aim::Back(1) } else { Aim::Advance };
         Ok(Vec::new())
+    }
+
+    /// Whether the last row that is known is among these.
+    fn arrives(&self, rows: &[Row]) -> bool {
+        rows.iter().any(|row| self.place.is_last(row))
     }
 
     /// Whether responses end with this row, again and again.

@@ -89,10 +89,7 @@ impl Sync<'_> {
                 self.writing.log(Level::Warn, line);
             }
             self.writing.receipt(cursor, cursor, false);
-            self.doubt_listing();
-            self.writing.state(end, &self.partitions.unseen(), self.has_listing(), true);
-            self.writing.complete(end);
-            self.done = true;
+            self.complete(end);
             return;
         }
         let resumed = self.cursor.resumed().is_some();
@@ -171,8 +168,7 @@ impl Sync<'_> {
         if let Some(plan) = self.plan {
             self.receipt(plan, position);
         }
-        self.doubt_listing();
-        self.writing.state(position, &self.partitions.unseen(), self.has_listing(), false);
+        self.state(position, false);
         self.states += 1;
         if self.states % STATES_PER_ESTIMATE == 1 {
             let estimates = self.partitions.iter().map(|partition| partition.range.as_ref()?.estimate());
@@ -240,9 +236,19 @@ impl Sync<'_> {
             self.writing.swept = None;
         }
         self.receipt(plan, end);
-        self.doubt_listing();
-        self.writing.state(end, &self.partitions.unseen(), self.has_listing(), true);
+        self.complete(end);
+    }
+
+    /// Says that everything before `end` is written, and that nothing follows.
+    fn complete(&mut self, end: DateTime<Utc>) {
+        self.state(end, true);
         self.writing.complete(end);
         self.done = true;
+    }
+
+    /// A state that says that everything before `position` is written.
+    fn state(&mut self, position: DateTime<Utc>, complete: bool) {
+        self.doubt_listing();
+        self.writing.state(position, &self.partitions.unseen(), self.has_listing(), complete);
     }
 }
