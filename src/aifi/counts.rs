@@ -46,14 +46,14 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// How much was asked so far, of all kinds.
-    pub(crate) fn counts(&self) -> RequestCounts {
+    pub(crate) fn total(&self) -> RequestCounts {
         lock(&self.kinds).values().fold(RequestCounts::default(), |sum, (counts, _)| sum.and(*counts))
     }
 
     /// How much was asked so far, of these kinds.
-    pub(crate) fn counts_of(&self, kinds: &[&'static str]) -> RequestCounts {
-        let counts = lock(&self.kinds);
-        let counts = kinds.iter().filter_map(|kind| counts.get(kind));
+    pub(crate) fn total_of(&self, kinds: &[&'static str]) -> RequestCounts {
+        let all = lock(&self.kinds);
+        let counts = kinds.iter().filter_map(|kind| all.get(kind));
         counts.fold(RequestCounts::default(), |sum, (counts, _)| sum.and(*counts))
     }
 
@@ -97,9 +97,9 @@ mod tests {
         counts.count("orders", |counts| counts.requests += 2);
         counts.count("contests", |counts| counts.refused += 1);
         let trouble = counts.in_trouble("contests");
-        assert_eq!(counts.counts(), RequestCounts { requests: 2, refused: 1, repeated: 0 });
+        assert_eq!(counts.total(), RequestCounts { requests: 2, refused: 1, repeated: 0 });
         assert_eq!(
-            counts.counts_of(&["orders", "stores"]),
+            counts.total_of(&["orders", "stores"]),
             RequestCounts { requests: 2, ..RequestCounts::default() }
         );
         assert!(counts.are_in_trouble(&["stores", "contests"]) && !counts.are_in_trouble(&["orders"]));

@@ -445,10 +445,10 @@ mod tests {
 
     #[test]
     fn a_wait_beyond_our_patience_is_told_as_such() {
-        let told = |server, status| {
+        let told = |seconds, status| {
             let answer = Refused { status, ..Refused::default() };
             let trouble = sorted(answer, Server::WithToken).unwrap();
-            trouble.into_long_wait(Duration::from_secs(server), Duration::from_secs(1_800), 1)
+            trouble.into_long_wait(Duration::from_secs(seconds), Duration::from_secs(1_800), 1)
         };
         let failure = told(3_600, 429);
         let start = "The API asks to wait 1 hour before the next request (Retry-After: 3600 seconds), and at most 30 minutes are waited. It answered: 429";

@@ -135,7 +135,7 @@ impl Reading {
         if let Some((level, text)) = log::gaps(gaps, self.position.has_a_gap()) {
             doors.output.log(level, &text)?;
         }
-        let (seq, counts) = (self.position.place().seq, doors.counts.counts_of(self.kinds()));
+        let (seq, counts) = (self.position.place().seq, doors.counts.total_of(self.kinds()));
         let took = clock::instant() - self.started;
         doors.output.log(Level::Info, &log::receipt(seq, self.records, self.unrecognised, counts, took))
     }

@@ -285,7 +285,7 @@ impl<'a: 'd, 'd> Driver<'a, 'd> {
             .fold((self.records, None), |(records, position), (more, other)| {
                 (records + more, position.or(other))
             });
-        let requests = self.lines.iter().map(|(http, _)| http.counts().counts().requests).sum();
+        let requests = self.lines.iter().map(|(http, _)| http.counts().total().requests).sum();
         self.progress.show(records, requests, position);
     }
 }

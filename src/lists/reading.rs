@@ -204,7 +204,7 @@ impl Reading {
         }
         let took = clock::instant() - self.started;
         self.findings.finish(doors.output, name, self.pages.borrow().findings())?;
-        let counts = doors.counts.counts_of(self.kinds());
+        let counts = doors.counts.total_of(self.kinds());
         let receipt = log::receipt(self.list, self.records, self.passes.sync.left_out(), counts, took);
         doors.output.log(Level::Info, &receipt)
     }

@@ -59,16 +59,16 @@ pub(crate) async fn check(config: &Config, http: &Http) -> Result<Found, Failure
         let query = query.clone();
         move |rows: Vec<crate::orders::api::page::Row>| query.verify(&rows).map(|()| rows)
     };
-    let (rows, date) = client.ask(&newest, verified(&newest)).await?;
+    let (rows, date) = client.get(&newest, verified(&newest)).await?;
     let now = date.unwrap_or_else(clock::now);
 
     let oldest =
         Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..newest.clone() };
-    let (first, _) = client.ask(&oldest, verified(&oldest)).await?;
+    let (first, _) = client.get(&oldest, verified(&oldest)).await?;
 
     let future = Query { min: Some(now + FAR), ..oldest.clone() };
     client
-        .ask(&future, |rows| {
+        .get(&future, |rows| {
             future.verify(&rows)?;
             if rows.is_empty() {
                 Ok(())

@@ -50,10 +50,10 @@ pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<Api
         products: false,
         selection: selection.clone(),
     };
-    let (newest, date) = ask(&client, &one).await?;
+    let (newest, date) = get(&client, &one).await?;
     let Some(newest) = newest.first() else { return Ok(None) };
     let oldest = Query { min: Some(lower_bound(config.start_date)), sort: Sort::OldestFirst, ..one.clone() };
-    let (first, _) = ask(&client, &oldest).await?;
+    let (first, _) = get(&client, &oldest).await?;
     let first_page = match first.first() {
         Some(first) => first_page(&client, &oldest, first.id).await?,
         None => None,
@@ -61,8 +61,8 @@ pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<Api
     let few = Query { page_size: 10, ..one.clone() };
     let holds = |rows: Vec<Row>| rows.iter().any(|row| row.id == newest.id);
     let from = Query { min: Some(newest.at), sort: Sort::OldestFirst, ..few.clone() };
-    let min_included = holds(ask(&client, &from).await?.0);
-    let max_included = holds(ask(&client, &Query { max: Some(newest.at), ..few }).await?.0);
+    let min_included = holds(get(&client, &from).await?.0);
+    let max_included = holds(get(&client, &Query { max: Some(newest.at), ..few }).await?.0);
     let (took, page) =
         timed(http, &client, &Query { page_size: PAGE_SIZE, products: true, ..oldest }).await?;
     Ok(Some(ApiBehaviour {
@@ -76,15 +76,15 @@ pub(crate) async fn behaviour(config: &Config, http: &Http) -> Result<Option<Api
     }))
 }
 
-async fn ask(client: &PageClient<'_>, query: &Query) -> Result<(Vec<Row>, Option<DateTime<Utc>>), Failure> {
-    client.ask(query, Ok).await
+async fn get(client: &PageClient<'_>, query: &Query) -> Result<(Vec<Row>, Option<DateTime<Utc>>), Failure> {
+    client.get(query, Ok).await
 }
 
 /// The number of the page that begins with the first order.
 async fn first_page(client: &PageClient<'_>, query: &Query, first: u64) -> Result<Option<u32>, Failure> {
     let mut found = None;
     for page in [0, 1] {
-        let rows = match ask(client, &Query { page: Some(page), ..query.clone() }).await {
+        let rows = match get(client, &Query { page: Some(page), ..query.clone() }).await {
             Ok((rows, _)) => rows,
             Err(failure) if failure.kind == FailureKind::Rejected => continue,
             Err(failure) => return Err(failure),
@@ -106,7 +106,7 @@ async fn timed(
         // What is waited for the pace is not the API's time.
         drop(http.turn().await);
         let started: Instant = clock::instant();
-        rows = ask(client, query).await?.0.len();
+        rows = get(client, query).await?.0.len();
         took.push(clock::instant() - started);
     }
     took.sort_unstable();
@@ -120,8 +120,8 @@ pub(crate) async fn filter(
     now: DateTime<Utc>,
 ) -> Result<UpdatedFilter, Failure> {
     let mut probe = FilterProbe::new(selection, now);
-    while let Some(ask) = probe.request() {
-        match client.get_once(&ask).await {
+    while let Some(request) = probe.request() {
+        match client.get_once(&request).await {
             Ok(answer) => probe.answer(answer.rows)?,
             Err(failure) if failure.kind == FailureKind::Rejected => probe.refused(),
             Err(failure) => return Err(failure),

@@ -16,8 +16,8 @@ use crate::orders::sync::Response;
 use crate::orders::{DETAILS, NAME, PATH};
 use crate::record::findings::Findings;
 
-/// The request with this query.
-fn request(query: &str) -> ApiRequest<'_> {
+/// The request for a page with this query.
+fn page(query: &str) -> ApiRequest<'_> {
     ApiRequest { what: NAME, path: PATH, query, guess: false }
 }
 
@@ -33,8 +33,8 @@ impl<'a> PageClient<'a> {
         Self { http, pages: RefCell::new(PageReader::of_orders(&config.personal)) }
     }
 
-    /// Asks `query` until `accept` takes the response; with it comes the server's clock.
-    pub(crate) async fn ask<T>(
+    /// Requests `query` until `accept` takes the response; with it comes the server's clock.
+    pub(crate) async fn get<T>(
         &self,
         query: &Query,
         mut accept: impl FnMut(Vec<Row>) -> Result<T, Doubt>,
@@ -43,7 +43,7 @@ impl<'a> PageClient<'a> {
         let mut attempt = 1;
         loop {
             let answer =
-                self.http.get(request(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
+                self.http.get(page(&encoded), None, |body| self.pages.borrow_mut().read(body)).await?;
             match answer.value.map(|page| page.rows).and_then(&mut accept) {
                 Ok(accepted) => {
                     self.http.progressed();
@@ -63,14 +63,14 @@ impl<'a> PageClient<'a> {
         self.pages.borrow().findings().clone()
     }
 
-    /// Asks once; the response may be doubtful. Before a request is made again, it waits.
-    pub(crate) async fn get_once(&self, ask: &Request) -> Result<Response, Failure> {
-        if ask.attempt > 1 {
+    /// Requests it once; the response may be doubtful. Before a request is made again, it waits.
+    pub(crate) async fn get_once(&self, request: &Request) -> Result<Response, Failure> {
+        if request.attempt > 1 {
             let doubted = "a response does not fit what is known";
-            self.http.wait_before_look(NAME, ask.attempt - 1, doubted).await?;
+            self.http.wait_before_look(NAME, request.attempt - 1, doubted).await?;
         }
-        let query = ask.query.encode();
-        let answer = self.http.get(request(&query), None, |body| self.pages.borrow_mut().read(body)).await?;
+        let query = request.query.encode();
+        let answer = self.http.get(page(&query), None, |body| self.pages.borrow_mut().read(body)).await?;
         if answer.value.is_ok() {
             self.http.progressed();
         }

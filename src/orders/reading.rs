@@ -96,7 +96,7 @@ impl<'c> Reading<'c> {
     ) -> Result<Self, Failure> {
         let Group { streams, mode, saved, readings } = group;
         let mut sync = Sync::new(config, readings.scope(), mode, saved, began.here).after(began.there);
-        let counts = doors.counts.counts_of(KINDS);
+        let counts = doors.counts.total_of(KINDS);
         if let Some(audit) = &mut audit {
             audit.begin(counts);
         }
@@ -337,7 +337,7 @@ impl<'c> Reading<'c> {
                 Effect::Receipt(tally) => {
                     self.sum = self.sum.and(&tally);
                     if let Some(audit) = &mut self.audit {
-                        audit.slice(doors.output, &tally, doors.counts.counts_of(KINDS))?;
+                        audit.slice(doors.output, &tally, doors.counts.total_of(KINDS))?;
                     }
                 }
                 Effect::State(state) => self.records.state(doors.output, &self.readings, *state)?,
@@ -353,7 +353,7 @@ impl<'c> Reading<'c> {
                         doors.output.estimate(OrderStream::Details.name(), details.due())?;
                     }
                     let took = clock::instant() - self.started;
-                    let mut counts = doors.counts.counts_of(KINDS).since(self.counts);
+                    let mut counts = doors.counts.total_of(KINDS).since(self.counts);
                     counts.requests = counts.requests.saturating_sub(self.details_asked);
                     for (level, line) in log::receipt(&summary, &self.sum, counts, took, self.first) {
                         doors.output.log(level, &line)?;

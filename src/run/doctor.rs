@@ -100,7 +100,7 @@ pub(super) async fn doctor(
     // What was waited for the other streams is not held against these requests.
     http.progressed();
     let behaviour = clock::before(deadline, diagnose::behaviour(&config, &http)).await;
-    if let Some(text) = refusals(http.counts().counts()) {
+    if let Some(text) = refusals(http.counts().total()) {
         say(output, Mark::Note, "limit", &text)?;
     }
     let unknown = match behaviour {
